@@ -114,6 +114,15 @@ fn a_link_at_the_last_name_is_never_followed() {
     }
 }
 
+/// Ends the other thread even when an assertion ends this one.
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// One thread turns a folder into a link out and back, another works beneath it.
 #[test]
 fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
@@ -134,6 +143,7 @@ fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
                     rustix::fs::renameat_with(CWD, &d, CWD, &l, RenameFlags::EXCHANGE).expect("flips");
                 }
             });
+            let _stop = StopOnDrop(&over);
             for number in 0..2000 {
                 let spare = p(&format!("spare{number}"));
                 block_on(place.disk().create(&spare)).expect("creates");
@@ -145,7 +155,6 @@ fn a_folder_that_becomes_a_link_meanwhile_leads_nowhere() {
                 // Whatever was stolen goes back, when the folder is one just now.
                 let _ = block_on(place.disk().rename(&p("stolen"), &path));
             }
-            over.store(true, Ordering::Relaxed);
         });
         assert_eq!(snapshot(outside.folder.path()), before);
     }
