@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use tidelock_core::filter::{RuleSet, Rules};
 use tidelock_core::path::RelPath;
 
-const CASES: u32 = 1_500;
+const CASES: u32 = 1_000;
 
 /// SplitMix64: the same trees in every run.
 struct Random(u64);
@@ -62,14 +62,16 @@ const PIECES: &[&str] = &[
     "\\ ",
 ];
 
-fn segment(random: &mut Random) -> String {
+/// `before` is the line so far.
+fn segment(random: &mut Random, before: &str) -> String {
     if random.below(6) == 0 {
         return "**".into();
     }
     let mut text = String::new();
     for _ in 0..=random.below(3) {
         let piece = random.pick(PIECES);
-        if text.is_empty() || !piece.starts_with('*') || !text.ends_with('*') && piece == "*" {
+        let literal_before = !text.is_empty() && !format!("{before}{text}").contains(['*', '?', '[', '\\']);
+        if !(piece.starts_with("**") && literal_before) {
             text.push_str(piece);
         }
     }
@@ -82,7 +84,8 @@ fn line(random: &mut Random) -> String {
         if at > 0 {
             text.push('/');
         }
-        text.push_str(&segment(random));
+        let next = segment(random, &text);
+        text.push_str(&next);
     }
     text.push_str(random.pick(&["", "", "", "/", " ", "\r"]));
     text

@@ -39,7 +39,7 @@ enum Token {
     Class(Class),
     /// `*`: any number of characters other than `/`.
     Star,
-    /// `**` at the end of the pattern: anything.
+    /// `**` at the end of the pattern, or before an escaped slash: anything.
     Rest,
     /// `**/`: nothing, or anything that ends in `/`. Always followed by `InDirs`.
     Dirs,
@@ -142,33 +142,52 @@ fn tokenize(body: &str) -> Result<Vec<Token>, &'static str> {
     let mut rest = body.chars().peekable();
     let mut before = None;
     while let Some(c) = rest.next() {
+        let last = before.replace(c);
         match c {
-            '\\' => tokens.push(Token::Char(rest.next().ok_or("a lone `\\` ends the pattern")?)),
+            '\\' => {
+                let literal = rest.next().ok_or("a lone `\\` ends the pattern")?;
+                tokens.push(Token::Char(literal));
+                before = Some(literal);
+            }
             '?' => tokens.push(Token::One),
             '[' => tokens.push(Token::Class(Class::parse(&mut rest)?)),
             '*' => {
-                let mut stars = 1_usize;
-                while rest.next_if_eq(&'*').is_some() {
-                    stars += 1;
-                }
-                // Only `**` that fills a segment crosses slashes.
-                let fills = stars > 1 && matches!(before, None | Some('/'));
-                match rest.peek() {
-                    None if fills => tokens.push(Token::Rest),
-                    Some('/') if fills => {
-                        rest.next();
-                        tokens.extend([Token::Dirs, Token::InDirs]);
-                        before = Some('/');
-                        continue;
-                    }
-                    _ => tokens.push(Token::Star),
+                let many = take_stars(&mut rest);
+                if many && matches!(last, None | Some('/')) {
+                    before = fill_segment(&mut tokens, &mut rest);
+                } else {
+                    tokens.push(Token::Star);
                 }
             }
             _ => tokens.push(Token::Char(c)),
         }
-        before = Some(c);
     }
     Ok(tokens)
+}
+
+/// Takes the stars behind the first. Whether there were any.
+fn take_stars(rest: &mut Chars<'_>) -> bool {
+    let mut more = false;
+    while rest.next_if_eq(&'*').is_some() {
+        more = true;
+    }
+    more
+}
+
+/// What `**` stands for at the start of a segment: only if it fills the segment
+/// does it cross slashes. Returns the last character taken.
+fn fill_segment(tokens: &mut Vec<Token>, rest: &mut Chars<'_>) -> Option<char> {
+    let mut ahead = rest.clone();
+    match (ahead.next(), ahead.next()) {
+        (Some('/'), _) => {
+            tokens.extend([Token::Dirs, Token::InDirs]);
+            return rest.next();
+        }
+        // An escaped slash is a slash; git lets it follow here too.
+        (None, _) | (Some('\\'), Some('/')) => tokens.push(Token::Rest),
+        _ => tokens.push(Token::Star),
+    }
+    Some('*')
 }
 
 type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
