@@ -1,9 +1,9 @@
 //! The remote side: a listing in key order.
 //!
 //! Pages are drawn as they are needed. Keys that no disk can hold become problems;
-//! Tidelock's own are passed over. A listing that goes back in order is drawn whole
-//! into the spool and read from there, sorted. It ends in `Ok(None)` only when the
-//! place said that it was complete.
+//! Tidelock's own are passed over. A listing that goes back in order fails, and is
+//! to be started anew as a sorted one, which is drawn whole into the spool and read
+//! from there. It ends in `Ok(None)` only when the place said it was complete.
 
 use crate::state::Spool;
 use serde::{Deserialize, Serialize};
@@ -35,7 +35,9 @@ pub struct Listing<'a> {
     waiting: VecDeque<Listed>,
     next: Option<Cursor>,
     order: Order,
-    /// Set once the listing was found out of order: it continues from the spool.
+    /// Whether the place is not trusted to list in order.
+    sorted: bool,
+    /// Once the spool holds a sorted listing: after which key it goes on.
     sorted_after: Option<String>,
     /// Keys with problems, to be taken by whoever drives the listing.
     pub problems: Vec<Problem>,
@@ -47,9 +49,15 @@ pub enum Failed {
     /// The remote said no.
     #[error(transparent)]
     Remote(#[from] tidelock_remote::Error),
+    /// The folder's root cannot be read.
+    #[error("{0}")]
+    Root(Box<crate::disk::Error>),
     /// The spool did.
     #[error(transparent)]
     State(#[from] crate::state::Error),
+    /// The keys do not come in order.
+    #[error("the listing is not in key order")]
+    Unordered,
     /// The place repeats itself.
     #[error("the listing repeats itself and would never end")]
     Stuck,
@@ -57,7 +65,7 @@ pub enum Failed {
 
 impl<'a> Listing<'a> {
     /// Begins at the first key.
-    pub fn start(remote: Arc<dyn Remote>, links: LinkStyle, spool: &'a Spool<'a>) -> Self {
+    pub fn start(remote: Arc<dyn Remote>, links: LinkStyle, spool: &'a Spool<'a>, sorted: bool) -> Self {
         Self {
             remote,
             links,
@@ -65,6 +73,7 @@ impl<'a> Listing<'a> {
             waiting: VecDeque::new(),
             next: Some(Cursor::start()),
             order: Order::default(),
+            sorted,
             sorted_after: None,
             problems: Vec::new(),
         }
@@ -82,6 +91,10 @@ impl<'a> Listing<'a> {
                 }
                 continue;
             }
+            if self.sorted {
+                self.draw_unordered().await?;
+                continue;
+            }
             let Some(cursor) = self.next.take() else { return Ok(None) };
             self.draw(cursor).await?;
         }
@@ -95,7 +108,7 @@ impl<'a> Listing<'a> {
         self.next = page.next;
         for object in page.objects {
             if !self.order.advance(&object.key) {
-                return self.draw_unordered().await;
+                return Err(Failed::Unordered);
             }
             if let Some(listed) = self.admit(object) {
                 self.waiting.push_back(listed);
@@ -104,11 +117,8 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
-    /// Draws the whole listing anew into the spool; it is read back sorted, from
-    /// after what was already given.
+    /// Draws the whole listing into the spool.
     async fn draw_unordered(&mut self) -> Result<(), Failed> {
-        self.waiting.clear();
-        self.problems.clear();
         let mut cursor = Some(Cursor::start());
         while let Some(at) = cursor {
             let page = self.remote.list("", &at).await?;
@@ -116,13 +126,14 @@ impl<'a> Listing<'a> {
                 return Err(Failed::Stuck);
             }
             cursor = page.next;
-            for listed in page.objects.into_iter().filter_map(|object| self.admit(object)) {
-                let json = serde_json::to_string(&listed).map_err(|error| crate::state::Error::Row(error.to_string()))?;
+            for object in page.objects {
+                let Some(listed) = self.admit(object) else { continue };
+                let json =
+                    serde_json::to_string(&listed).map_err(|error| crate::state::Error::Row(error.to_string()))?;
                 self.spool.keep_object(&listed.entry.key, &json)?;
             }
         }
         self.sorted_after = Some(String::new());
-        self.next = None;
         Ok(())
     }
 

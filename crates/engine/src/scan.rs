@@ -94,7 +94,8 @@ impl Scan {
         let id = disk.root().await?.dir;
         let items = disk.read_dir(&root).await?;
         let set = RuleSet::new(rules.clone());
-        let mut scan = Self { disk, options, rules: set, levels: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
+        let mut scan =
+            Self { disk, options, rules: set, levels: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
         let text = scan.ignore_text(&root, &items).await;
         let scope = rules.root(text.as_deref());
         scan.learn(&root, text.as_deref());
@@ -199,7 +200,11 @@ impl Scan {
         match read.await {
             Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
             Err(error) => {
-                self.problem(&path, &format!("the ignore file cannot be read: {}", error.message), ProblemClass::Skipped);
+                self.problem(
+                    &path,
+                    &format!("the ignore file cannot be read: {}", error.message),
+                    ProblemClass::Skipped,
+                );
                 None
             }
         }
@@ -211,7 +216,11 @@ impl Scan {
         for item in items {
             let Ok(name) = String::from_utf8(item.name) else {
                 let shown = dir.to_string();
-                self.problems.push(Problem { path: shown, what: NameProblem::NotUtf8.to_string(), class: ProblemClass::Skipped });
+                self.problems.push(Problem {
+                    path: shown,
+                    what: NameProblem::NotUtf8.to_string(),
+                    class: ProblemClass::Skipped,
+                });
                 continue;
             };
             let Ok(path) = dir.join(&name) else { continue };
