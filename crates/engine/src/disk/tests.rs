@@ -1,12 +1,17 @@
 //! One suite of disk semantics, run on the real disk, on the real disk as an old
 //! kernel would have it, and on the simulated one.
 
+mod crash;
 mod escape;
 
 use super::real::{RealDisk, RealOptions};
+use super::sim::{SimDisk, SimOptions};
 use super::*;
 use futures::executor::block_on;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+use tidelock_remote::world::{Clock, Rng, Sleep, World};
 
 /// A disk, and a user who works on it past Tidelock.
 trait Place {
@@ -58,6 +63,60 @@ impl Place for Real {
     }
 }
 
+/// A world whose clock moves a microsecond whenever it is read, and in which
+/// waiting takes no time.
+pub(crate) fn ticking_world() -> World {
+    struct Ticking(AtomicI64, AtomicU64);
+    impl Clock for Ticking {
+        fn wall_ns(&self) -> i64 {
+            self.0.fetch_add(1_000, Ordering::SeqCst)
+        }
+        fn monotonic_ns(&self) -> u64 {
+            u64::try_from(self.0.fetch_add(1_000, Ordering::SeqCst)).expect("after 1970")
+        }
+    }
+    impl Rng for Ticking {
+        fn next_u64(&self) -> u64 {
+            self.1.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::SeqCst)
+        }
+    }
+    #[async_trait]
+    impl Sleep for Ticking {
+        async fn sleep(&self, _duration: Duration) {}
+    }
+    let it = Arc::new(Ticking(AtomicI64::new(1_700_000_000_000_000_000), AtomicU64::new(1)));
+    World { clock: it.clone(), rng: it.clone(), sleep: it }
+}
+
+struct Simulated(SimDisk);
+
+impl Simulated {
+    fn new() -> Self {
+        Self(SimDisk::new(SimOptions::default(), ticking_world()))
+    }
+}
+
+impl Place for Simulated {
+    fn disk(&self) -> &dyn Disk {
+        &self.0
+    }
+    fn user_write(&self, path: &str, bytes: &[u8]) {
+        self.0.user_write(&p(path), bytes).expect("writes");
+    }
+    fn user_mkdir(&self, path: &str) {
+        self.0.user_mkdir(&p(path)).expect("makes");
+    }
+    fn user_link(&self, path: &str, target: &str) {
+        self.0.user_symlink(&p(path), target.as_bytes()).expect("links");
+    }
+    fn user_chmod(&self, path: &str, mode: u32) {
+        self.0.user_chmod(&p(path), mode).expect("sets");
+    }
+    fn user_read(&self, path: &str) -> Option<Vec<u8>> {
+        self.0.user_read(&p(path))
+    }
+}
+
 fn p(path: &str) -> RelPath {
     RelPath::parse(path).expect("a valid path")
 }
@@ -88,6 +147,10 @@ macro_rules! on_every_disk {
                 #[test]
                 fn real() {
                     block_on(run(&Real::new(false)));
+                }
+                #[test]
+                fn simulated() {
+                    block_on(run(&Simulated::new()));
                 }
                 #[test]
                 fn real_without_openat2() {
