@@ -21,7 +21,6 @@ use crate::transfer::Carrier;
 use crate::{owner, state};
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
-use tidelock_core::path::RelPath;
 use tidelock_core::plan::{Problem, ProblemClass, Step};
 use tidelock_core::policy::Flow;
 use tidelock_remote::Ability;
@@ -249,10 +248,14 @@ pub(crate) async fn carry_out(
     if seen.totals.downloads > 0 {
         spool.find_holders()?;
     }
-    let installer = installer(pair, &run.token);
-    let own: Vec<RelPath> = seen.leftovers.iter().filter(|path| is_ours(pair, path)).cloned().collect();
-    if let Err(error) = installer.recover(&own).await {
-        let text = format!("temporary files of an earlier run could not be cleared: {error}");
+    let installer = installer(pair, &run.token)?;
+    let recovered = installer.recover(&seen.leftovers).await;
+    for error in &recovered.failed {
+        let text = format!("a temporary file of an earlier run could not be cleared: {error}");
+        pair.listener.hear(&Event::Note { text });
+    }
+    for (path, trashed) in &recovered.trashed {
+        let text = format!("{path}: left by an interrupted run; it is kept at {trashed}");
         pair.listener.hear(&Event::Note { text });
     }
     let carrier = Carrier::new(pair, spool, installer, run.token.clone());
@@ -265,13 +268,9 @@ pub(crate) async fn carry_out(
 }
 
 /// The one who may replace and remove files, for this run.
-pub(crate) fn installer(pair: &Pair, token: &str) -> Installer {
-    Installer::new(Arc::clone(&pair.disk), pair.tag.clone(), token, pair.world.clone(), pair.planted)
-}
-
-/// Whether a temporary file is this pair's; others may be in use by their owners.
-fn is_ours(pair: &Pair, path: &RelPath) -> bool {
-    crate::install::belongs_to(path, &pair.tag)
+pub(crate) fn installer(pair: &Pair, token: &str) -> Result<Installer, Failure> {
+    Installer::new(Arc::clone(&pair.disk), &pair.tag, token, pair.world.clone(), pair.planted)
+        .map_err(|problem| Failure::Unable(format!("run token {token:?}: {problem}")))
 }
 
 /// Two-way sync needs a place that refuses a write over what nobody looked at.

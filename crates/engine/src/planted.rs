@@ -62,33 +62,67 @@ pub enum Bug {
     NoHeadBeforeDeleteHere,
 }
 
-/// Which mistakes are switched on.
+impl Bug {
+    /// Every one.
+    pub const ALL: [Self; 26] = [
+        Self::SkipFsyncFile,
+        Self::SkipFsyncDir,
+        Self::RenameWithoutExpect,
+        Self::UnlinkInsteadOfTrash,
+        Self::StartupUnlinksTemps,
+        Self::CtimeIgnored,
+        Self::DropIfMatch,
+        Self::DropIfNoneMatch,
+        Self::PartialListComplete,
+        Self::CommitBeforeEffect,
+        Self::RetryWithoutHead,
+        Self::InodeOnlyRename,
+        Self::MtimeSeconds,
+        Self::DeleteOldBeforeNew,
+        Self::PerKeyDeleteErrorsIgnored,
+        Self::ShortBodyAccepted,
+        Self::EtagAsMd5,
+        Self::GuardSkipped,
+        Self::RootCheckSkipped,
+        Self::ConflictLoserDropped,
+        Self::TempSynced,
+        Self::NoDoubleFstat,
+        Self::HolesIgnored,
+        Self::PrunedIsDeleted,
+        Self::LapsedIsAgreed,
+        Self::NoHeadBeforeDeleteHere,
+    ];
+}
+
+/// The bugs that are switched on: none, outside of tests.
+#[cfg(any(test, feature = "testing"))]
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Planted(#[cfg(feature = "testing")] u64);
+pub struct Planted(u64);
 
+/// The bugs that are switched on: none, outside of tests.
+#[cfg(not(any(test, feature = "testing")))]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Planted;
+
+#[cfg(any(test, feature = "testing"))]
 impl Planted {
-    /// None.
-    pub const NONE: Self = Self(
-        #[cfg(feature = "testing")]
-        0,
-    );
-
-    /// This one.
-    #[cfg(feature = "testing")]
-    pub fn one(bug: Bug) -> Self {
-        Self(1 << (bug as u8))
+    /// This bug too.
+    #[must_use]
+    pub fn with(self, bug: Bug) -> Self {
+        Self(self.0 | 1 << bug as u8)
     }
 
-    /// Whether this one is switched on.
-    #[cfg(feature = "testing")]
+    /// Whether a bug is switched on.
     pub fn has(self, bug: Bug) -> bool {
-        self.0 & (1 << (bug as u8)) != 0
+        self.0 & 1 << bug as u8 != 0
     }
+}
 
-    /// Whether this one is switched on: never.
-    #[cfg(not(feature = "testing"))]
+#[cfg(not(any(test, feature = "testing")))]
+impl Planted {
+    /// Whether a bug is switched on: never.
     #[inline(always)]
-    pub const fn has(self, _bug: Bug) -> bool {
+    pub fn has(self, _bug: Bug) -> bool {
         false
     }
 }

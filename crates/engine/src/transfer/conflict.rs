@@ -46,7 +46,7 @@ impl Carrier<'_> {
             let over = Step { here: step.here.clone(), ..fetched };
             return Box::pin(self.download(&over)).await;
         }
-        let renamed = match self.installer.rename_here(&step.path, &aside, here.stamp).await {
+        let renamed = match self.installer.rename_here(&step.path, &aside, &here.stamp).await {
             Ok(renamed) => renamed,
             Err(error) => return install_fate(step, error),
         };

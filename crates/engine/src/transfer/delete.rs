@@ -128,10 +128,10 @@ impl Carrier<'_> {
         if let Err(fate) = self.check_here(step).await {
             return fate;
         }
-        match self.installer.discard(&step.path, here.stamp).await {
-            Ok(dirs) => Fate::Done(Outcome {
+        match self.installer.discard(&step.path, &here.stamp).await {
+            Ok(discarded) => Fate::Done(Outcome {
                 changes: vec![Change::Drop(step.key.clone())],
-                dirs,
+                dirs: discarded.dirs,
                 events: vec![done("delete-here", step, 0)],
                 counts: Counts { deleted_here: 1, ..Counts::default() },
             }),

@@ -8,9 +8,9 @@
 use super::upload::done;
 use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::wanted_for;
-use crate::disk::{self, MetaScope, Node};
+use crate::disk::{self, Node, Stat};
 use crate::event::Event;
-use crate::install::{Expect, Part};
+use crate::install::{Expect, InstallError, Part};
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
@@ -38,11 +38,12 @@ struct Arrival {
 impl Carrier<'_> {
     pub(super) async fn download(&self, step: &Step) -> Fate {
         let Some(there) = &step.there else { return Fate::Stale };
+        if step.kind == Kind::Dir {
+            // What belongs in it may have made it meanwhile.
+            return self.make_folder(step).await;
+        }
         if let Err(fate) = self.check_here(step).await {
             return fate;
-        }
-        if step.kind == Kind::Dir {
-            return self.make_folder(step).await;
         }
         if step.kind == Kind::File
             && let Some(fate) = self.reuse(step).await
@@ -96,7 +97,7 @@ impl Carrier<'_> {
                 self.install(step, part, object, attributes, arrival, counts).await
             }
             Err(fate) => {
-                self.installer.drop_part(part).await;
+                self.installer.abandon(part).await;
                 fate
             }
         }
@@ -159,12 +160,13 @@ impl Carrier<'_> {
         arrival: Arrival,
         counts: Counts,
     ) -> Fate {
-        if let Err(error) = self.installer.finish(&mut part, &attributes.meta, self.pair.settings.meta_scope).await {
-            self.installer.drop_part(part).await;
+        let finished = self.installer.finish(&mut part, &attributes.meta, self.pair.settings.meta_scope).await;
+        if let Err(error) = finished {
+            self.installer.abandon(part).await;
             return install_fate(step, error);
         }
         let expect = step.here.as_ref().map_or(Expect::Absent, |here| Expect::Is(here.stamp));
-        let installed = match self.installer.install(part, &step.path, expect).await {
+        let installed = match self.installer.install(part, &step.path, &expect).await {
             Ok(installed) => installed,
             Err(error) => return install_fate(step, error),
         };
@@ -256,7 +258,7 @@ impl Carrier<'_> {
         }
         let mut part = self.installer.begin(&step.path).await.ok()?;
         if copy(&*file, &mut part).await != Some(digest) {
-            self.installer.drop_part(part).await;
+            self.installer.abandon(part).await;
             return None;
         }
         let counts = Counts { downloaded: 1, reused: 1, ..Counts::default() };
@@ -271,21 +273,17 @@ impl Carrier<'_> {
             Err(error) => return remote_fate(step, error),
         };
         let meta = self.attributes(&object).meta;
-        let made = match self.installer.make_dirs(&step.path).await {
-            Ok(made) => made,
-            Err(error) => return install_fate(step, error),
-        };
-        let stat = match self.pair.disk.stat(&step.path).await {
-            Ok(Some(stat)) if stat.node == Node::Dir => stat,
-            Ok(_) => return Fate::Stale,
-            Err(error) => return disk_fate(step, error),
-        };
         // Folders get their times, and modes that would lock us out, when all that
         // belongs in them is there.
         let now = Meta { mtime_ns: None, mode: meta.mode.map(|mode| mode | 0o300), ..meta.clone() };
-        let stat = match self.set_folder_meta(step, stat.stamp.file_id, &now).await {
-            Ok(stat) => stat,
-            Err(error) => return disk_fate(step, error),
+        let scope = self.pair.settings.meta_scope;
+        let (stat, dirs) = match self.installer.make_dir_here(&step.path, &now, scope).await {
+            Ok(made) => (made.stat, made.dirs),
+            Err(InstallError::Stale) => match self.take_folder(step, &now).await {
+                Ok(stat) => (stat, Vec::new()),
+                Err(fate) => return fate,
+            },
+            Err(error) => return install_fate(step, error),
         };
         self.later(step.path.clone(), stat.stamp.file_id, meta.clone());
         let here_meta = Meta { mode: meta.mode.or(Some(stat.mode)), ..stat.meta() };
@@ -293,20 +291,22 @@ impl Carrier<'_> {
         let row = self.row(step, self.half(stat.stamp, here_meta), there, None);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
-            dirs: made,
+            dirs,
             events: vec![done("download", step, 0)],
             counts: Counts { downloaded: 1, ..Counts::default() },
         })
     }
 
-    async fn set_folder_meta(
-        &self,
-        step: &Step,
-        id: tidelock_core::entry::FileId,
-        meta: &Meta,
-    ) -> disk::Result<disk::Stat> {
-        let scope: MetaScope = self.pair.settings.meta_scope;
-        self.pair.disk.set_meta(&step.path, id, meta, scope).await
+    /// The folder is there already; it gets the marker's metadata.
+    async fn take_folder(&self, step: &Step, meta: &Meta) -> std::result::Result<Stat, Fate> {
+        let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
+        let stat = stat.ok_or(Fate::Stale)?;
+        if stat.node != Node::Dir {
+            let what = "a file or link holds the name of this folder; rename one of them";
+            return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, what)));
+        }
+        let (id, scope) = (stat.stamp.file_id, self.pair.settings.meta_scope);
+        self.pair.disk.set_meta(&step.path, id, meta, scope).await.map_err(|error| disk_fate(step, error))
     }
 }
 

@@ -85,7 +85,7 @@ impl Carrier<'_> {
         let meta = self.attributes(&object).meta;
         let wanted = tidelock_core::sight::comparable(&meta, step.kind);
         let scope = self.pair.settings.meta_scope;
-        let stat = match self.installer.set_meta_here(&step.path, here.stamp, &wanted, scope).await {
+        let stat = match self.installer.set_meta_here(&step.path, &here.stamp, &wanted, scope).await {
             Ok(stat) => stat,
             Err(error) => return install_fate(step, error),
         };
