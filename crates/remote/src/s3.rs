@@ -18,6 +18,7 @@ mod headers;
 mod list;
 mod multipart;
 mod parts;
+mod probe;
 mod put;
 mod refusal;
 mod reply;
@@ -47,6 +48,8 @@ pub struct S3 {
     /// For parts of uploads, which are sent again on their own.
     backoff: Backoff,
     budget: Mutex<Budget>,
+    probing: tokio::sync::Mutex<()>,
+    probe_prefix: String,
 }
 
 /// Reads the settings and makes a client for a bucket. Nothing is sent yet: whether
@@ -61,10 +64,25 @@ pub async fn open(
     let settings = Settings::load(bucket, &options).await?;
     let client = Client::new(world.clone(), bucket, settings)?;
     let abilities = Abilities::new(world, format!("{}|{bucket}", client.url()), cache);
-    Ok(S3 { client, abilities, backoff: Backoff::default(), budget: Mutex::new(Budget::default()) })
+    Ok(S3 {
+        client,
+        abilities,
+        backoff: Backoff::default(),
+        budget: Mutex::default(),
+        probing: tokio::sync::Mutex::default(),
+        probe_prefix: String::new(),
+    })
 }
 
 impl S3 {
+    /// Probes below `prefix`, which is empty or ends in a slash, instead of at the
+    /// bucket's root: credentials may be good for no more than that.
+    #[must_use]
+    pub fn probing_below(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.probe_prefix);
+        self
+    }
+
     /// Something happened that cannot be if the known abilities are true: forgets
     /// them all, so that they are probed again before anything relies on them.
     pub fn contradict(&self) {
@@ -75,7 +93,7 @@ impl S3 {
 #[async_trait]
 impl Remote for S3 {
     async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities> {
-        Ok(self.abilities.answers(needed))
+        self.probe(needed).await
     }
 
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {

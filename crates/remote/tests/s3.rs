@@ -10,6 +10,7 @@ use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
 use tidelock_remote::s3::{self, Keys, S3, S3Options};
+use tidelock_remote::testing::conformance::{Report, Settings, conformance};
 use tidelock_remote::world::World;
 use tidelock_remote::{Condition, Cursor, ErrorKind, ObjectMeta, Piece, Put, Remote, Stored, Unwatched};
 
@@ -45,7 +46,7 @@ async fn read(remote: &S3, key: &str, stamp: Option<&RemoteStamp>) -> Vec<u8> {
         .expect("readable")
 }
 
-async fn all_keys(remote: &S3, prefix: &str) -> Vec<String> {
+async fn all_keys(remote: &dyn Remote, prefix: &str) -> Vec<String> {
     let mut cursor = Cursor::start();
     let mut keys = Vec::new();
     loop {
@@ -100,4 +101,28 @@ async fn moto_round_trip() {
 async fn rclone_round_trip() {
     let server = servers::rclone(&[BUCKET]);
     round_trip(&open(&server, BUCKET).await).await;
+}
+
+async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)]) -> Report {
+    let remote: Arc<dyn Remote> = Arc::new(open(server, bucket).await);
+    let mut settings = Settings::new(&World::real());
+    settings.only = std::env::var("TIDELOCK_ONLY").ok();
+    settings.except = except.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
+    let report = conformance(|| remote.clone(), &settings).await;
+    println!("{report}");
+    assert_eq!(all_keys(&*remote, "").await, Vec::<String>::new(), "something was left behind");
+    report
+}
+
+#[tokio::test]
+async fn moto_conformance() {
+    let server = servers::moto();
+    servers::create_bucket(&server, BUCKET);
+    suite(&server, BUCKET, &[]).await.assert_clean();
+}
+
+#[tokio::test]
+async fn rclone_conformance() {
+    let server = servers::rclone(&[BUCKET]);
+    suite(&server, BUCKET, &[]).await.assert_clean();
 }

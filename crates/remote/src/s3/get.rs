@@ -80,13 +80,13 @@ fn extent(reply: &Reply, asked: Option<&Range<u64>>) -> std::result::Result<Exte
             status => Err(format!("the server answered {status} to a request for the whole")),
         };
     };
-    if reply.status == StatusCode::OK && asked.start == 0 && length <= asked.end {
-        return Ok(Extent { length, total: length });
-    }
-    if reply.status != StatusCode::PARTIAL_CONTENT {
+    // Some servers say 200 and send a range all the same: their Content-Range tells.
+    let Some(text) = reply.header("content-range") else {
+        if asked.start == 0 && length <= asked.end {
+            return Ok(Extent { length, total: length });
+        }
         return Err("the server does not honour ranges".to_owned());
-    }
-    let text = reply.header("content-range").ok_or("the reply has no range")?;
+    };
     let parsed = text.strip_prefix("bytes ").and_then(|text| {
         let (span, total) = text.split_once('/')?;
         let (first, last) = span.split_once('-')?;

@@ -18,6 +18,12 @@ use tidelock_core::path::Key;
 impl S3 {
     /// One page of the keys that begin with `prefix`, after the cursor.
     pub(super) async fn page(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
+        let unordered = self.abilities.known(Ability::OrderedList) == Some(false);
+        self.page_as(prefix, cursor, !unordered && !self.client.bucket.ends_with("--x-s3")).await
+    }
+
+    /// The same; `ordered` says whether to insist on key order.
+    pub(super) async fn page_as(&self, prefix: &str, cursor: &Cursor, ordered: bool) -> Result<Page> {
         let mut request = Request::reading("list", Method::GET, None, "s3:ListBucket");
         request.query = vec![("list-type", "2"), ("encoding-type", "url")];
         if !prefix.is_empty() {
@@ -32,8 +38,6 @@ impl S3 {
             request.header("x-amz-optional-object-attributes", "RestoreStatus")?;
         }
         let body = self.client.send(&request).await.map_err(as_bucket)?.bytes().await?;
-        let ordered =
-            self.abilities.known(Ability::OrderedList) != Some(false) && !self.client.bucket.ends_with("--x-s3");
         let mut listing = parse(&body).map_err(broken)?;
         listing.admit(prefix, cursor, ordered).map_err(broken)?;
         let after = listing.objects.last().map_or_else(|| cursor.after.clone(), |last| last.key.as_str().to_owned());
