@@ -36,6 +36,7 @@ use async_trait::async_trait;
 use client::Client;
 use config::Settings;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tidelock_core::backoff::{Backoff, Budget};
 use tidelock_core::entry::RemoteStamp;
@@ -50,6 +51,8 @@ pub struct S3 {
     budget: Mutex<Budget>,
     probing: tokio::sync::Mutex<()>,
     probe_prefix: String,
+    /// Completing an upload told the ETag that the object then had.
+    etags_agree: AtomicBool,
 }
 
 /// Reads the settings and makes a client for a bucket. Nothing is sent yet: whether
@@ -71,6 +74,7 @@ pub async fn open(
         budget: Mutex::default(),
         probing: tokio::sync::Mutex::default(),
         probe_prefix: String::new(),
+        etags_agree: AtomicBool::new(false),
     })
 }
 

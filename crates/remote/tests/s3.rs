@@ -12,7 +12,7 @@ use tidelock_core::path::Key;
 use tidelock_remote::s3::{self, Keys, S3, S3Options};
 use tidelock_remote::testing::conformance::{Report, Settings, conformance};
 use tidelock_remote::world::World;
-use tidelock_remote::{Condition, Cursor, ErrorKind, ObjectMeta, Piece, Put, Remote, Stored, Unwatched};
+use tidelock_remote::{Condition, Cursor, ErrorKind, ObjectMeta, Piece, Put, Remote, Unwatched};
 
 const BUCKET: &str = "tide-bucket";
 
@@ -118,11 +118,14 @@ async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)]) -> Report
 async fn moto_conformance() {
     let server = servers::moto();
     servers::create_bucket(&server, BUCKET);
-    suite(&server, BUCKET, &[]).await.assert_clean();
+    let except = [("control_characters", "moto's router takes no line feed in a path")];
+    suite(&server, BUCKET, &except).await.assert_clean();
 }
 
 #[tokio::test]
 async fn rclone_conformance() {
     let server = servers::rclone(&[BUCKET]);
-    suite(&server, BUCKET, &[]).await.assert_clean();
+    let why = "it keeps objects as files, so `a` and `a/b` exclude each other";
+    let except = ["list_in_order", "list_by_prefix", "list_after_a_key", "folder_marker_beside_children"];
+    suite(&server, BUCKET, &except.map(|name| (name, why))).await.assert_clean();
 }

@@ -1,14 +1,14 @@
 //! What is known of the endpoint's abilities.
 //!
 //! A small memory, kept by the caller between runs, for seven days. It answers
-//! "yes", "no" and "not known", and the difference matters: a condition is always
-//! sent unless the place is known to lack it. How abilities are found out is
+//! "yes", "no" and "not known", and tells a place that ignores a condition from one
+//! that refuses to hear of it: only the latter is spared the header. How abilities are found out is
 //! `probe.rs`'s business.
 
 use crate::world::World;
 use crate::{Ability, Capabilities};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// How long an answer is believed.
@@ -27,6 +27,9 @@ pub trait CapabilityStore: Send + Sync {
 struct Entry {
     found_s: i64,
     abilities: BTreeMap<Ability, bool>,
+    /// Those whose headers made the place refuse what it would have done.
+    #[serde(default)]
+    refused: BTreeSet<Ability>,
 }
 
 /// The memory for one endpoint and bucket.
@@ -50,6 +53,12 @@ impl Abilities {
         self.fresh().abilities.get(&ability).copied()
     }
 
+    /// Whether the place refuses requests that ask for this, instead of ignoring
+    /// that they do.
+    pub(super) fn refuses(&self, ability: Ability) -> bool {
+        self.fresh().refused.contains(&ability)
+    }
+
     /// What is known of these.
     pub(super) fn answers(&self, needed: &[Ability]) -> Capabilities {
         let known = self.fresh();
@@ -59,12 +68,17 @@ impl Abilities {
     }
 
     /// Keeps what was found out.
-    pub(super) fn learn(&self, ability: Ability, has: bool) {
+    pub(super) fn learn(&self, ability: Ability, has: bool, refused: bool) {
         let mut known = self.fresh();
         if known.abilities.is_empty() {
             known.found_s = self.now_s();
         }
         known.abilities.insert(ability, has);
+        if refused {
+            known.refused.insert(ability);
+        } else {
+            known.refused.remove(&ability);
+        }
         self.save(&known);
     }
 
@@ -78,7 +92,7 @@ impl Abilities {
     fn fresh(&self) -> MutexGuard<'_, Entry> {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if !(0..VALID_S).contains(&(self.now_s() - known.found_s)) {
-            known.abilities.clear();
+            *known = Entry::default();
         }
         known
     }

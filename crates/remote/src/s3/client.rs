@@ -17,7 +17,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::world::World;
 use aws_credential_types::Credentials;
 use bytes::Bytes;
-use http::header::{AUTHORIZATION, HOST, PROXY_AUTHORIZATION, USER_AGENT};
+use http::header::{AUTHORIZATION, CONTENT_LENGTH, HOST, PROXY_AUTHORIZATION, USER_AGENT};
 use http::{HeaderName, HeaderValue, Method, Uri};
 use hyper_util::client::legacy::Client as Http;
 use hyper_util::client::proxy::matcher::Matcher;
@@ -259,6 +259,10 @@ impl Client {
         let map = outgoing.headers_mut();
         map.extend(headers);
         map.insert(AUTHORIZATION, authorization);
+        if request.method == Method::PUT || request.method == Method::POST {
+            // Also of nothing, which some servers insist on being told.
+            map.insert(CONTENT_LENGTH, HeaderValue::from(request.body.len()));
+        }
         map.insert(USER_AGENT, HeaderValue::from_static(concat!("tidelock/", env!("CARGO_PKG_VERSION"))));
         if let Some(proxy) = proxy {
             map.insert(PROXY_AUTHORIZATION, proxy);

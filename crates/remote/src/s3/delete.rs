@@ -71,7 +71,7 @@ impl S3 {
     async fn remove_one(&self, key: &Key, condition: &Condition) -> Result<()> {
         let mut request = Request::changing("delete", Method::DELETE, Some(key), PERMISSION);
         if let Condition::Matches(stamp) = condition
-            && self.abilities.known(Ability::DeleteIfMatch) != Some(false)
+            && !self.abilities.refuses(Ability::DeleteIfMatch)
         {
             request.header("if-match", &quoted(&stamp.etag))?;
         }

@@ -22,6 +22,7 @@ use futures::stream::FuturesUnordered;
 use http::Method;
 use std::fmt::Write;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
 
@@ -72,7 +73,7 @@ impl S3 {
         let body = self.client.send(&request).await?.bytes().await?;
         let mut id = String::new();
         let walked = walk(&body, |path, step| {
-            if let (Step::Close(text), "InitiateMultipartUploadResult/UploadId") = (step, path) {
+            if let (Step::Close(text), Some((_, "UploadId"))) = (step, path.split_once('/')) {
                 text.clone_into(&mut id);
             }
         });
@@ -224,7 +225,10 @@ impl S3 {
         }
         let reply = self.client.send(&request).await?;
         self.budget.lock().unwrap_or_else(PoisonError::into_inner).deposit();
-        let written = self.document(reply, &request, "CopyPartResult").await?;
+        let written = self.document(reply, &request).await?;
+        if written.etag.is_empty() {
+            return Err(Error::new(ErrorKind::Other, "copy", "the server gave no ETag for a part").on(key));
+        }
         Ok((written.etag, written.crc64nvme))
     }
 
@@ -250,9 +254,33 @@ impl S3 {
             _ => error,
         })?;
         let version = version(&reply.headers);
-        let written = self.document(reply, &request, "CompleteMultipartUploadResult").await?;
-        let stamp = RemoteStamp { etag: written.etag, size: put.size(), modified_s: None };
-        Ok(Stored { stamp, version })
+        // Its date is when the upload began, which only a look tells.
+        let written = self.document(reply, &request).await?;
+        let stored = self.proof(put, written, version).await?;
+        Ok(self.confirm(put, stored).await)
+    }
+
+    /// Some servers show an object made of parts under another ETag than they said
+    /// on completing it. One look finds out which kind this is; the other kind is
+    /// looked at every time. What is seen counts only if it is surely what was put.
+    async fn confirm(&self, put: &Put, stored: Stored) -> Stored {
+        if self.client.is_amazon() || self.etags_agree.load(Ordering::Relaxed) {
+            return stored;
+        }
+        match self.look(&put.key).await {
+            Ok(Some(seen)) if seen.stamp.etag == stored.stamp.etag => {
+                self.etags_agree.store(true, Ordering::Relaxed);
+                stored
+            }
+            Ok(Some(seen))
+                if seen.stamp.size == stored.stamp.size
+                    && !put.meta.user.is_empty()
+                    && seen.meta.as_ref().is_some_and(|meta| meta.user == put.meta.user) =>
+            {
+                Stored { stamp: seen.stamp, version: seen.version }
+            }
+            _ => stored,
+        }
     }
 
     /// The document that lists the parts.

@@ -21,22 +21,23 @@ impl S3 {
         let _alone = self.probing.lock().await;
         for ability in needed {
             if self.abilities.known(*ability).is_none() {
-                let has = self.try_out(*ability).await?;
-                self.abilities.learn(*ability, has);
+                let (has, refused) = self.try_out(*ability).await?;
+                self.abilities.learn(*ability, has, refused);
             }
         }
         Ok(self.abilities.answers(needed))
     }
 
     /// Tries one ability, again and from the start if the network was in the way.
-    async fn try_out(&self, ability: Ability) -> Result<bool> {
+    async fn try_out(&self, ability: Ability) -> Result<(bool, bool)> {
         let mut failed = 0;
         loop {
             let mut bench = Bench::new(self);
             let found = trials::run(&mut bench, ability).await;
+            let foreign = bench.foreign;
             let cleared = bench.clear().await;
             let error = match (found, cleared) {
-                (Ok(has), Ok(())) => return Ok(has),
+                (Ok(has), Ok(())) => return Ok((has, foreign && !has)),
                 (Err(error), _) | (Ok(_), Err(error)) => error,
             };
             failed += 1;

@@ -60,7 +60,7 @@ impl S3 {
         self.attach(&mut request, body)?;
         let reply = self.client.send(&request).await?;
         progress.sent(size);
-        self.stored(&reply, &put.key, size).await
+        self.stored(&reply, put).await
     }
 
     async fn copy_whole(&self, put: &Put, from: &Key, stamp: &RemoteStamp) -> Result<Stored> {
@@ -73,9 +73,8 @@ impl S3 {
         request.patience = LONG_PATIENCE;
         let reply = self.client.send(&request).await?;
         let version = version(&reply.headers);
-        let result = self.document(reply, &request, "CopyObjectResult").await?;
-        let stamp = RemoteStamp { etag: result.etag, size: stamp.size, modified_s: result.modified_s };
-        Ok(Stored { stamp, version })
+        let result = self.document(reply, &request).await?;
+        self.proof(put, result, version).await
     }
 
     /// Reads all bytes of some pieces, from here or from there, in order.
@@ -124,15 +123,15 @@ impl S3 {
         }
     }
 
-    /// The condition, unless the place is known to lack it: then some refuse the
-    /// header, and the layer above looks by itself.
+    /// The condition, unless the place refuses requests that carry one: then the
+    /// layer above has to look by itself. A place that ignores it still gets it.
     pub(super) fn condition(&self, request: &mut Request<'_>, condition: &Condition, copying: bool) -> Result<()> {
         let ability = match condition {
             _ if copying => Ability::CopyIfMatch,
             Condition::Absent => Ability::PutIfAbsent,
             Condition::Matches(_) => Ability::PutIfMatch,
         };
-        if self.abilities.known(ability) == Some(false) {
+        if self.abilities.refuses(ability) {
             return Ok(());
         }
         match condition {
@@ -163,41 +162,51 @@ impl S3 {
     pub(super) fn copy_source(&self, request: &mut Request<'_>, from: &Key, stamp: &RemoteStamp) -> Result<()> {
         let source = format!("/{}/{}", self.client.bucket, address::encoded(from.as_str(), true));
         request.header("x-amz-copy-source", &source)?;
-        if self.abilities.known(Ability::CopySourceIfMatch) == Some(false) {
+        if self.abilities.refuses(Ability::CopySourceIfMatch) {
             return Ok(());
         }
         request.header("x-amz-copy-source-if-match", &quoted(&stamp.etag))
     }
 
-    async fn stored(&self, reply: &Reply, key: &Key, size: u64) -> Result<Stored> {
+    async fn stored(&self, reply: &Reply, put: &Put) -> Result<Stored> {
+        let etag = reply.header("etag").map(unquoted).unwrap_or_default().to_owned();
         let modified_s = headers::http_date(&reply.headers, "last-modified");
-        let version = version(&reply.headers);
-        if let Some(etag) = reply.header("etag").map(unquoted).filter(|etag| !etag.is_empty()) {
-            return Ok(Stored { stamp: RemoteStamp { etag: etag.to_owned(), size, modified_s }, version });
+        self.proof(put, Written { etag, modified_s, ..Written::default() }, version(&reply.headers)).await
+    }
+
+    /// What a finished write is known by.
+    pub(super) async fn proof(&self, put: &Put, written: Written, version: Option<String>) -> Result<Stored> {
+        let size = put.size();
+        if !written.etag.is_empty() {
+            let stamp = RemoteStamp { etag: written.etag, size, modified_s: written.modified_s };
+            return Ok(Stored { stamp, version });
         }
-        // Written, but as what? Only a look tells, and it may see a later write.
-        let unknown = || Error::new(ErrorKind::OutcomeUnknown, "put", "the server did not say what it stored").on(key);
-        match self.look(key).await {
+        // Written, but as what? Only a look tells; it may see a later write, and
+        // then says so by its size at least.
+        match self.look(&put.key).await {
             Ok(Some(object)) if object.stamp.size == size => Ok(Stored { stamp: object.stamp, version }),
-            _ => Err(unknown()),
+            _ => {
+                let text = "the server did not say what it stored";
+                Err(Error::new(ErrorKind::OutcomeUnknown, "put", text).on(&put.key))
+            }
         }
     }
 
     /// Reads a document that ends a write. It came with a success, and may still
-    /// be an error.
-    pub(super) async fn document(&self, reply: Reply, request: &Request<'_>, root: &str) -> Result<Written> {
+    /// be an error. Servers differ in how they name its root.
+    pub(super) async fn document(&self, reply: Reply, request: &Request<'_>) -> Result<Written> {
         let (status, headers) = (reply.status, reply.headers.clone());
         let body = reply.bytes().await?;
         let mut written = Written::default();
+        let (mut failed, mut rooted) = (false, false);
         let walked = walk(&body, |path, step| {
-            let Step::Close(text) = step else { return };
-            if path.starts_with("Error") {
-                written.failed = true;
-            }
-            match path.strip_prefix(root) {
-                Some("/ETag") => unquoted(text).clone_into(&mut written.etag),
-                Some("/LastModified") => written.modified_s = iso_date(text),
-                Some("/ChecksumCRC64NVME") => written.crc64nvme = headers::parse_checksum(text),
+            let (root, name) = path.split_once('/').unwrap_or((path, ""));
+            failed |= root == "Error";
+            rooted |= root.ends_with("Result") || root == "CompleteMultipartUpload";
+            match (name, step) {
+                ("ETag", Step::Close(text)) => unquoted(text).clone_into(&mut written.etag),
+                ("LastModified", Step::Close(text)) => written.modified_s = iso_date(text),
+                ("ChecksumCRC64NVME", Step::Close(text)) => written.crc64nvme = headers::parse_checksum(text),
                 _ => {}
             }
         });
@@ -205,11 +214,11 @@ impl S3 {
             Some(key) => error.on(key),
             None => error,
         };
-        if written.failed {
+        if failed {
             let refusal = Refusal::read(status, &headers, &body);
             return Err(about(self.client.refused(&refusal, request.op, request.effect, request.permission)));
         }
-        if walked.is_err() || written.etag.is_empty() {
+        if walked.is_err() || !rooted {
             let text = format!("the server's reply to the {} cannot be read", request.op);
             return Err(about(Error::new(request.effect.lost(), request.op, text)));
         }
@@ -223,7 +232,6 @@ pub(super) struct Written {
     pub(super) etag: String,
     pub(super) modified_s: Option<i64>,
     pub(super) crc64nvme: Option<u64>,
-    failed: bool,
 }
 
 /// Asks every source once whether it stayed as it was.

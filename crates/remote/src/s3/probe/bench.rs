@@ -46,12 +46,14 @@ pub(super) struct Bench<'a> {
     keys: Vec<Key>,
     versions: Vec<(Key, String)>,
     uploads: Vec<(Key, String)>,
+    /// A request was not understood.
+    pub(super) foreign: bool,
 }
 
 impl<'a> Bench<'a> {
     pub(super) fn new(s3: &'a S3) -> Self {
         let stem = format!("{}.tidelock/probe-{}", s3.probe_prefix, s3.client.world.token());
-        Self { s3, stem, keys: Vec::new(), versions: Vec::new(), uploads: Vec::new() }
+        Self { s3, stem, keys: Vec::new(), versions: Vec::new(), uploads: Vec::new(), foreign: false }
     }
 
     /// One of our keys.
@@ -103,9 +105,9 @@ impl<'a> Bench<'a> {
         add(&mut request, extra)?;
         let body = match self.s3.client.send(&request).await {
             Ok(reply) => reply.bytes().await?,
-            Err(error) => return judge(error).map(|_| None),
+            Err(error) => return self.judge(error).map(|_| None),
         };
-        let id = element(&body, "InitiateMultipartUploadResult/UploadId");
+        let id = element(&body, "UploadId");
         if let Some(id) = &id {
             self.uploads.push((key.clone(), id.clone()));
         }
@@ -157,22 +159,33 @@ impl<'a> Bench<'a> {
     async fn answer(&mut self, request: &Request<'_>) -> Result<Answer> {
         let reply = match self.s3.client.send(request).await {
             Ok(reply) => reply,
-            Err(error) => return judge(error),
+            Err(error) => return self.judge(error),
         };
         if let (Some(key), Some(version)) = (request.key, headers::version(&reply.headers)) {
             self.versions.push((key.clone(), version));
         }
         let etag = reply.header("etag").map(|etag| unquoted(etag).to_owned());
         let body = reply.bytes().await?;
-        if let Some(code) = element(&body, "Error/Code") {
+        if let Some(code) = element(&body, "Code") {
             let refusal = crate::s3::refusal::Refusal { status: 200, code, ..Default::default() };
-            return judge(self.s3.client.refused(&refusal, "probe", Effect::Changes, request.permission));
+            return self.judge(self.s3.client.refused(&refusal, "probe", Effect::Changes, request.permission));
         }
-        let written = ["CopyObjectResult/ETag", "CopyPartResult/ETag", "CompleteMultipartUploadResult/ETag"]
-            .iter()
-            .find_map(|path| element(&body, path))
-            .map(|etag| unquoted(&etag).to_owned());
+        let written = element(&body, "ETag").map(|etag| unquoted(&etag).to_owned());
         Ok(Answer::Granted(written.or(etag).unwrap_or_default()))
+    }
+
+    /// Whether an error is an answer, and which.
+    fn judge(&mut self, error: Error) -> Result<Answer> {
+        match error.kind {
+            ErrorKind::Precondition | ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Corrupt => {
+                Ok(Answer::Refused)
+            }
+            ErrorKind::Unsupported | ErrorKind::Other => {
+                self.foreign = true;
+                Ok(Answer::Foreign)
+            }
+            _ => Err(error),
+        }
     }
 
     /// Removes everything that was written, every version of it.
@@ -225,22 +238,13 @@ fn add(request: &mut Request<'_>, extra: Extra<'_>) -> Result<()> {
     extra.iter().try_for_each(|(name, value)| request.header(name, value))
 }
 
-/// An element's text.
+/// The text of an element below the root, whatever that is called.
 pub(super) fn element(body: &[u8], wanted: &str) -> Option<String> {
     let mut found = None;
     let walked = walk(body, |path, step| {
-        if let (Step::Close(text), true) = (step, path == wanted) {
+        if let (Step::Close(text), true) = (step, path.split_once('/').is_some_and(|(_, name)| name == wanted)) {
             found = Some(text.to_owned());
         }
     });
     walked.ok().and(found)
-}
-
-/// Whether an error is an answer, and which.
-fn judge(error: Error) -> Result<Answer> {
-    match error.kind {
-        ErrorKind::Precondition | ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Corrupt => Ok(Answer::Refused),
-        ErrorKind::Unsupported | ErrorKind::Other => Ok(Answer::Foreign),
-        _ => Err(error),
-    }
 }

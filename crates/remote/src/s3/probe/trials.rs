@@ -152,7 +152,7 @@ async fn versions(bench: &mut Bench<'_>) -> Result<bool> {
     request.query = vec![("versioning", "")];
     match bench.s3.client.send(&request).await {
         Ok(reply) => {
-            let status = element(&reply.bytes().await?, "VersioningConfiguration/Status");
+            let status = element(&reply.bytes().await?, "Status");
             Ok(status.as_deref() == Some("Enabled"))
         }
         // Who may not ask cannot rely on it.
