@@ -43,7 +43,7 @@ pub(super) async fn get(
             let size = range.end.saturating_sub(range.start);
             extent::slice(list, range.start, size).ok_or_else(|| {
                 let message = format!("{} bytes have no range {}..{}", object.stamp.size, range.start, range.end);
-                Error::new(ErrorKind::Config, "get", message)
+                Error::new(ErrorKind::Other, "get", message)
             })
         })
     });

@@ -4,6 +4,7 @@
 mod kill;
 
 use super::*;
+use crate::testing::conformance::{Settings, conformance, names};
 use crate::{Condition, ObjectMeta, Piece, Source, Unwatched};
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -77,6 +78,18 @@ fn body_files(root: &Path) -> Vec<PathBuf> {
 
 fn kind<T>(result: Result<T>) -> ErrorKind {
     result.map(|_| ()).expect_err("an error").kind
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_is_a_remote() {
+    let place = TempDir::new().unwrap();
+    let folder = Arc::new(create(place.path()));
+    let report = conformance(|| folder.clone(), &Settings::new(&World::real())).await;
+    report.assert_clean();
+    assert_eq!(report.passed.len(), names().len(), "{report}");
+    assert_eq!(folder.keys().await, Vec::<String>::new());
+    drop(folder);
+    assert_eq!(body_files(place.path()), Vec::<PathBuf>::new());
 }
 
 #[tokio::test]

@@ -62,7 +62,7 @@ pub(super) async fn put(shared: &Arc<Shared>, request: &Put, progress: &dyn Prog
 fn size_of(recipe: &[Piece]) -> Result<u64> {
     let sum = recipe.iter().try_fold(0_u64, |sum, piece| sum.checked_add(piece.size()));
     sum.filter(|sum| i64::try_from(*sum).is_ok())
-        .ok_or_else(|| Error::new(ErrorKind::Config, "put", "the object would be too big to count"))
+        .ok_or_else(|| Error::new(ErrorKind::Unsupported, "put", "the object would be too big to count"))
 }
 
 fn outside_bytes(recipe: &[Piece]) -> u64 {
@@ -88,7 +88,7 @@ async fn refuse_early(shared: &Arc<Shared>, key: &Key, condition: &Condition) ->
 
 /// The bytes of a source, exactly as many as were asked for.
 async fn read(source: &Arc<dyn Source>, offset: u64, size: u64) -> Result<Bytes> {
-    let size = usize::try_from(size).map_err(|_| Error::new(ErrorKind::Config, "put", "too many bytes at once"))?;
+    let size = usize::try_from(size).map_err(|_| Error::new(ErrorKind::Unsupported, "put", "too many bytes at once"))?;
     let bytes = source.read(offset, size).await?;
     if bytes.len() == size {
         return Ok(bytes);
