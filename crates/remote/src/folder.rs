@@ -35,10 +35,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
+use tokio::sync::Semaphore;
 use writer::Writer;
 
 /// The longest body kept inside the database.
 pub const SMALL_BYTES: usize = 16 * 1024;
+
+/// Readers of rows at a time.
+const READERS: usize = 8;
 
 /// What to open a store for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,6 +75,8 @@ pub struct Folder {
 struct Shared {
     path: PathBuf,
     readers: Readers,
+    /// Who may read rows; more at once would only wait for each other.
+    places: Semaphore,
     bodies: Arc<Bodies>,
     /// Absent when opened for reading. Ends before the lock goes.
     writer: Option<Writer>,
@@ -90,7 +96,8 @@ pub fn open(world: World, path: &Path, mode: OpenMode) -> Result<Folder> {
         OpenMode::ReadOnly => None,
         OpenMode::Create | OpenMode::ReadWrite => Some(Writer::start(connection, bodies.clone(), world)?),
     };
-    let shared = Shared { path: place.path, readers, bodies, writer, _lock: place.lock };
+    let places = Semaphore::new(READERS);
+    let shared = Shared { path: place.path, readers, places, bodies, writer, _lock: place.lock };
     Ok(Folder { shared: Arc::new(shared), problems })
 }
 
@@ -107,6 +114,18 @@ impl Shared {
     fn writer(&self, op: &'static str) -> Result<&Writer> {
         self.writer.as_ref().ok_or_else(|| Error::new(ErrorKind::Denied, op, "the store was opened for reading only"))
     }
+}
+
+/// Looks something up where blocking is allowed.
+async fn look_up<T: Send + 'static>(
+    shared: &Arc<Shared>,
+    op: &'static str,
+    work: impl FnOnce(&Shared) -> Result<T> + Send + 'static,
+) -> Result<T> {
+    // The semaphore is never closed; without a place the work is as right, only slower.
+    let _place = shared.places.acquire().await.ok();
+    let shared = shared.clone();
+    blocking(op, move || work(&shared)).await
 }
 
 /// Runs what blocks where it may.
@@ -130,11 +149,10 @@ impl Remote for Folder {
     }
 
     async fn head(&self, key: &Key) -> Result<Option<Object>> {
-        let (shared, key) = (self.shared.clone(), key.clone());
-        let found = blocking("head", move || {
-            shared.readers.with("head", |connection| rows::find(connection, &key)).map_err(|error| error.on(&key))
-        });
-        Ok(found.await?.map(|row| row.object))
+        let wanted = key.clone();
+        let find = move |shared: &Shared| shared.readers.with("head", |open| rows::find(open, &wanted));
+        let found = look_up(&self.shared, "head", find).await.map_err(|error| error.on(key))?;
+        Ok(found.map(|row| row.object))
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>, stamp: Option<&RemoteStamp>) -> Result<Download> {

@@ -8,7 +8,7 @@
 
 use super::extent::{self, Extent};
 use super::rows::{self, ObjectRow};
-use super::{Shared, blocking, bodies};
+use super::{Shared, blocking, bodies, look_up};
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Download, Object};
 use bytes::Bytes;
@@ -33,9 +33,9 @@ pub(super) async fn get(
     range: Option<Range<u64>>,
     stamp: Option<&RemoteStamp>,
 ) -> Result<Download> {
-    let (shared, wanted, etag) = (shared.clone(), key.clone(), stamp.map(|stamp| stamp.etag.clone()));
-    let opened = blocking("get", move || {
-        open_bodies(&shared, "get", &wanted, |object, list| {
+    let (wanted, etag) = (key.clone(), stamp.map(|stamp| stamp.etag.clone()));
+    let opened = look_up(shared, "get", move |shared| {
+        open_bodies(shared, "get", &wanted, |object, list| {
             if etag.as_ref().is_some_and(|etag| *etag != object.stamp.etag) {
                 return Err(Error::new(ErrorKind::Precondition, "get", "the object is another one by now"));
             }

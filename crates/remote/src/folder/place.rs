@@ -165,10 +165,13 @@ fn take_lock(path: &Path) -> Result<File> {
         Err(Errno::WOULDBLOCK) => return Err(in_use(path, &mut file)),
         Err(error) => return Err(fail(error.into())),
     }
+    kill::point("truncate lock");
+    let emptied = file.set_len(0).and_then(|()| file.rewind());
     kill::point("write lock");
-    // Only for people to read; what locks is the kernel, and it forgets with us.
     let pid = format!("{LOCK_WORD}{}\n", std::process::id());
-    file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(pid.as_bytes())).map_err(fail)?;
+    // Only for people to read: what locks is the kernel, and it forgets with us. A
+    // disk too full for a number must not keep anyone from making room.
+    let _ = emptied.and_then(|()| file.write_all(pid.as_bytes()));
     Ok(file)
 }
 

@@ -4,7 +4,7 @@
 //! acknowledged, or is no longer wanted, and goes; a row whose file is missing or
 //! too short stays, and is told as a [`Problem`]. Only files named and placed as
 //! the store names and places them are ever removed. Runs under the lock, before
-//! anything else does.
+//! anything else does. Keeps sixteen bytes in memory for each file.
 
 use super::bodies::{self, Bodies};
 use super::{Problem, failure, place, rows};
@@ -21,19 +21,23 @@ pub(super) fn run(connection: &Connection, root: &Path) -> Result<(Arc<Bodies>, 
     let bodies = Bodies::open(root)?;
     let mut found = Found::default();
     found.walk(&root.join(place::BODIES)).map_err(|error| failure::io("open", "bodies/", error))?;
-    let highest = rows::highest_number(connection).map_err(|error| failure::sql("open", &error))?;
-    bodies.number_after(highest.max(found.files.keys().copied().max().unwrap_or(0)));
-    let harmed = rows_without_bytes(connection, &mut found.files).map_err(|error| failure::sql("open", &error))?;
+    found.files.sort_unstable();
+    let compare = || -> rusqlite::Result<(u64, Difference)> {
+        Ok((rows::highest_number(connection)?, Difference::between(&found.files, connection)?))
+    };
+    let (highest, difference) = compare().map_err(|error| failure::sql("open", &error))?;
+    bodies.number_after(highest.max(found.files.last().map_or(0, |(id, _)| *id)));
+    let harmed = harmed_objects(connection, &difference.harmed).map_err(|error| failure::sql("open", &error))?;
     found.problems.extend(harmed);
-    // What no row has claimed.
-    found.files.keys().for_each(|id| bodies.remove(*id));
+    difference.orphans.iter().for_each(|id| bodies.remove(*id));
     Ok((Arc::new(bodies), found.problems))
 }
 
+/// What lies in `bodies/`.
 #[derive(Default)]
 struct Found {
-    /// Body files and their lengths.
-    files: HashMap<u64, u64>,
+    /// Body files by number, and their lengths.
+    files: Vec<(u64, u64)>,
     problems: Vec<Problem>,
 }
 
@@ -42,9 +46,9 @@ impl Found {
         for outer in fs::read_dir(folder)? {
             let outer = outer?;
             let Some(outer_name) = self.folder_name(&outer, "bodies")? else { continue };
+            let above = format!("bodies/{outer_name}");
             for inner in fs::read_dir(outer.path())? {
                 let inner = inner?;
-                let above = format!("bodies/{outer_name}");
                 let Some(inner_name) = self.folder_name(&inner, &above)? else { continue };
                 for file in fs::read_dir(inner.path())? {
                     self.file(&file?, &outer_name, &inner_name)?;
@@ -67,9 +71,7 @@ impl Found {
     fn file(&mut self, entry: &DirEntry, outer: &str, inner: &str) -> io::Result<()> {
         let name = entry.file_name().to_string_lossy().into_owned();
         match bodies::number_of(outer, inner, &name) {
-            Some(id) if entry.file_type()?.is_file() => {
-                self.files.insert(id, entry.metadata()?.len());
-            }
+            Some(id) if entry.file_type()?.is_file() => self.files.push((id, entry.metadata()?.len())),
             _ => self.foreign(&format!("bodies/{outer}/{inner}/{name}")),
         }
         Ok(())
@@ -80,24 +82,49 @@ impl Found {
     }
 }
 
-/// Takes from `files` what rows name; gives what rows name in vain.
-fn rows_without_bytes(connection: &Connection, files: &mut HashMap<u64, u64>) -> rusqlite::Result<Vec<Problem>> {
-    let mut harmed = Vec::new();
-    let mut statement = connection.prepare("SELECT id, size FROM bodies WHERE filed = 1 ORDER BY id")?;
-    let mut bodies = statement.query([])?;
-    while let Some(row) = bodies.next()? {
-        let (id, size) = (rows::number(row, 0)?, rows::number(row, 1)?);
-        match files.remove(&id) {
-            Some(found) if found >= size => {}
-            Some(found) => harmed.push((id, format!("has {found} bytes of {size}"))),
-            None => harmed.push((id, "is missing".to_owned())),
+/// How files and rows differ.
+#[derive(Default)]
+struct Difference {
+    /// Files that no row names.
+    orphans: Vec<u64>,
+    /// Bodies that are rows without their bytes, and what is wrong with each.
+    harmed: HashMap<u64, String>,
+}
+
+impl Difference {
+    /// Walks both in ascending order.
+    fn between(files: &[(u64, u64)], connection: &Connection) -> rusqlite::Result<Self> {
+        let mut difference = Self::default();
+        let mut files = files.iter().peekable();
+        let mut statement = connection.prepare("SELECT id, size FROM bodies WHERE filed = 1 ORDER BY id")?;
+        let mut bodies = statement.query([])?;
+        while let Some(row) = bodies.next()? {
+            let (id, size) = (rows::number(row, 0)?, rows::number(row, 1)?);
+            while let Some((orphan, _)) = files.next_if(|(file, _)| *file < id) {
+                difference.orphans.push(*orphan);
+            }
+            match files.next_if(|(file, _)| *file == id) {
+                Some((_, found)) if *found >= size => {}
+                Some((_, found)) => drop(difference.harmed.insert(id, format!("has {found} bytes of {size}"))),
+                None => drop(difference.harmed.insert(id, "is missing".to_owned())),
+            }
         }
+        difference.orphans.extend(files.map(|(id, _)| id));
+        Ok(difference)
     }
+}
+
+/// Names the objects that lost bytes are missing from, in order.
+fn harmed_objects(connection: &Connection, harmed: &HashMap<u64, String>) -> rusqlite::Result<Vec<Problem>> {
     let mut problems = Vec::new();
-    for (id, what) in harmed {
-        let what = format!("its bytes: bodies/{} {what}", bodies::name(id));
-        let keys = rows::keys_using(connection, id)?;
-        problems.extend(keys.into_iter().map(|key| Problem { key: Some(key), what: what.clone() }));
+    if harmed.is_empty() {
+        return Ok(problems);
     }
+    rows::each_reference(connection, |key, body| {
+        if let Some(what) = harmed.get(&body) {
+            let what = format!("its bytes are not all there: bodies/{} {what}", bodies::name(body));
+            problems.push(Problem { key: Some(key), what });
+        }
+    })?;
     Ok(problems)
 }

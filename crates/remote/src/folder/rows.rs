@@ -16,8 +16,6 @@ use tidelock_core::path::Key;
 
 /// Objects on a page of a listing.
 const PAGE_OBJECTS: u16 = 1000;
-/// Connections kept for the next reader.
-const IDLE_READERS: usize = 16;
 
 /// Connections that only read.
 pub(super) struct Readers {
@@ -44,7 +42,7 @@ impl Readers {
         };
         let found = read(&mut connection).map_err(fail)?;
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        if idle.len() < IDLE_READERS {
+        if idle.len() < super::READERS {
             idle.push(connection);
         }
         Ok(found)
@@ -200,8 +198,11 @@ pub(super) fn refer(connection: &Connection, extents: &[Extent]) -> rusqlite::Re
     let mut statement = connection.prepare_cached("UPDATE bodies SET refs = refs + 1 WHERE id = ?1")?;
     for extent in extents {
         let found = statement.execute([extent.body.id.cast_signed()])?;
-        // The caller saw the object these extents come from in this transaction.
-        debug_assert_eq!(found, 1, "an extent without its body");
+        // The caller saw in this transaction the object that these extents come from.
+        // Should its body be gone all the same, nothing more may be built on it.
+        if found != 1 {
+            return Err(rusqlite::Error::StatementChangedRows(found));
+        }
     }
     Ok(())
 }
@@ -236,13 +237,16 @@ pub(super) fn highest_number(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row(sql, [], |row| number(row, 0))
 }
 
-/// The keys of the objects with an extent in a body.
-pub(super) fn keys_using(connection: &Connection, body: u64) -> rusqlite::Result<Vec<Key>> {
-    let mut statement = connection.prepare_cached(
-        "SELECT DISTINCT o.key FROM extents e JOIN objects o ON o.id = e.object WHERE e.body = ?1 ORDER BY o.key",
+/// Goes through all objects in order, each with the bodies it refers to.
+pub(super) fn each_reference(connection: &Connection, mut look: impl FnMut(Key, u64)) -> rusqlite::Result<()> {
+    let mut statement = connection.prepare(
+        "SELECT DISTINCT o.key, e.body FROM objects o JOIN extents e ON e.object = o.id ORDER BY o.key, e.body",
     )?;
-    let keys = statement.query_map([body.cast_signed()], |row| Ok(Key::new(row.get::<_, String>(0)?)))?;
-    keys.collect()
+    let mut found = statement.query([])?;
+    while let Some(row) = found.next()? {
+        look(Key::new(row.get::<_, String>(0)?), number(row, 1)?);
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! The store on a real disk: what it keeps, refuses, sweeps and survives.
 
+mod full;
 #[cfg(feature = "testing")]
 mod kill;
 
@@ -356,30 +357,64 @@ async fn a_second_opener_is_told_who_holds_it_and_may_read() {
 }
 
 #[tokio::test]
-async fn a_full_database_changes_nothing() {
+async fn a_write_given_up_leaves_nothing() {
+    /// Gives some bytes and then keeps its reader waiting.
+    struct Stuck(Bytes);
+    #[async_trait]
+    impl Source for Stuck {
+        async fn read(&self, offset: u64, size: usize) -> Result<Bytes> {
+            if offset > 0 {
+                std::future::pending::<()>().await;
+            }
+            self.0.read(offset, size).await
+        }
+    }
     let place = TempDir::new().unwrap();
     let folder = create(place.path());
-    let old = noise(1, 100);
-    let stamp = folder.put_bytes("a", &old, Condition::Absent).await.unwrap();
-    drop(folder);
-    let connection = schema::open(place.path(), OpenMode::Create).unwrap();
-    connection.execute_batch("PRAGMA max_page_count = 1;").unwrap();
-    let (bodies, _) = reconcile::run(&connection, place.path()).unwrap();
-    let shared = Shared {
-        path: place.path().to_owned(),
-        readers: Readers::new(place.path()),
-        writer: Some(Writer::start(connection, bodies.clone(), World::real()).unwrap()),
-        bodies,
-        _lock: None,
-    };
-    let folder = Folder { shared: Arc::new(shared), problems: Vec::new() };
-    // The smallest change fits into what there is; these do not.
-    for bytes in [noise(2, SMALL_BYTES), noise(3, SMALL_BYTES)] {
-        let full = folder.put_bytes("a", &bytes, Condition::Matches(stamp.clone())).await;
-        assert_eq!(kind(full), ErrorKind::Full);
+    let stuck = Piece::Bytes { source: Arc::new(Stuck(noise(1, BIG))), offset: 0, size: BIG as u64 };
+    let put = request(&key("a"), vec![stuck], Condition::Absent);
+    let mut writing = folder.put(&put, &Unwatched);
+    while body_files(place.path()).is_empty() {
+        assert!(futures::poll!(&mut writing).is_pending());
+        tokio::task::yield_now().await;
     }
-    assert_eq!(folder.read("a").await.unwrap(), old);
-    assert!(folder.delete(&[(key("a"), Condition::Matches(stamp))]).await[0].is_ok());
+    drop(writing);
+    while !body_files(place.path()).is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(folder.keys().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_copy_looks_again_when_its_origin_was_written_anew_with_the_same_bytes() {
+    let place = TempDir::new().unwrap();
+    let folder = create(place.path());
+    let bytes = noise(1, 100);
+    let stamp = folder.put_bytes("a", &bytes, Condition::Absent).await.unwrap();
+    let seen = folder.shared.readers.with("get", |open| rows::find(open, &key("a"))).unwrap().unwrap();
+    let extents = folder.shared.readers.with("get", |open| rows::extents(open, seen.id)).unwrap();
+    let again = folder.put_bytes("a", &bytes, Condition::Matches(stamp.clone())).await.unwrap();
+    assert_eq!(again.etag, stamp.etag);
+    // The job of a copy that looked before that.
+    let job = writer::PutJob {
+        key: key("copy"),
+        id: folder.shared.bodies.number(),
+        etag: stamp.etag.clone(),
+        size: stamp.size,
+        crc64: extent::crc64(&extents),
+        meta: ObjectMeta::default(),
+        storage_class: None,
+        condition: Condition::Absent,
+        extents,
+        fresh: None,
+        origins: vec![writer::Origin { key: key("a"), id: seen.id, etag: stamp.etag.clone() }],
+    };
+    let verdict = folder.shared.writer("put").unwrap().put(Box::new(job)).await.unwrap();
+    assert!(matches!(verdict, writer::Verdict::Again(_)));
+    assert_eq!(folder.keys().await, ["a"]);
+    let copied = request(&key("copy"), vec![copy(&key("a"), &stamp, 0..100)], Condition::Absent);
+    folder.put(&copied, &Unwatched).await.unwrap();
+    assert_eq!(folder.read("copy").await.unwrap(), bytes);
 }
 
 #[tokio::test]

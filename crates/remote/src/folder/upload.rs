@@ -10,11 +10,11 @@ use super::bodies::{Bodies, NewBody};
 use super::download::{Opened, open_bodies};
 use super::extent::{self, Body, Extent};
 use super::writer::{self, Fresh, Origin, PutJob, Verdict};
-use super::{SMALL_BYTES, Shared, blocking, rows};
+use super::{SMALL_BYTES, Shared, look_up, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Condition, Piece, Progress, Put, Source, Stored};
 use bytes::{Bytes, BytesMut};
-use crc_fast::{CrcAlgorithm, checksum};
+use crc_fast::{CrcAlgorithm, Digest, checksum};
 use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
@@ -78,8 +78,8 @@ fn outside(recipe: &[Piece]) -> impl Iterator<Item = (&Arc<dyn Source>, u64, u64
 
 /// Spares the transfer of many bytes for a condition that already fails.
 async fn refuse_early(shared: &Arc<Shared>, key: &Key, condition: &Condition) -> Result<()> {
-    let (shared, key, condition) = (shared.clone(), key.clone(), condition.clone());
-    blocking("put", move || {
+    let (key, condition) = (key.clone(), condition.clone());
+    look_up(shared, "put", move |shared| {
         let found = shared.readers.with("put", |connection| rows::identify(connection, &key))?;
         writer::check(&condition, found.as_ref().map(|(_, etag)| etag.as_str()), "put")
     })
@@ -88,7 +88,8 @@ async fn refuse_early(shared: &Arc<Shared>, key: &Key, condition: &Condition) ->
 
 /// The bytes of a source, exactly as many as were asked for.
 async fn read(source: &Arc<dyn Source>, offset: u64, size: u64) -> Result<Bytes> {
-    let size = usize::try_from(size).map_err(|_| Error::new(ErrorKind::Unsupported, "put", "too many bytes at once"))?;
+    let size =
+        usize::try_from(size).map_err(|_| Error::new(ErrorKind::Unsupported, "put", "too many bytes at once"))?;
     let bytes = source.read(offset, size).await?;
     if bytes.len() == size {
         return Ok(bytes);
@@ -163,18 +164,18 @@ async fn write_body(
     let mut writing = Writing::Nothing(bodies.clone());
     let mut checksums = Vec::new();
     for (source, offset, size) in outside(recipe) {
-        let mut crc64 = extent::CRC_OF_NOTHING;
+        let mut crc = Digest::new(CrcAlgorithm::Crc64Nvme);
         let mut done = 0;
         while done < size {
             let bytes = read(source, offset + done, CHUNK_BYTES.min(size - done)).await?;
             let length = bytes.len() as u64;
-            crc64 = extent::join_crc64(crc64, checksum(CrcAlgorithm::Crc64Nvme, &bytes), length);
+            crc.update(&bytes);
             done += length;
             left -= length;
             writing = writing.then(bytes, left == 0).await?;
             progress.sent(length);
         }
-        checksums.push((size, crc64));
+        checksums.push((size, crc.finalize()));
     }
     let file = writing.end().await?;
     let body = file.body();
@@ -260,9 +261,9 @@ async fn copy(
     offset: u64,
     size: u64,
 ) -> Result<(Origin, Vec<Extent>)> {
-    let (shared, key, etag) = (shared.clone(), key.clone(), stamp.etag.clone());
-    blocking("put", move || {
-        let opened = open_bodies(&shared, "put", &key, |object, list| {
+    let (key, etag) = (key.clone(), stamp.etag.clone());
+    look_up(shared, "put", move |shared| {
+        let opened = open_bodies(shared, "put", &key, |object, list| {
             if object.stamp.etag != etag {
                 return Err(writer::moved_origin(&key));
             }

@@ -13,6 +13,10 @@ use std::process::Command;
 
 const STORE: &str = "TIDELOCK_TEST_STORE";
 const NAME: &str = "folder::tests::kill::every_kill_leaves_the_old_or_the_new";
+const NAME_OF_MANY: &str = "folder::tests::kill::a_kill_amid_many_writers_loses_nothing_acknowledged";
+/// Writers at once, and how often each writes.
+const WRITERS: u64 = 8;
+const ROUNDS: u64 = 6;
 
 /// What the store should hold.
 type Model = BTreeMap<String, (Bytes, ObjectMeta)>;
@@ -86,7 +90,7 @@ fn every_kill_leaves_the_old_or_the_new() {
     let mut kills = 0_u32;
     loop {
         let place = TempDir::new().unwrap();
-        let survived = run_child(place.path(), kills + 1);
+        let survived = run_child(NAME, place.path(), kills + 1);
         let acknowledged = fs::read(place.path().join("acknowledged")).map_or(0, |text| text.len());
         if survived {
             assert_eq!(acknowledged, scenario.len());
@@ -101,9 +105,10 @@ fn every_kill_leaves_the_old_or_the_new() {
     assert!(kills > 60, "the kill hook was asked only {kills} times");
 }
 
-fn run_child(place: &Path, at: u32) -> bool {
+/// Runs a test of this module as a child that is killed; whether it survived.
+fn run_child(name: &str, place: &Path, at: u32) -> bool {
     let mut child = Command::new(std::env::current_exe().unwrap());
-    child.args([NAME, "--exact", "--nocapture", "--test-threads=1"]);
+    child.args([name, "--exact", "--nocapture", "--test-threads=1"]);
     child.env(STORE, place).env("TIDELOCK_KILL_AT", at.to_string()).env_remove("TIDELOCK_KILL_COUNT");
     let output = child.output().unwrap();
     let killed = std::os::unix::process::ExitStatusExt::signal(&output.status) == Some(9);
@@ -195,4 +200,68 @@ fn no_strays(root: &Path, at: u32) {
     let bytes = "SELECT count(*) FROM small WHERE body NOT IN (SELECT id FROM bodies WHERE filed = 0)";
     assert_eq!(count(bytes), 0, "killed at {at}");
     assert!(!root.join(place::DATABASE_NEW).exists(), "killed at {at}");
+}
+
+/// Writers that share transactions, killed here and there. Which call comes when
+/// is up to chance; what must hold is not.
+#[test]
+fn a_kill_amid_many_writers_loses_nothing_acknowledged() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(4).build().unwrap();
+    if let Ok(place) = std::env::var(STORE) {
+        return runtime.block_on(act_together(Path::new(&place)));
+    }
+    let mut killed = 0;
+    for at in (20..).step_by(11) {
+        let place = TempDir::new().unwrap();
+        let survived = run_child(NAME_OF_MANY, place.path(), at);
+        runtime.block_on(check_each(place.path(), at));
+        if survived {
+            break;
+        }
+        killed += 1;
+    }
+    assert!(killed > 10, "the kill hook struck only {killed} times");
+}
+
+/// What a writer writes in a round: a row, or a file.
+fn text(writer: u64, round: u64) -> Bytes {
+    noise(writer * 1000 + round, if (writer + round) % 3 == 0 { 200 } else { SMALL_BYTES + 200 })
+}
+
+async fn act_together(place: &Path) {
+    let folder = Arc::new(create(&place.join("store")));
+    let writers = (0..WRITERS).map(|writer| {
+        let (folder, place) = (folder.clone(), place.to_owned());
+        tokio::spawn(async move {
+            let mut acknowledged = fs::File::create(place.join(writer.to_string())).unwrap();
+            let mut condition = Condition::Absent;
+            for round in 0..ROUNDS {
+                let stored = folder.put_bytes(&writer.to_string(), &text(writer, round), condition).await.unwrap();
+                acknowledged.write_all(b".").unwrap();
+                condition = Condition::Matches(stored);
+            }
+        })
+    });
+    for writer in futures::future::join_all(writers).await {
+        writer.unwrap();
+    }
+}
+
+async fn check_each(place: &Path, at: u32) {
+    let root = place.join("store");
+    let folder = create(&root);
+    assert_eq!(folder.problems(), [], "killed at {at}");
+    for writer in 0..WRITERS {
+        let acknowledged = fs::read(place.join(writer.to_string())).map_or(0, |text| text.len()) as u64;
+        let found = match folder.read(&writer.to_string()).await {
+            Ok(bytes) => Some(bytes),
+            Err(error) if error.kind == ErrorKind::NotFound => None,
+            Err(error) => panic!("killed at {at}: {error}"),
+        };
+        let last = acknowledged.checked_sub(1).map(|round| text(writer, round));
+        let next = (acknowledged < ROUNDS).then(|| text(writer, acknowledged));
+        assert!(found == last || (found.is_some() && found == next), "killed at {at}: {writer} after {acknowledged}");
+    }
+    drop(folder);
+    no_strays(&root, at);
 }
