@@ -10,10 +10,12 @@
 //! conditions are judged inside it, which makes compare-and-swap true. One process
 //! writes at a time, on a local file system. Needs a tokio runtime.
 
+mod apply;
 mod bodies;
 mod download;
 mod extent;
 mod failure;
+mod intake;
 mod place;
 mod reconcile;
 mod rows;
@@ -28,8 +30,8 @@ use crate::world::World;
 use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
 use async_trait::async_trait;
 use bodies::Bodies;
+use place::Lock;
 use rows::Readers;
-use std::fs::File;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -80,7 +82,7 @@ struct Shared {
     bodies: Arc<Bodies>,
     /// Absent when opened for reading. Ends before the lock goes.
     writer: Option<Writer>,
-    _lock: Option<File>,
+    _lock: Option<Lock>,
 }
 
 /// Opens the store at `path`. What an earlier process left unfinished is swept.

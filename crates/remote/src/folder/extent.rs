@@ -20,7 +20,7 @@ pub(super) struct Extent {
     pub(super) body: Body,
     /// Its first byte there.
     pub(super) start: u64,
-    /// Its length in bytes; never 0.
+    /// Its length in bytes; never 0 in an object's list.
     pub(super) size: u64,
     /// CRC64NVME of these bytes.
     pub(super) crc64: u64,

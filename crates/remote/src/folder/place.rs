@@ -34,7 +34,18 @@ folder while no Tidelock process is using it.
 /// A folder that is a store, and the lock on it if it may be written.
 pub(super) struct Place {
     pub(super) path: PathBuf,
-    pub(super) lock: Option<File>,
+    pub(super) lock: Option<Lock>,
+}
+
+/// The lock on a store, held until it is dropped or the process ends.
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Closing alone would leave it held as long as a child that is being started
+        // still shares the descriptor.
+        let _ = flock(&self.0, FlockOperation::Unlock);
+    }
 }
 
 /// Goes in, making what is missing if `mode` says so.
@@ -154,7 +165,7 @@ fn furnish(path: &Path) -> Result<()> {
     sync_folder(path)
 }
 
-fn take_lock(path: &Path) -> Result<File> {
+fn take_lock(path: &Path) -> Result<Lock> {
     let name = path.join(LOCK);
     let fail = |error| failure::io("open", name.display(), error);
     kill::point("create lock");
@@ -172,7 +183,7 @@ fn take_lock(path: &Path) -> Result<File> {
     // Only for people to read: what locks is the kernel, and it forgets with us. A
     // disk too full for a number must not keep anyone from making room.
     let _ = emptied.and_then(|()| file.write_all(pid.as_bytes()));
-    Ok(file)
+    Ok(Lock(file))
 }
 
 fn in_use(path: &Path, lock: &mut File) -> Error {

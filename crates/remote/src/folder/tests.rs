@@ -396,7 +396,7 @@ async fn a_copy_looks_again_when_its_origin_was_written_anew_with_the_same_bytes
     let again = folder.put_bytes("a", &bytes, Condition::Matches(stamp.clone())).await.unwrap();
     assert_eq!(again.etag, stamp.etag);
     // The job of a copy that looked before that.
-    let job = writer::PutJob {
+    let job = apply::PutJob {
         key: key("copy"),
         id: folder.shared.bodies.number(),
         etag: stamp.etag.clone(),
@@ -407,7 +407,7 @@ async fn a_copy_looks_again_when_its_origin_was_written_anew_with_the_same_bytes
         condition: Condition::Absent,
         extents,
         fresh: None,
-        origins: vec![writer::Origin { key: key("a"), id: seen.id, etag: stamp.etag.clone() }],
+        origins: vec![apply::Origin { key: key("a"), id: seen.id, etag: stamp.etag.clone() }],
     };
     let verdict = folder.shared.writer("put").unwrap().put(Box::new(job)).await.unwrap();
     assert!(matches!(verdict, writer::Verdict::Again(_)));

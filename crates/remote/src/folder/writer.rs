@@ -6,18 +6,17 @@
 //! before their rows; files that no row names any more are unlinked after the
 //! answer, and what a crash leaves of them is swept at the next opening.
 
-use super::bodies::{self, Bodies, NewBody};
-use super::extent::{Body, Extent};
-use super::{failure, rows};
+use super::apply::{self, Fresh, Outcome, PutJob};
+use super::bodies::{self, Bodies};
+use super::failure;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill;
 use crate::world::World;
-use crate::{Condition, Object, ObjectMeta, Readiness, Stored};
+use crate::{Condition, Stored};
 use rusqlite::{Connection, TransactionBehavior};
 use std::collections::HashMap;
 use std::sync::{Arc, mpsc};
 use std::thread::JoinHandle;
-use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
 use tokio::sync::oneshot;
 
@@ -28,41 +27,6 @@ const BATCH: usize = 256;
 pub(super) struct Writer {
     jobs: Option<mpsc::Sender<Job>>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// An object to be set.
-pub(super) struct PutJob {
-    pub(super) key: Key,
-    /// A fresh number, which becomes this state's.
-    pub(super) id: u64,
-    pub(super) etag: String,
-    pub(super) size: u64,
-    pub(super) crc64: u64,
-    pub(super) meta: ObjectMeta,
-    pub(super) storage_class: Option<String>,
-    pub(super) condition: Condition,
-    pub(super) extents: Vec<Extent>,
-    /// The body that came with it, if any bytes did.
-    pub(super) fresh: Option<Fresh>,
-    /// The objects that extents were taken from.
-    pub(super) origins: Vec<Origin>,
-}
-
-/// A body that has no row yet.
-pub(super) enum Fresh {
-    /// To become a row itself.
-    Small(Body, bytes::Bytes),
-    /// Written and synced.
-    Filed(Body, NewBody),
-}
-
-/// An object that was copied from.
-pub(super) struct Origin {
-    pub(super) key: Key,
-    /// The state that was seen.
-    pub(super) id: u64,
-    /// The ETag it must have.
-    pub(super) etag: String,
 }
 
 /// What became of a write that was not refused.
@@ -76,14 +40,6 @@ pub(super) enum Verdict {
 enum Job {
     Put(Box<PutJob>, oneshot::Sender<Result<Verdict>>),
     Delete(Vec<(Key, Condition)>, oneshot::Sender<Result<Vec<Result<()>>>>),
-}
-
-/// What a job came to, inside a transaction that may still fail.
-enum Outcome {
-    Stored(Stored),
-    Again,
-    Refused(Error),
-    Deleted(Vec<Result<()>>),
 }
 
 /// Why a transaction did not come about.
@@ -208,8 +164,8 @@ impl Desk {
         let mut outcomes = Vec::with_capacity(batch.len());
         for job in batch {
             let outcome = match job {
-                Job::Put(put, _) => apply_put(&transaction, put, modified_s, &mut freed),
-                Job::Delete(items, _) => apply_delete(&transaction, items, &mut freed),
+                Job::Put(put, _) => apply::put(&transaction, put, modified_s, &mut freed),
+                Job::Delete(items, _) => apply::delete(&transaction, items, &mut freed),
             };
             outcomes.push(outcome.map_err(before)?);
         }
@@ -251,14 +207,6 @@ impl Desk {
     }
 }
 
-impl PutJob {
-    fn keep(&self) {
-        if let Some(Fresh::Filed(_, file)) = &self.fresh {
-            file.keep();
-        }
-    }
-}
-
 fn filed(job: &Job) -> Option<u64> {
     match job {
         Job::Put(put, _) => match &put.fresh {
@@ -290,86 +238,4 @@ fn refuse(job: Job, failed: &Failed) {
             let _ = reply.send(Err(Error { op: "delete", ..error }));
         }
     }
-}
-
-fn apply_put(
-    transaction: &Connection,
-    job: &PutJob,
-    modified_s: i64,
-    freed: &mut Vec<u64>,
-) -> rusqlite::Result<Outcome> {
-    let old = rows::identify(transaction, &job.key)?;
-    if let Err(error) = check(&job.condition, old.as_ref().map(|(_, etag)| etag.as_str()), "put") {
-        return Ok(Outcome::Refused(error));
-    }
-    for origin in &job.origins {
-        match rows::identify(transaction, &origin.key)? {
-            Some((id, _)) if id == origin.id => {}
-            Some((_, etag)) if etag == origin.etag => return Ok(Outcome::Again),
-            _ => return Ok(Outcome::Refused(moved_origin(&origin.key))),
-        }
-    }
-    match &job.fresh {
-        Some(Fresh::Small(body, bytes)) => rows::add_body(transaction, body, Some(bytes))?,
-        Some(Fresh::Filed(body, _)) => rows::add_body(transaction, body, None)?,
-        None => {}
-    }
-    rows::refer(transaction, &job.extents)?;
-    if let Some((id, _)) = old {
-        rows::clear(transaction, &job.key, id, freed)?;
-    }
-    let stamp = RemoteStamp { etag: job.etag.clone(), size: job.size, modified_s: Some(modified_s) };
-    let object = Object {
-        key: job.key.clone(),
-        stamp: stamp.clone(),
-        storage_class: job.storage_class.clone(),
-        version: None,
-        readiness: Readiness::Ready,
-        meta: None,
-        crc64nvme: Some(job.crc64),
-    };
-    let meta =
-        serde_json::to_string(&job.meta).map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
-    rows::add_object(transaction, job.id, &object, &meta, &job.extents)?;
-    Ok(Outcome::Stored(Stored { stamp, version: None }))
-}
-
-fn apply_delete(
-    transaction: &Connection,
-    items: &[(Key, Condition)],
-    freed: &mut Vec<u64>,
-) -> rusqlite::Result<Outcome> {
-    let mut answers = Vec::with_capacity(items.len());
-    for (key, condition) in items {
-        let answer = match rows::identify(transaction, key)? {
-            None => Err(Error::new(ErrorKind::NotFound, "delete", "there is no such object")),
-            Some((id, etag)) => match check(condition, Some(&etag), "delete") {
-                Ok(()) => {
-                    rows::clear(transaction, key, id, freed)?;
-                    Ok(())
-                }
-                Err(error) => Err(error),
-            },
-        };
-        answers.push(answer);
-    }
-    Ok(Outcome::Deleted(answers))
-}
-
-/// Whether the condition holds for an object of this ETag, or for none.
-pub(super) fn check(condition: &Condition, etag: Option<&str>, op: &'static str) -> Result<()> {
-    let message = match (condition, etag) {
-        (Condition::Absent, None) => return Ok(()),
-        (Condition::Matches(stamp), Some(etag)) if stamp.etag == etag => return Ok(()),
-        (Condition::Absent, Some(_)) => "there is an object already",
-        (Condition::Matches(_), Some(_)) => "the object is another one by now",
-        (Condition::Matches(_), None) => "the object is no longer there",
-    };
-    Err(Error::new(ErrorKind::Precondition, op, message))
-}
-
-/// The error for an object that is not what was to be copied.
-pub(super) fn moved_origin(key: &Key) -> Error {
-    let message = format!("{:?}, which was to be copied from, is another one by now or gone", key.as_str());
-    Error::new(ErrorKind::Precondition, "put", message)
 }

@@ -225,7 +225,7 @@ fn a_kill_amid_many_writers_loses_nothing_acknowledged() {
 
 /// What a writer writes in a round: a row, or a file.
 fn text(writer: u64, round: u64) -> Bytes {
-    noise(writer * 1000 + round, if (writer + round) % 3 == 0 { 200 } else { SMALL_BYTES + 200 })
+    noise(writer * 1000 + round, if (writer + round).is_multiple_of(3) { 200 } else { SMALL_BYTES + 200 })
 }
 
 async fn act_together(place: &Path) {
