@@ -16,6 +16,7 @@ mod download;
 mod extent;
 mod failure;
 mod intake;
+mod log;
 mod place;
 mod reconcile;
 mod rows;
@@ -30,6 +31,7 @@ use crate::world::World;
 use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
 use async_trait::async_trait;
 use bodies::Bodies;
+use log::Log;
 use place::Lock;
 use rows::Readers;
 use std::ops::Range;
@@ -96,7 +98,9 @@ pub fn open(world: World, path: &Path, mode: OpenMode) -> Result<Folder> {
     let readers = Readers::new(&place.path);
     let writer = match mode {
         OpenMode::ReadOnly => None,
-        OpenMode::Create | OpenMode::ReadWrite => Some(Writer::start(connection, bodies.clone(), world)?),
+        OpenMode::Create | OpenMode::ReadWrite => {
+            Some(Writer::start(connection, Log::new(&place.path), bodies.clone(), world)?)
+        }
     };
     let places = Semaphore::new(READERS);
     let shared = Shared { path: place.path, readers, places, bodies, writer, _lock: place.lock };

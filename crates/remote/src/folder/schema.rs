@@ -6,7 +6,7 @@
 //! a byte of it changes.
 
 use super::place::{DATABASE, DATABASE_NEW};
-use super::{OpenMode, failure};
+use super::{OpenMode, failure, log};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill;
 use rusqlite::{Connection, OpenFlags};
@@ -14,11 +14,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::time::Duration;
 
 /// The schema this program writes.
 pub(super) const VERSION: u32 = 1;
 /// `TDLK`, in SQLite's field for the purpose.
 const APPLICATION_ID: u32 = 0x5444_4c4b;
+/// How long another connection's short locks are waited for.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 /// Before this one, two connections could corrupt a database in WAL mode.
 const SQLITE_MIN: i32 = 3_051_003;
 
@@ -125,10 +128,11 @@ pub(super) fn open(root: &Path, mode: OpenMode) -> Result<Connection> {
 
 fn writer(root: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(root)?;
-    connection.execute_batch(
-        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 8192;
-         PRAGMA journal_size_limit = 67108864; PRAGMA cache_size = -16384;",
-    )?;
+    connection.execute_batch(&format!(
+        "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
+         PRAGMA wal_autocheckpoint = {};",
+        log::CHECKPOINT_PAGES
+    ))?;
     Ok(connection)
 }
 
@@ -143,7 +147,7 @@ pub(super) fn reader(root: &Path) -> rusqlite::Result<Connection> {
 fn connect(root: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(root.join(DATABASE), flags)?;
-    connection.busy_timeout(std::time::Duration::from_secs(10))?;
+    connection.busy_timeout(PATIENCE)?;
     Ok(connection)
 }
 

@@ -6,11 +6,11 @@
 //! writer checks in its transaction that what was copied from is still the same.
 
 use super::apply::{self, Origin, PutJob};
-use super::download::{Opened, open_bodies};
+use super::download::{Opened, Part, open_bodies};
 use super::extent::{self, Extent};
 use super::intake::{self, Stretch};
 use super::writer::Verdict;
-use super::{SMALL_BYTES, Shared, look_up, rows};
+use super::{SMALL_BYTES, Shared, blocking, look_up, rows};
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Condition, Piece, Progress, Put, Stored};
 use std::sync::Arc;
@@ -104,26 +104,29 @@ async fn copy(
     offset: u64,
     size: u64,
 ) -> Result<(Origin, Vec<Extent>)> {
-    let (key, etag) = (key.clone(), stamp.etag.clone());
-    look_up(shared, "put", move |shared| {
-        let opened = open_bodies(shared, "put", &key, |object, list| {
+    let (wanted, etag) = (key.clone(), stamp.etag.clone());
+    let opened = look_up(shared, "put", move |shared| {
+        open_bodies(shared, "put", &wanted, |object, list| {
             if object.stamp.etag != etag {
-                return Err(apply::moved_origin(&key));
+                return Err(apply::moved_origin(&wanted));
             }
             extent::slice(list, offset, size).ok_or_else(|| {
-                let message = format!("{:?} has no {size} bytes at {offset}", key.as_str());
+                let message = format!("{:?} has no {size} bytes at {offset}", wanted.as_str());
                 Error::new(ErrorKind::Corrupt, "put", message)
             })
-        })?;
-        let Some(Opened { row, mut parts }) = opened else { return Err(apply::moved_origin(&key)) };
-        let extents = parts.iter_mut().map(|part| {
-            if !part.whole {
-                part.extent.crc64 = part.read_checksum()?;
-            }
-            Ok(part.extent.clone())
-        });
-        let extents = extents.collect::<Result<Vec<Extent>>>()?;
-        Ok((Origin { key, id: row.id, etag }, extents))
-    })
-    .await
+        })
+    });
+    let Some(Opened { row, parts }) = opened.await? else { return Err(apply::moved_origin(key)) };
+    let extents = if parts.iter().all(|part| part.whole) {
+        parts.into_iter().map(|part| part.extent).collect()
+    } else {
+        blocking("put", move || parts.into_iter().map(with_checksum).collect::<Result<Vec<Extent>>>()).await?
+    };
+    Ok((Origin { key: key.clone(), id: row.id, etag: stamp.etag.clone() }, extents))
+}
+
+/// The extent, which may be a cut of the one its checksum was of.
+fn with_checksum(part: Part) -> Result<Extent> {
+    let crc64 = if part.whole { part.extent.crc64 } else { part.read_checksum()? };
+    Ok(Extent { crc64, ..part.extent })
 }

@@ -9,6 +9,7 @@
 use super::apply::{self, Fresh, Outcome, PutJob};
 use super::bodies::{self, Bodies};
 use super::failure;
+use super::log::Log;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill;
 use crate::world::World;
@@ -51,9 +52,9 @@ enum Failed {
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, bodies: Arc<Bodies>, world: World) -> Result<Self> {
+    pub(super) fn start(connection: Connection, log: Log, bodies: Arc<Bodies>, world: World) -> Result<Self> {
         let (jobs, queue) = mpsc::channel();
-        let mut desk = Desk { connection, bodies, world };
+        let mut desk = Desk { connection, log, bodies, world };
         let work = move || {
             while let Ok(first) = queue.recv() {
                 let mut batch = vec![first];
@@ -63,6 +64,7 @@ impl Writer {
                     batch.push(next);
                 }
                 desk.carry_out(batch);
+                desk.log.tend(&desk.connection);
             }
         };
         let thread = std::thread::Builder::new().name("folder-writer".to_owned()).spawn(work);
@@ -107,6 +109,7 @@ fn gone(op: &'static str) -> Error {
 /// What the thread works with.
 struct Desk {
     connection: Connection,
+    log: Log,
     bodies: Arc<Bodies>,
     world: World,
 }

@@ -20,7 +20,7 @@ async fn a_full_database_changes_nothing() {
         path: place.path().to_owned(),
         readers: Readers::new(place.path()),
         places: Semaphore::new(READERS),
-        writer: Some(Writer::start(connection, bodies.clone(), World::real()).unwrap()),
+        writer: Some(Writer::start(connection, Log::new(place.path()), bodies.clone(), World::real()).unwrap()),
         bodies,
         _lock: None,
     };
