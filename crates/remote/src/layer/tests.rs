@@ -100,6 +100,7 @@ fn a_scope_is_all_there_is() {
             Some(next) => cursor = next,
             None => break,
         }
+        assert!(seen.len() <= 3, "{seen:?}");
     }
     assert_eq!(seen, ["a", "b/c", "d"]);
     let stamp = memory.snapshot()[&key("p/a")].2.clone();
@@ -217,9 +218,9 @@ fn read_only_changes_nothing() {
     let readonly = ReadOnly::new(Arc::new(memory.clone()));
     let before = memory.snapshot();
     let refusal = Some(ErrorKind::Config);
+    let one = [(key("a"), Condition::Matches(stamp))];
     assert_eq!(kind(block_on(readonly.put(&put("b", "x", Condition::Absent), &Unwatched))), refusal);
-    let answers = block_on(readonly.delete(&[(key("a"), Condition::Matches(stamp))]));
-    assert_eq!(answers.into_iter().map(kind).collect::<Vec<_>>(), [refusal.clone()]);
+    assert!(block_on(readonly.delete(&one)).into_iter().all(|answer| kind(answer) == refusal));
     assert_eq!(kind(block_on(readonly.abandon(&key("a"), "u"))), refusal);
     assert_eq!(kind(block_on(readonly.capabilities(&[Ability::PutIfAbsent]))), refusal);
     assert!(block_on(readonly.head(&key("a"))).expect("answers").is_some());

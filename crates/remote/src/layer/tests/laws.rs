@@ -6,6 +6,9 @@ use crate::testing::faults::Seeded;
 use crate::world::Rng as _;
 use std::collections::BTreeMap;
 
+/// Per body, each unique: the key, what it was to replace, and what was told.
+type Told = BTreeMap<String, (Key, Option<Vec<u8>>, Option<ErrorKind>)>;
+
 /// What one schedule came to.
 struct Tally {
     done: usize,
@@ -23,15 +26,14 @@ fn schedule(seed: u64) -> Tally {
             (faulty.clone(), retrying(faulty, &Arc::new(Requests::default()), world.clone()))
         })
         .collect();
-    // Per body, each unique: the key, what it was to replace, and what was told.
-    let mut told: BTreeMap<String, (Key, Option<Vec<u8>>, Option<ErrorKind>)> = BTreeMap::new();
+    let mut told = Told::new();
     for step in 0..12_u32 {
         let (_, retry) = &devices[(hand.next_u64() % 2) as usize];
         let name = ["a", "b"][(hand.next_u64() % 2) as usize];
         let body = format!("{step:04}{}", "x".repeat((hand.next_u64() % 60) as usize));
         let seen = memory.snapshot().get(&key(name)).cloned();
         // Now and then somebody else comes between.
-        if hand.next_u64() % 5 == 0 {
+        if hand.next_u64().is_multiple_of(5) {
             memory.write(&key(name), format!("foreign {step}"), ObjectMeta::default());
         }
         let condition = seen.as_ref().map_or(Condition::Absent, |seen| Condition::Matches(seen.2.clone()));
@@ -50,7 +52,7 @@ fn schedule(seed: u64) -> Tally {
     check(seed, &memory, &told)
 }
 
-fn check(seed: u64, memory: &Memory, told: &BTreeMap<String, (Key, Option<Vec<u8>>, Option<ErrorKind>)>) -> Tally {
+fn check(seed: u64, memory: &Memory, told: &Told) -> Tally {
     let mut tally = Tally { done: 0, lost: 0, open: 0 };
     for (body, (key, replaced, failure)) in told {
         let history = memory.history(key);

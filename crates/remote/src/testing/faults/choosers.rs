@@ -65,7 +65,7 @@ impl Seeded {
 
 impl Chooser for Seeded {
     fn choose(&self, _what: &str, n: u32) -> u32 {
-        if n < 2 || self.rng.next_u64() % self.one_in != 0 {
+        if n < 2 || !self.rng.next_u64().is_multiple_of(self.one_in) {
             return 0;
         }
         // Below n, which is a u32.
