@@ -16,7 +16,7 @@ impl Source {
     }
 
     fn is_below_src(&self) -> bool {
-        self.path.splitn(4, '/').nth(2) == Some("src")
+        self.path.split('/').nth(2) == Some("src")
     }
 }
 
