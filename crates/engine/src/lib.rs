@@ -8,3 +8,5 @@
 #![deny(unsafe_code)]
 
 pub mod disk;
+pub mod install;
+pub mod planted;
