@@ -11,7 +11,7 @@ pub mod real;
 pub mod sim;
 mod sys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -306,7 +306,10 @@ impl Disk for SimDisk {
             let place = volume.place_to_change(path)?;
             match volume.stat(place.child.ok_or(ErrorKind::NotFound)?).node {
                 Node::Dir => Err(ErrorKind::NotAFile),
-                _ => Ok(volume.commit(&[(&place, None)], now_ns)),
+                _ => {
+                    volume.commit(&[(&place, None)], now_ns);
+                    Ok(())
+                }
             }
         })
         .await
@@ -462,7 +465,11 @@ impl WriteFile for SimWrite {
             return Err(failed(ErrorKind::Io, "disk.sync", &self.pin.path));
         }
         let serial = self.pin.serial;
-        let synced = self.pin.call(writing!("sync"), |volume, _| Ok(volume.sync_file(serial))).await;
+        let sync = |volume: &mut Volume, _| {
+            volume.sync_file(serial);
+            Ok(())
+        };
+        let synced = self.pin.call(writing!("sync"), sync).await;
         self.broken = synced.is_err();
         synced
     }
