@@ -6,6 +6,13 @@
 //! simulated as well as run. `disk/real.rs` is Linux (its system calls are in
 //! `disk/sys.rs`), `disk/sim.rs` a disk in memory that crashes on request.
 
+pub mod real;
+#[cfg(any(test, feature = "testing"))]
+pub mod sim;
+mod sys;
+#[cfg(test)]
+mod tests;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -46,7 +53,7 @@ pub trait Disk: Send + Sync {
     /// Makes a new empty file, mode 0600, open for writing.
     async fn create(&self, path: &RelPath) -> Result<Box<dyn WriteFile>>;
 
-    /// Makes a folder with this mode. Its parent must exist.
+    /// Makes a folder with this mode, less the process's umask. Its parent must exist.
     async fn make_dir(&self, path: &RelPath, mode: u32) -> Result<()>;
 
     /// Makes a symbolic link.

@@ -5,4 +5,5 @@
 //! crate's own tests, and for others under the `testing` feature.
 
 pub mod conformance;
+pub mod faults;
 pub mod world;

@@ -1,0 +1,271 @@
+//! The user's side of a story, and the judge.
+
+use super::{Action, NEW, OLD, installer, p};
+use crate::disk::Node;
+use crate::disk::sim::{Chooser, Gate, SimDisk, SimNode};
+use crate::install::{InstallError, Result};
+use crate::planted::Planted;
+use async_trait::async_trait;
+use futures::FutureExt;
+use std::sync::Mutex;
+use tidelock_core::path::{RelPath, TEMP_PREFIX};
+
+/// What the user does once, between two effects.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Edit {
+    Nothing,
+    /// Other bytes of the same length, in place.
+    Rewrite,
+    /// The same, and the modification time put back.
+    RewriteForged,
+    Append,
+    /// Another file over the name.
+    Replace,
+    Remove,
+    /// Removed and made anew, so that the inode number may come back.
+    RemoveAndCreate,
+    RenameAway,
+    RenameAwayAndCreate,
+    ReplaceByFolder,
+    RenameFolder,
+    Chmod,
+}
+
+impl Edit {
+    pub(super) const ALL: [Edit; 12] = [
+        Edit::Nothing,
+        Edit::Rewrite,
+        Edit::RewriteForged,
+        Edit::Append,
+        Edit::Replace,
+        Edit::Remove,
+        Edit::RemoveAndCreate,
+        Edit::RenameAway,
+        Edit::RenameAwayAndCreate,
+        Edit::ReplaceByFolder,
+        Edit::RenameFolder,
+        Edit::Chmod,
+    ];
+
+    /// Whether the user gives up the bytes that are at the path.
+    fn supersedes(self) -> bool {
+        matches!(
+            self,
+            Self::Rewrite
+                | Self::RewriteForged
+                | Self::Append
+                | Self::Replace
+                | Self::Remove
+                | Self::RemoveAndCreate
+                | Self::ReplaceByFolder
+        )
+    }
+
+    /// Does it, where there is something to do it to. Returns what was written.
+    fn apply(self, disk: &SimDisk, path: &RelPath) -> Option<Vec<u8>> {
+        let parent = path.parent().expect("below the root");
+        let _ = match self {
+            Self::Nothing => Ok(()),
+            Self::Rewrite => disk.user_write(path, b"usr!"),
+            Self::RewriteForged => {
+                let before = disk.user_stat(path).map(|stat| stat.stamp.mtime_ns);
+                disk.user_write(path, b"usr!").and_then(|()| disk.user_set_mtime(path, before.unwrap_or(1)))
+            }
+            Self::Append => disk.user_append(path, b"+"),
+            Self::Replace => disk.user_replace(path, b"usr!"),
+            Self::Remove => disk.user_remove(path),
+            Self::RemoveAndCreate => disk.user_remove(path).and_then(|()| disk.user_write(path, b"usr!")),
+            Self::RenameAway => disk.user_rename(path, &p("away")),
+            Self::RenameAwayAndCreate => {
+                disk.user_rename(path, &p("away")).and_then(|()| disk.user_write(path, b"usr!"))
+            }
+            Self::ReplaceByFolder => disk
+                .user_remove(path)
+                .and_then(|()| disk.user_mkdir(path))
+                .and_then(|()| disk.user_write(&path.join("in").expect("valid"), b"usr!")),
+            Self::RenameFolder => disk.user_rename(&parent, &p("moved")),
+            Self::Chmod => disk.user_chmod(path, 0o600),
+        };
+        match self {
+            Self::Rewrite | Self::RewriteForged | Self::Append | Self::Replace => disk.user_read(path),
+            Self::RemoveAndCreate | Self::RenameAwayAndCreate => disk.user_read(path),
+            Self::ReplaceByFolder => disk.user_read(&path.join("in").expect("valid")),
+            _ => None,
+        }
+    }
+}
+
+/// Keeps this many pending transactions of the journal when the power goes, and as
+/// little as may be of everything else.
+pub(super) struct Keep(pub(super) u32);
+
+impl Chooser for Keep {
+    fn choose(&self, what: &str, n: u32) -> u32 {
+        if what == "disk.crash.journal" { self.0.min(n - 1) } else { 0 }
+    }
+}
+
+/// What the user knows.
+#[derive(Debug, Clone, Default)]
+struct Ledger {
+    /// Versions that nobody gave up.
+    owed: Vec<Vec<u8>>,
+    /// Everything that was ever whole.
+    known: Vec<Vec<u8>>,
+    /// The user gave up what we put there.
+    new_given_up: bool,
+    /// The user made the place something other than a file, or moved it.
+    left: bool,
+    /// Something was wrong at a gate.
+    complaint: Option<String>,
+}
+
+/// Passes gates, counts them, and lets things happen at them.
+pub(super) struct Script {
+    action: Action,
+    disk: SimDisk,
+    edit: Option<(Edit, u32)>,
+    die_at: Option<u32>,
+    passed: Mutex<u32>,
+    ledger: Mutex<Ledger>,
+}
+
+impl Script {
+    pub(super) fn new(action: Action, disk: SimDisk, edit: Option<(Edit, u32)>, die_at: Option<u32>) -> Self {
+        let known = vec![OLD.to_vec(), NEW.to_vec(), b"bystander".to_vec()];
+        let owed = vec![OLD.to_vec(), b"bystander".to_vec()];
+        let ledger = Mutex::new(Ledger { owed, known, ..Ledger::default() });
+        Self { action, disk, edit, die_at, passed: Mutex::new(0), ledger }
+    }
+
+    /// Whether all its events have happened.
+    pub(super) fn is_over(&self) -> bool {
+        let passed = *self.passed.lock().expect("not poisoned");
+        self.edit.is_none_or(|(_, at)| at < passed) && self.die_at.is_none_or(|at| at < passed)
+    }
+
+    fn happen(&self, edit: Edit) {
+        let path = self.action.contested();
+        let mut ledger = self.ledger.lock().expect("not poisoned");
+        let before = self.disk.user_read(&path);
+        let was_there = self.disk.user_stat(&path).is_some();
+        let written = edit.apply(&self.disk, &path);
+        if let Some(seen) = before.filter(|_| edit.supersedes()) {
+            ledger.new_given_up |= seen == NEW;
+            ledger.owed.retain(|owed| *owed != seen);
+        }
+        // Where nothing was, removing and renaming away do nothing.
+        let needs_one = matches!(edit, Edit::RemoveAndCreate | Edit::RenameAwayAndCreate | Edit::ReplaceByFolder);
+        if let Some(written) = written.filter(|_| was_there || !needs_one) {
+            ledger.owed.push(written.clone());
+            ledger.known.push(written);
+        }
+        ledger.left |= matches!(edit, Edit::Remove | Edit::RenameAway | Edit::ReplaceByFolder | Edit::RenameFolder);
+    }
+
+    /// The place shows something whole, and nothing only if that is right.
+    fn look(&self) {
+        let mut ledger = self.ledger.lock().expect("not poisoned");
+        let path = self.action.contested();
+        let complaint = match (self.disk.user_stat(&path), self.disk.user_read(&path)) {
+            (Some(_), Some(bytes)) if !ledger.known.contains(&bytes) => Some(format!("{path} shows {bytes:?}")),
+            (None, _) if !self.action.may_empty() && self.action != Action::Create && !ledger.left => {
+                Some(format!("{path} is absent"))
+            }
+            _ => None,
+        };
+        ledger.complaint = ledger.complaint.take().or(complaint);
+    }
+}
+
+#[async_trait]
+impl Gate for Script {
+    async fn pass(&self, _what: &str) {
+        let number = {
+            let mut passed = self.passed.lock().expect("not poisoned");
+            *passed += 1;
+            *passed - 1
+        };
+        self.look();
+        if let Some((edit, _)) = self.edit.filter(|(_, at)| *at == number) {
+            self.happen(edit);
+        }
+        if self.die_at == Some(number) {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+fn is_temp(path: &RelPath) -> bool {
+    path.name().starts_with(TEMP_PREFIX)
+}
+
+/// Restarts, and says what is wrong.
+pub(super) fn check(
+    action: Action,
+    script: &Script,
+    outcome: Option<&Result<()>>,
+    disk: &SimDisk,
+    planted: Planted,
+) -> std::result::Result<(), String> {
+    let ledger = script.ledger.lock().expect("not poisoned").clone();
+    if let Some(complaint) = ledger.complaint {
+        return Err(complaint);
+    }
+    let leftovers: Vec<RelPath> = disk.tree().into_keys().filter(is_temp).collect();
+    let restarted = installer(disk, planted);
+    let recovered = restarted.recover(&leftovers).now_or_never().expect("a good day");
+    if !recovered.failed.is_empty() || !recovered.foreign.is_empty() {
+        return Err(format!("not recovered: {recovered:?}"));
+    }
+    let tree = disk.tree();
+    if let Some(left) = tree.keys().find(|path| is_temp(path)) {
+        return Err(format!("{left} is left over"));
+    }
+    let files = || tree.iter().filter(|(_, node)| node.kind == Node::File);
+    for owed in &ledger.owed {
+        if !files().any(|(_, node)| node.bytes == *owed) {
+            return Err(format!("{:?} is lost: {:?}", String::from_utf8_lossy(owed), names(disk)));
+        }
+    }
+    if let Some((path, node)) = files().find(|(path, node)| !path.is_reserved() && !ledger.known.contains(&node.bytes))
+    {
+        return Err(format!("{path} holds {:?}, which nobody wrote", node.bytes));
+    }
+    judge_outcome(action, script, outcome, disk, ledger.new_given_up)
+}
+
+fn names(disk: &SimDisk) -> Vec<(String, String)> {
+    let text = |node: SimNode| String::from_utf8_lossy(&node.bytes).into_owned();
+    disk.tree().into_iter().map(|(path, node)| (path.to_string(), text(node))).collect()
+}
+
+/// What was reported must be so.
+fn judge_outcome(
+    action: Action,
+    script: &Script,
+    outcome: Option<&Result<()>>,
+    disk: &SimDisk,
+    new_given_up: bool,
+) -> std::result::Result<(), String> {
+    let shows_new = || disk.tree().iter().any(|(path, node)| !path.is_reserved() && node.bytes.starts_with(NEW));
+    match outcome {
+        Some(Ok(())) => {
+            if action.shows_new() && !new_given_up && !shows_new() {
+                return Err(format!("reported, but not there: {:?}", names(disk)));
+            }
+            let early = matches!(script.edit, Some((edit, 0)) if edit != Edit::Nothing && edit != Edit::RenameFolder);
+            if early && action != Action::Create {
+                return Err("changed before it began, and yet done".to_owned());
+            }
+            Ok(())
+        }
+        Some(Err(InstallError::Stale)) if shows_new() => Err(format!("called stale, but there: {:?}", names(disk))),
+        Some(Err(InstallError::Stale)) if script.edit.is_none() => Err("stale for no reason".to_owned()),
+        Some(Err(InstallError::BothKept { kept })) if disk.user_stat(kept).is_none() => {
+            Err(format!("nothing is kept at {kept}"))
+        }
+        Some(Err(InstallError::Disk(error))) if script.edit.is_none() => Err(error.to_string()),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,1 @@
+//! The ordinary ways, on the simulated and on the real disk.
