@@ -99,7 +99,13 @@ pub struct Ears {
 impl Listener for Ears {
     fn hear(&self, event: &Event) {
         if let Some(aloud) = &self.aloud {
-            aloud.lock().expect("no panics").push(format!("{} {event:?}", self.device));
+            let text = match event {
+                Event::Planned { totals } => format!("planned {}", brief(totals)),
+                Event::RunEnded { report } => format!("ended {}", brief(&**report)),
+                Event::Progress { .. } => return,
+                other => format!("{other:?}"),
+            };
+            aloud.lock().expect("no panics").push(format!("{} {text}", crate::stage::NAMES[self.device]));
         }
         let mut pages = self.books.lock();
         let told = &mut pages.told[self.device];
@@ -110,4 +116,12 @@ impl Listener for Ears {
             _ => {}
         }
     }
+}
+
+/// What is not nothing, for people.
+pub fn brief(value: &impl serde::Serialize) -> String {
+    let serde_json::Value::Object(map) = serde_json::to_value(value).expect("it is JSON") else { return String::new() };
+    let nothing = [serde_json::json!(0), serde_json::json!([]), serde_json::Value::Null];
+    let told = map.into_iter().filter(|(name, value)| !nothing.contains(value) && name != "planned");
+    told.map(|(name, value)| format!("{name}={value} ")).collect()
 }

@@ -7,7 +7,7 @@
 use crate::chance::{Rng, Weather};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use tidelock_core::policy::{OnConflict, Policy, Preset};
+use tidelock_core::policy::{Drift, Flow, OnConflict, Policy, Preset};
 
 /// A whole schedule.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -186,7 +186,12 @@ fn setup(rng: &mut Rng) -> Setup {
     ]);
     let lawless = matches!(server, Server::Ignoring | Server::Refusing);
     let second = !lawless && rng.below(10) < 4;
-    let policies = (0..1 + usize::from(second)).map(|place| policy(rng, place)).collect();
+    let mut policies: Vec<Policy> = (0..1 + usize::from(second)).map(|place| policy(rng, place)).collect();
+    if policies.len() == 2 && policies.iter().any(is_mirror) {
+        // Two who fight over what the bucket shall hold never come to rest.
+        let other = usize::from(is_mirror(&policies[0]));
+        policies[other] = rng.pick(&[Preset::TwoWay, Preset::TwoWay, Preset::RestoreOverwrite]).policy();
+    }
     // Where nothing is conditional, late requests do what they like.
     let network_one_in = if lawless { 0 } else { rng.weighed(&[(5, 0), (3, 12), (2, 5)]) };
     Setup {
@@ -199,6 +204,10 @@ fn setup(rng: &mut Rng) -> Setup {
         concurrency: rng.weighed(&[(2, 1), (2, 3), (3, 16)]),
         weather: Weather { network_one_in, disk_one_in: rng.weighed(&[(7, 0), (2, 60), (1, 15)]) },
     }
+}
+
+fn is_mirror(policy: &Policy) -> bool {
+    (policy.flow, policy.drift) == (Flow::Up, Drift::Overwrite)
 }
 
 fn policy(rng: &mut Rng, place: usize) -> Policy {
@@ -301,7 +310,8 @@ impl Maker {
             94..=95 => Op::Prune(device, self.path()),
             96 => {
                 let policy = policy(&mut self.rng, 0);
-                Op::Mode(device, policy)
+                let calm = self.devices == 2 && is_mirror(&policy);
+                Op::Mode(device, if calm { Preset::TwoWay.policy() } else { policy })
             }
             97..=98 => {
                 let pattern = if self.rng.one_in(2) { None } else { Some(self.path()) };

@@ -5,7 +5,7 @@
 //! faults and edits stop: both sides agree, or a report says why not; deletions have
 //! arrived; the state is true; the next run is quiet; nothing is left lying about.
 
-use crate::books::Told;
+use crate::books::{Told, brief};
 use crate::ledger::show;
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,8 +129,8 @@ pub fn settle(stage: &mut Stage) {
         }
     }
     if quiet < 2 {
-        let reports: Vec<_> = stage.reports.iter().flatten().map(|report| format!("{report:?}")).collect();
-        stage.books.wrong(format!("agreement: no rest after {ROUNDS} rounds: {reports:#?}"));
+        let reports: Vec<_> = stage.reports.iter().flatten().map(|report| brief(report)).collect();
+        stage.books.wrong(format!("agreement: no rest after {ROUNDS} rounds: {reports:?}"));
         return;
     }
     check_end(stage);
@@ -184,7 +184,7 @@ fn quiet_run(stage: &mut Stage, place: usize) {
     let Some(report) = stage.reports[place].clone() else { return };
     let now = stage.books.tally_of(place);
     if now.mutations != before.mutations || report.changed_anything() {
-        stage.books.wrong(format!("quiet: a further run on {} changed something: {report:?}", NAMES[place]));
+        stage.books.wrong(format!("quiet: a further run on {} changed something: {}", NAMES[place], brief(&report)));
     }
     let clean = report.problem_count == 0 && report.conflicts == 0 && report.drift == 0 && report.stopped.is_none();
     if clean && (now.gets != before.gets || now.disk_reads != before.disk_reads || now.disk_writes != before.disk_writes)
@@ -215,7 +215,7 @@ fn agreement(stage: &Stage, place: usize) {
         // A guard, or another mirror's owner. That a person confirms is part of it.
         let excusable = report.stopped.as_ref().is_some_and(|why| why.contains("already mirrors"));
         if !excusable {
-            stage.books.wrong(format!("agreement: {} cannot go on: {report:?}", NAMES[place]));
+            stage.books.wrong(format!("agreement: {} cannot go on: {}", NAMES[place], brief(report)));
         }
         return;
     }
@@ -250,11 +250,12 @@ fn agreement(stage: &Stage, place: usize) {
         if !fine {
             let side = |bytes: Option<&Vec<u8>>| bytes.map_or_else(|| "nothing".to_owned(), |bytes| show(bytes));
             stage.books.wrong(format!(
-                "agreement: {key}: {} has {}, the bucket {}; {} said {report:?}; its row is {row:?}",
+                "agreement: {key}: {} has {}, the bucket {}; {} said {}; its row is {row:?}",
                 NAMES[place],
                 side(ours),
                 side(theirs),
                 policy.flow_name(),
+                brief(report),
             ));
         }
     }

@@ -35,6 +35,14 @@ fn play_all(seeds: std::ops::Range<u64>) {
         }
     });
     let failed = failed.into_inner().expect("no panics");
+    if failed.len() > 1 {
+        for seed in &failed {
+            let small = shrink(&Case::of(*seed), None);
+            let wrong = play(&small, None, false).wrong.unwrap_or_default();
+            let ops: Vec<String> = small.ops.iter().map(|timed| format!("{:?} {:?}", timed.after, timed.op)).collect();
+            println!("== seed {seed}: {wrong}\n   {:?}\n   {}", small.setup, ops.join("\n   "));
+        }
+    }
     if let Some(seed) = failed.first() {
         panic!("seeds {failed:?} failed\n{}", explain(&Case::of(*seed)));
     }

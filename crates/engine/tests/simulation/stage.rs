@@ -273,9 +273,6 @@ impl Stage {
             self.clockwork.note(&format!("{report:?}"));
             let told = self.books.take_told(place);
             self.history.kept_beside |= told.kept_beside;
-            if let Some(aloud) = &self.aloud {
-                aloud.lock().expect("no panics").push(format!("{} ended: {report:?}", NAMES[place]));
-            }
             if let Some(watched) = self.devices[place].watched.take() {
                 finish_checks(self, place, &watched, &told, &report);
             }
