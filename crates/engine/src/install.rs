@@ -276,14 +276,12 @@ impl Installer {
         {
             return Ok(*stat);
         }
-        let returned = self.disk.rename(to, from).await;
-        match (seen, returned) {
-            // Back at its place; or gone from the new one as well, since somebody
-            // took it from there.
-            (Ok(_), Ok(())) | (Ok(None), Err(_)) => Err(InstallError::Stale),
-            (Err(error), Ok(())) => Err(error.into()),
-            _ => Err(InstallError::BothKept { kept: to.clone() }),
+        let returned = self.disk.rename(to, from).await.is_ok();
+        // If it is not there any more, it did go back, or somebody took it from there.
+        if !returned && !matches!(self.disk.stat(to).await, Ok(None)) {
+            return Err(InstallError::BothKept { kept: to.clone() });
         }
+        Err(seen.err().map_or(InstallError::Stale, InstallError::Disk))
     }
 
     /// Makes a folder, and those above it, with this metadata. `Stale` if something

@@ -11,6 +11,7 @@ mod faults;
 mod user;
 mod volume;
 
+use faults::Fault;
 pub use faults::{Chooser, Gate, GoodDay};
 pub use user::{SimNode, UserFile, UserResult};
 pub use volume::InodeReuse;
@@ -118,7 +119,8 @@ impl SimDisk {
     ) -> Result<T> {
         self.gate.pass(op.name).await;
         let outcome = match faults::fault(&*self.chooser, op.name, op.writes) {
-            Some(kind) => Err(kind),
+            Some(Fault::Refused(kind)) => Err(kind),
+            Some(Fault::Done) => effect(&mut self.lock(), self.now_ns()).and(Err(ErrorKind::Io)),
             None => effect(&mut self.lock(), self.now_ns()),
         };
         self.gate.pass(op.done).await;

@@ -36,12 +36,22 @@ impl Gate for GoodDay {
     async fn pass(&self, _what: &str) {}
 }
 
+/// How a call goes wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// It does nothing and fails.
+    Refused(ErrorKind),
+    /// It does what was asked and fails all the same, as over a network.
+    Done,
+}
+
 /// Asks whether a call fails, and how. Reading can fail in fewer ways.
-pub(super) fn fault(chooser: &dyn Chooser, what: &str, writing: bool) -> Option<ErrorKind> {
-    match chooser.choose(what, if writing { 4 } else { 3 }) {
-        1 => Some(ErrorKind::Io),
-        2 => Some(ErrorKind::Denied),
-        3 => Some(ErrorKind::NoSpace),
+pub(super) fn fault(chooser: &dyn Chooser, what: &str, writing: bool) -> Option<Fault> {
+    match chooser.choose(what, if writing { 5 } else { 3 }) {
+        1 => Some(Fault::Refused(ErrorKind::Io)),
+        2 => Some(Fault::Refused(ErrorKind::Denied)),
+        3 => Some(Fault::Refused(ErrorKind::NoSpace)),
+        4 => Some(Fault::Done),
         _ => None,
     }
 }
