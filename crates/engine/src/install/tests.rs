@@ -1,6 +1,7 @@
 //! Every change of the tree, with the user interfering and the process or the
 //! machine dying between any two effects. A ledger says what must survive.
 
+mod killed;
 mod ledger;
 mod plain;
 
