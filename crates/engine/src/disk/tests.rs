@@ -379,3 +379,19 @@ on_every_disk! {
         assert_eq!((stat.stamp.file_id, stat.filesystem), (before.dir, before.filesystem));
     }
 }
+
+/// A file that its owner may not read is reached by its place alone.
+#[test]
+fn metadata_can_be_set_without_opening() {
+    use super::sys::meta::{self, Handle};
+    use rustix::fd::AsFd;
+    let place = Real::new(false);
+    place.user_write("a", b"a");
+    let fd = rustix::fs::open(place.at("a"), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect("opens");
+    let xattrs = BTreeMap::from([("user.a".to_owned(), b"b".to_vec())]);
+    let meta = Meta { mtime_ns: Some(3), mode: Some(0o604), xattrs: Some(xattrs.clone()), ..Meta::default() };
+    meta::set(Handle::Place(fd.as_fd()), &meta, MetaScope::default()).expect("sets");
+    assert_eq!(meta::xattrs(Handle::Place(fd.as_fd())), Ok(xattrs));
+    let stat = block_on(place.disk().stat(&p("a"))).expect("stats").expect("is there");
+    assert_eq!((stat.mode, stat.stamp.mtime_ns), (0o604, 3));
+}
