@@ -1,1 +1,182 @@
-//! (opening)
+//! May this plan run?
+//!
+//! Before anything is written, a whole plan is held against what a disaster looks
+//! like: a side that is suddenly empty, more deletions than a person makes, a root
+//! that is not the one we know. Each finding is a [`Stop`] that says what was seen
+//! and how to go on if it is meant. Which numbers to hold it against is gathered by
+//! the engine; moves are paired before, so a renamed folder is not a deletion.
+
+use crate::plan::Totals;
+use crate::policy::Flow;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Deletions of up to this many items are never too many by their share.
+pub const SMALL_DELETE_COUNT: u64 = 20;
+
+/// What the guard is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// In which direction content flows.
+    pub flow: Flow,
+    /// What the plan adds up to.
+    pub totals: Totals,
+    /// Deletions carried out by this pair in the last hour.
+    pub recent_deletes: u64,
+    /// The person's own limit, if one was given.
+    pub max_delete: Option<u64>,
+    /// The pair's mode is another than in its last run.
+    pub mode_changed: bool,
+    /// The person has confirmed deletions for this run.
+    pub confirmed: bool,
+}
+
+/// Why a plan may not run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "stop")]
+pub enum Stop {
+    /// The folder is empty, and was not.
+    EmptyHere {
+        /// How many entries were agreed on.
+        agreed: u64,
+    },
+    /// The remote is empty, and was not.
+    EmptyThere {
+        /// How many entries were agreed on.
+        agreed: u64,
+    },
+    /// The plan deletes too much.
+    TooManyDeletes {
+        /// How many items it deletes.
+        planned: u64,
+        /// How many were deleted in the last hour.
+        recent: u64,
+        /// Of how many there are.
+        of: u64,
+    },
+    /// The pair's mode has changed, and the plan deletes what nobody vouches for.
+    UnvouchedDeletes {
+        /// How many such items it deletes.
+        planned: u64,
+    },
+    /// The plan deletes more than the person's own limit.
+    OverLimit {
+        /// How many items it deletes, with those of the last hour.
+        planned: u64,
+        /// The limit.
+        limit: u64,
+    },
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::EmptyHere { agreed } => write!(
+                f,
+                "the folder is empty, but {agreed} entries were in step before: is a disk not mounted? \
+                 If it was emptied on purpose, run again with --confirm-deletes"
+            ),
+            Self::EmptyThere { agreed } => write!(
+                f,
+                "the remote is empty, but {agreed} entries were in step before: is it the right bucket and prefix? \
+                 If it was emptied on purpose, run again with --confirm-deletes"
+            ),
+            Self::TooManyDeletes { planned, recent, of } => {
+                write!(f, "{planned} of {of} items would be deleted")?;
+                if *recent > 0 {
+                    write!(f, " ({recent} more were in the last hour)")?;
+                }
+                write!(f, "; if that is meant, run again with --confirm-deletes")
+            }
+            Self::UnvouchedDeletes { planned } => write!(
+                f,
+                "the mode of this pair has changed, and {planned} items would be deleted that were never in step under it; \
+                 if that is meant, run again with --confirm-deletes"
+            ),
+            Self::OverLimit { planned, limit } => write!(
+                f,
+                "{planned} items would be deleted, more than --max-delete {limit}; \
+                 raise the limit or run again with --confirm-deletes"
+            ),
+        }
+    }
+}
+
+/// Holds a plan against the limits.
+pub fn check(facts: &Facts) -> Result<(), Stop> {
+    if facts.confirmed {
+        return Ok(());
+    }
+    let Facts { totals, .. } = facts;
+    if totals.agreed > 0 && totals.here == 0 && facts.flow != Flow::Down {
+        return Err(Stop::EmptyHere { agreed: totals.agreed });
+    }
+    if totals.agreed > 0 && totals.there == 0 {
+        return Err(Stop::EmptyThere { agreed: totals.agreed });
+    }
+    let planned = totals.deletes_here + totals.deletes_there;
+    if planned == 0 {
+        return Ok(());
+    }
+    if facts.mode_changed && totals.deletes_unvouched > 0 {
+        return Err(Stop::UnvouchedDeletes { planned: totals.deletes_unvouched });
+    }
+    let counted = planned.saturating_add(facts.recent_deletes);
+    if let Some(limit) = facts.max_delete
+        && counted > limit
+    {
+        return Err(Stop::OverLimit { planned: counted, limit });
+    }
+    // What was deleted in the last hour has left the base and the listing.
+    let of = totals.agreed.max(totals.there).max(totals.here).saturating_add(facts.recent_deletes);
+    let most = counted > SMALL_DELETE_COUNT && counted.saturating_mul(2) > of;
+    if most || counted >= of {
+        return Err(Stop::TooManyDeletes { planned, recent: facts.recent_deletes, of });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn facts(agreed: u64, deletes: u64) -> Facts {
+        let totals =
+            Totals { agreed, here: agreed - deletes, there: agreed, deletes_there: deletes, ..Totals::default() };
+        Facts { flow: Flow::Up, totals, recent_deletes: 0, max_delete: None, mode_changed: false, confirmed: false }
+    }
+
+    #[test]
+    fn few_deletions_pass_and_many_stop() {
+        for (agreed, deletes, passes) in
+            [(100, 20, true), (100, 50, true), (100, 51, false), (30, 20, true), (30, 21, false), (3, 2, true)]
+        {
+            assert_eq!(check(&facts(agreed, deletes)).is_ok(), passes, "{deletes} of {agreed}");
+            assert!(check(&Facts { confirmed: true, ..facts(agreed, deletes) }).is_ok());
+        }
+    }
+
+    #[test]
+    fn an_empty_side_stops() {
+        assert_eq!(check(&facts(5, 5)), Err(Stop::EmptyHere { agreed: 5 }));
+        let mut gone = facts(5, 0);
+        gone.totals.there = 0;
+        assert_eq!(check(&gone), Err(Stop::EmptyThere { agreed: 5 }));
+        // A restore is what an empty folder is for.
+        let down = Facts { flow: Flow::Down, ..facts(5, 5) };
+        assert!(!matches!(check(&down), Err(Stop::EmptyHere { .. })));
+    }
+
+    #[test]
+    fn deletions_add_up_over_the_hour() {
+        let slow = Facts { recent_deletes: 45, ..facts(60, 10) };
+        assert!(matches!(check(&slow), Err(Stop::TooManyDeletes { recent: 45, .. })));
+    }
+
+    #[test]
+    fn a_persons_own_limit_holds() {
+        let limited = Facts { max_delete: Some(3), ..facts(100, 4) };
+        assert_eq!(check(&limited), Err(Stop::OverLimit { planned: 4, limit: 3 }));
+        assert!(check(&Facts { max_delete: Some(4), ..limited }).is_ok());
+    }
+}

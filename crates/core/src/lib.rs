@@ -19,4 +19,5 @@ pub mod names;
 pub mod path;
 pub mod plan;
 pub mod policy;
+pub mod sight;
 pub mod triple;

@@ -1,1 +1,213 @@
-//! (opening)
+//! Attributes as an object's user metadata.
+//!
+//! Three formats are written: rclone's (the default), s3fs's, and the modification
+//! time alone. All of them are read, and those of s3cmd, mc, gsutil, s3sync and
+//! s3util too; what cannot be understood is passed over, for metadata is no reason
+//! to refuse an object. Keys are given without `x-amz-meta-` and values are ASCII.
+//! What a value is worth as evidence is not judged here.
+
+mod escape;
+mod foreign;
+mod time;
+mod xattrs;
+
+use crate::entry::{Digest, Meta};
+use crate::names::Kind;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What S3 takes of user metadata, in bytes of keys and values.
+pub const METADATA_MAX_BYTES: usize = 2048;
+/// Each key's `x-amz-meta-` is counted too, as some servers do.
+const HEADER_PREFIX_BYTES: usize = "x-amz-meta-".len();
+/// Longer tokens are not ours and are left out.
+const TOKEN_MAX_BYTES: usize = 256;
+
+const DIGEST: &str = "tidelock-digest";
+const ATTEMPT: &str = "tidelock-attempt";
+const REPLACED: &str = "tidelock-replaced";
+
+const TYPE_BITS: u32 = 0o170_000;
+const PERMISSION_BITS: u32 = 0o7777;
+
+/// How metadata is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MetaFormat {
+    /// As `rclone -M` does: octal modes, extended attributes as plain keys.
+    #[default]
+    Rclone,
+    /// As s3fs does: decimal modes, three times, extended attributes in one key.
+    S3fs,
+    /// The modification time alone.
+    Minimal,
+}
+
+/// Everything user metadata can say of an object.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Attributes {
+    /// The entry's metadata. Keys of other programs that are not understood are
+    /// extended attributes, as they are for rclone.
+    pub meta: Meta,
+    /// What the entry is, where the mode says so.
+    pub kind: Option<Kind>,
+    /// BLAKE3 of the body.
+    pub digest: Option<Digest>,
+    /// The attempt that wrote the object.
+    pub attempt: Option<String>,
+    /// The entity tag of the object that this one replaced.
+    pub replaced: Option<String>,
+    /// MD5 of the body.
+    pub md5: Option<[u8; 16]>,
+}
+
+/// User metadata ready to be sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Encoded {
+    /// Keys, lower case and without `x-amz-meta-`, and their values.
+    pub keys: BTreeMap<String, String>,
+    /// What had to be left out.
+    pub problem: Option<MetaProblem>,
+}
+
+/// What an object's metadata cannot hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MetaProblem {
+    /// Extended attributes are stored all or not at all: some of them would read
+    /// as if the others had been removed.
+    #[error(
+        "the extended attributes need {size_bytes} bytes, and an object's metadata has room for {room_bytes}; they were left out"
+    )]
+    XattrsTooLarge {
+        /// What they need.
+        size_bytes: usize,
+        /// What is left beside the rest.
+        room_bytes: usize,
+    },
+}
+
+/// Writes attributes as user metadata. Never fails; see [`Encoded::problem`].
+/// The minimal format carries no mode, owner, kind or extended attributes; no
+/// format carries a kind without a mode, but that s3fs must tell links from files.
+pub fn encode(attributes: &Attributes, format: MetaFormat) -> Encoded {
+    let Attributes { meta, kind, digest, attempt, replaced, md5 } = attributes;
+    let mut keys = BTreeMap::new();
+    let mut put = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            keys.insert(key.to_owned(), value);
+        }
+    };
+    let mtime = meta.mtime_ns.map(time::to_decimal);
+    let mode = meta.mode.map(|mode| mode & PERMISSION_BITS | kind.map_or(0, type_bits));
+    match format {
+        MetaFormat::Minimal => {}
+        MetaFormat::Rclone => put("mode", mode.map(|mode| format!("0{mode:o}"))),
+        MetaFormat::S3fs => {
+            let link = (*kind == Some(Kind::Link)).then_some(type_bits(Kind::Link) | 0o777);
+            put("mode", mode.or(link).map(|mode| mode.to_string()));
+            put("ctime", mtime.clone());
+            put("atime", mtime.clone());
+        }
+    }
+    if format != MetaFormat::Minimal {
+        put("uid", meta.uid.map(|uid| uid.to_string()));
+        put("gid", meta.gid.map(|gid| gid.to_string()));
+    }
+    put("mtime", mtime);
+    put(DIGEST, digest.map(|digest| digest.to_string()));
+    put(ATTEMPT, token(attempt.as_deref()));
+    put(REPLACED, token(replaced.as_deref()));
+    put("md5chksum", md5.map(|md5| escape::to_base64(&md5)));
+    let problem = meta.xattrs.as_ref().and_then(|xattrs| add_xattrs(&mut keys, xattrs, format));
+    Encoded { keys, problem }
+}
+
+fn add_xattrs(keys: &mut BTreeMap<String, String>, xattrs: &xattrs::Xattrs, format: MetaFormat) -> Option<MetaProblem> {
+    let more = match format {
+        MetaFormat::Rclone => xattrs::to_keys(xattrs),
+        MetaFormat::S3fs => xattrs::to_s3fs(xattrs),
+        MetaFormat::Minimal => return None,
+    };
+    let room_bytes = METADATA_MAX_BYTES.saturating_sub(size_bytes(keys));
+    let size_bytes = size_bytes(&more);
+    if size_bytes > room_bytes {
+        return Some(MetaProblem::XattrsTooLarge { size_bytes, room_bytes });
+    }
+    keys.extend(more);
+    None
+}
+
+fn size_bytes(keys: &BTreeMap<String, String>) -> usize {
+    keys.iter().map(|(key, value)| HEADER_PREFIX_BYTES + key.len() + value.len()).sum()
+}
+
+fn token(text: Option<&str>) -> Option<String> {
+    text.filter(|text| !text.is_empty()).map(escape::to_percent).filter(|text| text.len() <= TOKEN_MAX_BYTES)
+}
+
+/// Reads user metadata, whoever wrote it. Upper-case letters in keys are taken as
+/// lower-case, for headers do not tell them apart.
+pub fn decode(keys: &BTreeMap<String, String>) -> Attributes {
+    let lower: BTreeMap<String, &str> =
+        keys.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.trim_matches(' '))).collect();
+    let get = |key: &str| lower.get(key).copied();
+    let foreign = foreign::read(get);
+    let mode = get("mode").and_then(mode_of).or(foreign.mode);
+    Attributes {
+        meta: Meta {
+            mtime_ns: get("mtime").and_then(time::parse).or(foreign.mtime_ns),
+            mode: mode.map(|mode| mode & PERMISSION_BITS),
+            uid: get("uid").and_then(id_of).or(foreign.uid),
+            gid: get("gid").and_then(id_of).or(foreign.gid),
+            xattrs: xattrs::read(&lower),
+        },
+        kind: mode.and_then(kind_of),
+        digest: get(DIGEST).and_then(Digest::parse),
+        attempt: get(ATTEMPT).and_then(token_of),
+        replaced: get(REPLACED).and_then(token_of),
+        md5: get("md5chksum").and_then(escape::from_base64).and_then(|md5| md5.try_into().ok()).or(foreign.md5),
+    }
+}
+
+fn token_of(text: &str) -> Option<String> {
+    let bytes = (text.len() <= TOKEN_MAX_BYTES).then(|| escape::from_percent(text))??;
+    String::from_utf8(bytes).ok().filter(|token| !token.is_empty())
+}
+
+/// Reads a mode that says its own base: a leading zero is octal (rclone), any
+/// other digit decimal (s3fs).
+fn mode_of(text: &str) -> Option<u32> {
+    let base = if text.starts_with('0') { 8 } else { 10 };
+    mode_in_base(text, base)
+}
+
+fn mode_in_base(text: &str, base: u32) -> Option<u32> {
+    let mode = digits(text).and_then(|text| u32::from_str_radix(text, base).ok())?;
+    (mode <= TYPE_BITS | PERMISSION_BITS).then_some(mode)
+}
+
+fn id_of(text: &str) -> Option<u32> {
+    // The highest number means "nobody in particular" to every system call.
+    digits(text)?.parse().ok().filter(|&id| id != u32::MAX)
+}
+
+/// `parse` takes a sign; these numbers have none.
+fn digits(text: &str) -> Option<&str> {
+    (!text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())).then_some(text)
+}
+
+fn type_bits(kind: Kind) -> u32 {
+    match kind {
+        Kind::File => 0o100_000,
+        Kind::Dir => 0o040_000,
+        Kind::Link => 0o120_000,
+    }
+}
+
+fn kind_of(mode: u32) -> Option<Kind> {
+    [Kind::File, Kind::Dir, Kind::Link].into_iter().find(|&kind| type_bits(kind) == mode & TYPE_BITS)
+}
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,12 @@ pub trait Disk: Send + Sync {
     /// something else now.
     async fn root(&self) -> Result<RootId>;
 
+    /// How far apart two changes of a file must be for their times to tell them
+    /// apart, in nanoseconds, where the file was looked at in between.
+    fn grain_ns(&self) -> i64 {
+        10_000_000
+    }
+
     /// Every name in a folder, in any order, with what each is. Names that vanish
     /// while being read are left out.
     async fn read_dir(&self, dir: &RelPath) -> Result<Vec<DirItem>>;

@@ -7,6 +7,21 @@
 
 #![deny(unsafe_code)]
 
+pub mod cycle;
+pub mod digest;
 pub mod disk;
+pub mod event;
+pub mod failure;
 pub mod install;
+pub mod listing;
+mod owner;
+pub mod pair;
+mod pairing;
 pub mod planted;
+pub mod record;
+pub mod report;
+mod root;
+pub mod scan;
+pub mod state;
+pub mod survey;
+mod transfer;

@@ -1,89 +1,96 @@
-//! Bugs on purpose.
+//! Planted bugs: is the net tight?
 //!
-//! A simulation that finds nothing proves something only if it would have found
-//! something. Each [`Bug`] is a mistake that someone made once; tests switch it on
-//! and demand that the simulation notices. [`Planted`] is carried by value through
-//! the engine; without the `testing` feature it is empty, holds no bug and costs
-//! nothing.
+//! The simulation must find each of these mistakes when a test switches it on. In
+//! a build without the `testing` feature [`Planted::has`] is the constant `false`
+//! and every switch disappears. Nothing but tests may plant anything.
 
-/// A mistake that can be switched on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A mistake that a test can switch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Bug {
-    /// A downloaded file is not synced before it is installed.
+    /// A new file's bytes are not made durable before it is installed.
     SkipFsyncFile,
-    /// Folders are not synced before rows are recorded.
+    /// A folder's names are not made durable before the row is written.
     SkipFsyncDir,
-    /// A file is replaced without looking at what is replaced.
+    /// What is replaced is not looked at.
     RenameWithoutExpect,
-    /// What is replaced or deleted is removed for good.
+    /// What is replaced or deleted is unlinked.
     UnlinkInsteadOfTrash,
-    /// Leftovers of an earlier life are removed unseen.
+    /// Start-up unlinks every temporary file.
     StartupUnlinksTemps,
-    /// The status change time is not compared.
+    /// The change time does not count.
     CtimeIgnored,
-    /// Overwriting there carries no condition.
+    /// A write over an object goes out as if nothing else could be there.
     DropIfMatch,
-    /// Creating there carries no condition.
+    /// A new object goes out as if nothing could be there.
     DropIfNoneMatch,
-    /// A listing that broke off is taken for the whole.
+    /// A listing that broke off counts as whole.
     PartialListComplete,
-    /// The row is recorded before the effect.
+    /// The row is written before the effect.
     CommitBeforeEffect,
-    /// A request whose reply was lost is sent again without looking.
+    /// A write whose reply was lost counts as done.
     RetryWithoutHead,
-    /// A rename is believed because of the inode number alone.
+    /// The same identity is proof enough of a rename.
     InodeOnlyRename,
-    /// Modification times are compared in seconds.
+    /// Modification times are compared in seconds, change times not at all.
     MtimeSeconds,
-    /// A moved object's old key is deleted before the new one is confirmed.
+    /// A move deletes the old object before the new one is there.
     DeleteOldBeforeNew,
-    /// A batch deletion's reply is not read key by key.
+    /// What a batch deletion says of single keys is not read.
     PerKeyDeleteErrorsIgnored,
-    /// A body that ends early is taken for the whole.
+    /// A body that ended early counts as whole.
     ShortBodyAccepted,
-    /// An entity tag is taken for an MD5.
+    /// Any ETag is taken for an MD5.
     EtagAsMd5,
-    /// The guard is not asked.
+    /// The guard lets everything pass.
     GuardSkipped,
-    /// The root's identity is not checked.
+    /// The root is not checked.
     RootCheckSkipped,
-    /// Conflict names are drawn at random.
-    ConflictNameRandom,
-    /// Tidelock's own temporary files are synced.
+    /// Conflict copies overwrite the loser instead of keeping it.
+    ConflictLoserDropped,
+    /// Temporary files take part.
     TempSynced,
-    /// A file is not looked at again after it was read.
+    /// A file that moved while it was read is recorded all the same.
     NoDoubleFstat,
-    /// Folders that could not be read are taken for empty.
+    /// What could not be read counts as deleted.
     HolesIgnored,
+    /// A pruned row's absence is read as a deletion.
+    PrunedIsDeleted,
+    /// A lapsed row's absence is read as a deletion.
+    LapsedIsAgreed,
+    /// Deletions here are not preceded by a look there.
+    NoHeadBeforeDeleteHere,
 }
 
 impl Bug {
-    /// All of them, for tests that want each to be found.
-    pub const ALL: [Bug; 23] = [
-        Bug::SkipFsyncFile,
-        Bug::SkipFsyncDir,
-        Bug::RenameWithoutExpect,
-        Bug::UnlinkInsteadOfTrash,
-        Bug::StartupUnlinksTemps,
-        Bug::CtimeIgnored,
-        Bug::DropIfMatch,
-        Bug::DropIfNoneMatch,
-        Bug::PartialListComplete,
-        Bug::CommitBeforeEffect,
-        Bug::RetryWithoutHead,
-        Bug::InodeOnlyRename,
-        Bug::MtimeSeconds,
-        Bug::DeleteOldBeforeNew,
-        Bug::PerKeyDeleteErrorsIgnored,
-        Bug::ShortBodyAccepted,
-        Bug::EtagAsMd5,
-        Bug::GuardSkipped,
-        Bug::RootCheckSkipped,
-        Bug::ConflictNameRandom,
-        Bug::TempSynced,
-        Bug::NoDoubleFstat,
-        Bug::HolesIgnored,
+    /// Every one.
+    pub const ALL: [Self; 26] = [
+        Self::SkipFsyncFile,
+        Self::SkipFsyncDir,
+        Self::RenameWithoutExpect,
+        Self::UnlinkInsteadOfTrash,
+        Self::StartupUnlinksTemps,
+        Self::CtimeIgnored,
+        Self::DropIfMatch,
+        Self::DropIfNoneMatch,
+        Self::PartialListComplete,
+        Self::CommitBeforeEffect,
+        Self::RetryWithoutHead,
+        Self::InodeOnlyRename,
+        Self::MtimeSeconds,
+        Self::DeleteOldBeforeNew,
+        Self::PerKeyDeleteErrorsIgnored,
+        Self::ShortBodyAccepted,
+        Self::EtagAsMd5,
+        Self::GuardSkipped,
+        Self::RootCheckSkipped,
+        Self::ConflictLoserDropped,
+        Self::TempSynced,
+        Self::NoDoubleFstat,
+        Self::HolesIgnored,
+        Self::PrunedIsDeleted,
+        Self::LapsedIsAgreed,
+        Self::NoHeadBeforeDeleteHere,
     ];
 }
 

@@ -1,1 +1,134 @@
-//! (opening)
+//! A bucket on any S3-compatible service, through a lean client of our own.
+//!
+//! One place signs (`sign`), one sends (`client`), one parses (`xml`); the verbs are
+//! a file each. [`S3`] works on whole keys of one bucket: prefixes, retries of whole
+//! operations and limits are layers around it. Abilities of the endpoint are probed
+//! by writing, remembered, and never assumed.
+
+mod abilities;
+mod address;
+mod client;
+mod config;
+mod connect;
+mod credentials;
+mod delete;
+mod get;
+mod head;
+mod headers;
+mod list;
+mod multipart;
+mod parts;
+mod probe;
+mod put;
+mod refusal;
+mod reply;
+mod sign;
+mod xml;
+
+pub use abilities::CapabilityStore;
+pub use config::{Keys, S3Options};
+
+use crate::error::Result;
+use crate::world::World;
+use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
+use abilities::Abilities;
+use async_trait::async_trait;
+use client::Client;
+use config::Settings;
+use std::ops::Range;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use tidelock_core::backoff::{Backoff, Budget};
+use tidelock_core::entry::RemoteStamp;
+use tidelock_core::path::Key;
+
+/// One bucket.
+pub struct S3 {
+    client: Client,
+    abilities: Abilities,
+    /// For parts of uploads, which are sent again on their own.
+    backoff: Backoff,
+    budget: Mutex<Budget>,
+    probing: tokio::sync::Mutex<()>,
+    probe_prefix: String,
+    /// Completing an upload told the ETag that the object then had.
+    etags_agree: AtomicBool,
+}
+
+/// Reads the settings and makes a client for a bucket. Nothing is sent yet: whether
+/// the bucket exists and the credentials work is told by the first request.
+/// `cache` keeps what was found out about the endpoint's abilities.
+pub async fn open(
+    world: World,
+    bucket: &str,
+    options: S3Options,
+    cache: Option<Arc<dyn CapabilityStore>>,
+) -> Result<S3> {
+    let settings = Settings::load(bucket, &options).await?;
+    let client = Client::new(world.clone(), bucket, settings)?;
+    let abilities = Abilities::new(world, format!("{}|{bucket}", client.url()), cache);
+    Ok(S3 {
+        client,
+        abilities,
+        backoff: Backoff::default(),
+        budget: Mutex::default(),
+        probing: tokio::sync::Mutex::default(),
+        probe_prefix: String::new(),
+        etags_agree: AtomicBool::new(false),
+    })
+}
+
+impl S3 {
+    /// Probes below `prefix`, which is empty or ends in a slash, instead of at the
+    /// bucket's root: credentials may be good for no more than that.
+    #[must_use]
+    pub fn probing_below(mut self, prefix: &str) -> Self {
+        prefix.clone_into(&mut self.probe_prefix);
+        self
+    }
+
+    /// Something happened that cannot be if the known abilities are true: forgets
+    /// them all, so that they are probed again before anything relies on them.
+    pub fn contradict(&self) {
+        self.abilities.forget();
+    }
+}
+
+#[async_trait]
+impl Remote for S3 {
+    async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities> {
+        self.probe(needed).await
+    }
+
+    async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
+        self.page(prefix, cursor).await
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Object>> {
+        self.look(key).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>, stamp: Option<&RemoteStamp>) -> Result<Download> {
+        self.fetch(key, range, stamp).await
+    }
+
+    async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
+        self.store(request, progress).await
+    }
+
+    async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
+        self.remove(items).await
+    }
+
+    async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
+        self.give_up(key, upload_id).await
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        self.client.clock_skew_ms()
+    }
+
+    fn describe(&self) -> String {
+        format!("s3://{} at {}", self.client.bucket, self.client.url())
+    }
+}

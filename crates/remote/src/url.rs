@@ -1,1 +1,181 @@
-//! (opening)
+//! How people name a remote.
+//!
+//! Reads `s3://bucket/prefix`, `folder:PATH` and, in tests, `mem:NAME`, and says
+//! clearly why anything else is not one. It opens nothing: that is `open.rs`.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// A remote by name.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum RemoteUrl {
+    /// A bucket, and what all keys in it begin with: empty, or ending in a slash.
+    S3 {
+        /// The bucket.
+        bucket: String,
+        /// The prefix.
+        prefix: String,
+    },
+    /// The embedded store in a folder.
+    Folder(PathBuf),
+    /// A store in memory, shared by name within a test.
+    #[cfg(any(test, feature = "testing"))]
+    Memory(String),
+}
+
+/// Why a text does not name a remote.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not a remote: {why}")]
+pub struct UrlError {
+    /// What was given.
+    pub text: String,
+    /// What is wrong with it, and what would be right.
+    pub why: String,
+}
+
+const ACCEPTED: &str = "a remote is s3://BUCKET[/PREFIX] or folder:PATH";
+
+impl RemoteUrl {
+    /// Reads a remote's name.
+    pub fn parse(text: &str) -> Result<Self, UrlError> {
+        read(text).map_err(|why| UrlError { text: text.to_owned(), why })
+    }
+}
+
+fn read(text: &str) -> Result<RemoteUrl, String> {
+    if let Some(rest) = text.strip_prefix("s3://") {
+        let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
+        check_bucket(bucket)?;
+        return Ok(RemoteUrl::S3 { bucket: bucket.to_owned(), prefix: check_prefix(prefix)? });
+    }
+    if let Some(path) = text.strip_prefix("folder:") {
+        if path.is_empty() {
+            return Err("it names no folder; write folder:PATH".to_owned());
+        }
+        return Ok(RemoteUrl::Folder(PathBuf::from(path)));
+    }
+    #[cfg(any(test, feature = "testing"))]
+    if let Some(name) = text.strip_prefix("mem:") {
+        return Ok(RemoteUrl::Memory(name.to_owned()));
+    }
+    let hint = match text.split_once(':').map(|(scheme, _)| scheme) {
+        Some("http" | "https") => {
+            "; for a bucket on a server of your own, write s3://BUCKET and give --endpoint with this address"
+        }
+        Some("s3") => "; after s3: come two slashes and the bucket",
+        None if !text.is_empty() => "; for a folder on this machine, write folder: before its path",
+        _ => "",
+    };
+    Err(format!("{ACCEPTED}{hint}"))
+}
+
+/// The names that S3 gives to buckets today: 3 to 63 of `a-z 0-9 . -`.
+fn check_bucket(name: &str) -> Result<(), String> {
+    let inner = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
+    if name.is_empty() {
+        return Err("it names no bucket; write s3://BUCKET[/PREFIX]".to_owned());
+    }
+    if !(3..=63).contains(&name.len()) {
+        return Err(format!("the bucket name {name:?} has {} characters, and 3 to 63 are allowed", name.len()));
+    }
+    if let Some(bad) = name.chars().find(|c| !(c.is_ascii_lowercase() || c.is_ascii_digit() || ".-".contains(*c))) {
+        return Err(format!(
+            "the bucket name {name:?} holds {bad:?}; only lower-case letters, digits, dots and hyphens are allowed"
+        ));
+    }
+    let ends_well = |byte: Option<&u8>| byte.is_some_and(|byte| inner(*byte));
+    if !ends_well(name.as_bytes().first()) || !ends_well(name.as_bytes().last()) {
+        return Err(format!("the bucket name {name:?} must begin and end with a letter or a digit"));
+    }
+    if name.contains("..") || name.parse::<std::net::Ipv4Addr>().is_ok() {
+        return Err(format!("the bucket name {name:?} must not look like an address or hold two dots in a row"));
+    }
+    Ok(())
+}
+
+/// The prefix with a slash at its end, unless it is empty.
+fn check_prefix(prefix: &str) -> Result<String, String> {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    if prefix.is_empty() {
+        return Ok(String::new());
+    }
+    for segment in prefix.split('/') {
+        match segment {
+            "" => return Err("the prefix has an empty segment (`//`); write it without".to_owned()),
+            "." | ".." => return Err(format!("the prefix has the segment {segment:?}, which no folder can hold")),
+            _ if segment.contains('\0') => return Err("the prefix holds a NUL".to_owned()),
+            _ => {}
+        }
+    }
+    if prefix.len() > 900 {
+        return Err("the prefix is longer than 900 bytes, and keys may have 1,024 in all".to_owned());
+    }
+    Ok(format!("{prefix}/"))
+}
+
+impl FromStr for RemoteUrl {
+    type Err = UrlError;
+    fn from_str(text: &str) -> Result<Self, UrlError> {
+        Self::parse(text)
+    }
+}
+
+impl fmt::Display for RemoteUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
+            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{}", prefix.trim_end_matches('/')),
+            Self::Folder(path) => write!(f, "folder:{}", path.display()),
+            #[cfg(any(test, feature = "testing"))]
+            Self::Memory(name) => write!(f, "mem:{name}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn remotes_and_their_one_spelling() {
+        for (text, bucket, prefix, shown) in [
+            ("s3://tide", "tide", "", "s3://tide"),
+            ("s3://tide/", "tide", "", "s3://tide"),
+            ("s3://tide.org/a/b c/", "tide.org", "a/b c/", "s3://tide.org/a/b c"),
+        ] {
+            let url = RemoteUrl::parse(text).expect("valid");
+            assert_eq!(url, RemoteUrl::S3 { bucket: bucket.to_owned(), prefix: prefix.to_owned() });
+            assert_eq!(url.to_string(), shown);
+            assert_eq!(RemoteUrl::parse(shown), Ok(url));
+        }
+        assert_eq!(RemoteUrl::parse("folder:/a/b:c"), Ok(RemoteUrl::Folder(PathBuf::from("/a/b:c"))));
+        assert_eq!(RemoteUrl::parse("mem:x"), Ok(RemoteUrl::Memory("x".to_owned())));
+    }
+
+    #[test]
+    fn refusals_name_the_thing_and_the_remedy() {
+        for (text, says) in [
+            ("", "s3://BUCKET"),
+            ("https://example.org/x", "--endpoint"),
+            ("http://example.org", "--endpoint"),
+            ("ftp://x", "folder:PATH"),
+            ("/home/me", "folder: before its path"),
+            ("s3:tide", "two slashes"),
+            ("folder:", "folder:PATH"),
+            ("s3://", "names no bucket"),
+            ("s3:///x", "names no bucket"),
+            ("s3://ab", "3 to 63"),
+            ("s3://Tide", "'T'"),
+            ("s3://ti_de", "'_'"),
+            ("s3://-tide", "begin and end"),
+            ("s3://ti..de", "two dots"),
+            ("s3://192.168.0.1", "address"),
+            ("s3://tide//x", "empty segment"),
+            ("s3://tide/a/../b", "\"..\""),
+        ] {
+            let error = RemoteUrl::parse(text).expect_err(text).to_string();
+            assert!(error.contains(says) && error.contains(&format!("{text:?}")), "{text}: {error}");
+        }
+    }
+}

@@ -157,6 +157,10 @@ macro_rules! writing {
 
 #[async_trait]
 impl Disk for SimDisk {
+    fn grain_ns(&self) -> i64 {
+        self.lock().options.grain_ns
+    }
+
     async fn root(&self) -> Result<RootId> {
         self.call(reading!("root"), &RelPath::root(), |volume, _| {
             let dir = volume.stat(volume.top()?).stamp.file_id;

@@ -1,0 +1,243 @@
+//! From what was seen of one key to a row of the table, and to a step.
+//!
+//! Here stamps are compared with the base's halves, folders and markers get their
+//! own rules, and unreadable places are kept from being read as deletions. The
+//! table itself is `decide.rs`; what a closer look found comes back in through
+//! [`resolve`]. Nothing here looks at a disk or a bucket.
+
+use crate::decide::{Change, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
+use crate::entry::{BaseRow, LocalEntry, Meta, RemoteEntry, Standing};
+use crate::names::Kind;
+use crate::path::{Key, RelPath};
+use crate::plan::{Action, HereSeen, Step, ThereSeen};
+use crate::policy::{Compare, Flow, Policy};
+
+/// The local side of one key.
+#[derive(Debug, Clone, Copy)]
+pub enum Here<'a> {
+    /// Nothing is there, and the folder that would hold it was read.
+    Absent,
+    /// An entry.
+    Present(&'a LocalEntry),
+    /// It cannot be told: the place could not be read.
+    Hidden,
+}
+
+/// Everything that was seen of one key.
+#[derive(Debug, Clone, Copy)]
+pub struct Seen<'a> {
+    /// The key.
+    pub key: &'a Key,
+    /// Where it is on disk.
+    pub path: &'a RelPath,
+    /// What the key says it is.
+    pub kind: Kind,
+    /// What was agreed.
+    pub base: Option<&'a BaseRow>,
+    /// The local side.
+    pub here: Here<'a>,
+    /// The remote side.
+    pub there: Option<&'a RemoteEntry>,
+    /// For a folder: whether the remote has any key below it.
+    pub there_below: bool,
+}
+
+/// What is to be done about a key, if anything. `None` is: as agreed.
+pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
+    let here = match seen.here {
+        Here::Hidden => {
+            let row = Row {
+                standing: standing(seen),
+                here: Change::Same,
+                there: there_change(seen),
+                same: Sameness::Unknown,
+            };
+            return (seen.there.is_some() || seen.base.is_some()).then(|| step(seen, row, Action::Leave, None));
+        }
+        Here::Absent => None,
+        Here::Present(entry) => Some(entry),
+    };
+    if seen.kind == Kind::Dir && is_plain_folder(seen, here) {
+        return None;
+    }
+    let row = row(seen, here, policy);
+    let action = match decide(row, policy) {
+        Decision::Nothing => return unchanged(seen, here, row, policy),
+        decision => action(decision),
+    };
+    let forgetting_nothing = action == Action::Forget && seen.base.is_none();
+    (!forgetting_nothing).then(|| step(seen, row, owed(seen, here, action), here))
+}
+
+/// A move whose old object still waits to be deleted: the bytes live, proved,
+/// under the new key, so the old one goes whatever the policy says of deletions.
+fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action) -> Action {
+    let Some(BaseRow { moved_to: Some(_), there: Some(agreed), .. }) = seen.base else { return action };
+    match seen.there {
+        Some(there) if here.is_none() && there.stamp.same_content(&agreed.stamp) => Action::DeleteMoved,
+        _ => action,
+    }
+}
+
+/// A folder that exists here, needs no marker and has none: nobody tracks it.
+fn is_plain_folder(seen: &Seen<'_>, here: Option<&LocalEntry>) -> bool {
+    let unmarked = here.is_some_and(|entry| !entry.needs_marker);
+    unmarked && seen.there.is_none() && (seen.base.is_none() || seen.there_below)
+}
+
+fn standing(seen: &Seen<'_>) -> Option<Standing> {
+    seen.base.map(|base| base.standing)
+}
+
+fn row(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Row {
+    let (here_change, there_change) = (here_change(seen, here, policy), there_change(seen));
+    let moved = |change: Change| matches!(change, Change::New | Change::Changed);
+    let vouched = standing(seen) == Some(Standing::Agreed);
+    let same = match (here, seen.there) {
+        (Some(_), Some(_)) if seen.kind == Kind::Dir => Sameness::Same,
+        (Some(here), Some(there)) if !vouched || moved(here_change) && moved(there_change) => {
+            let as_agreed = here_change == Change::Same && there_change == Change::Same;
+            if standing(seen) == Some(Standing::Lapsed) && as_agreed {
+                Sameness::Same
+            } else if here.stamp.size == there.stamp.size {
+                Sameness::Unknown
+            } else {
+                Sameness::Differ
+            }
+        }
+        _ => Sameness::Unknown,
+    };
+    Row { standing: standing(seen), here: here_change, there: there_change, same }
+}
+
+fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Change {
+    let agreed = seen.base.and_then(|base| base.here.as_ref().map(|half| (base, half)));
+    let Some(entry) = here else {
+        return if agreed.is_some() { Change::Gone } else { Change::Never };
+    };
+    let Some((base, half)) = agreed else { return Change::New };
+    if entry.kind == Kind::Dir && base.kind == Kind::Dir {
+        return Change::Same;
+    }
+    if entry.kind != base.kind || entry.stamp.size != half.stamp.size {
+        return Change::Changed;
+    }
+    let (now, then) = (&entry.stamp, &half.stamp);
+    let by_stamp = policy.compare == Compare::Stamp && now.mtime_ns == then.mtime_ns;
+    if now == then && !half.racy || by_stamp {
+        Change::Same
+    } else if base.digest.is_some() || standing(seen) == Some(Standing::Known) {
+        Change::Touched
+    } else {
+        Change::Changed
+    }
+}
+
+fn there_change(seen: &Seen<'_>) -> Change {
+    let agreed = seen.base.and_then(|base| base.there.as_ref());
+    let Some(there) = seen.there else {
+        let implied = seen.kind == Kind::Dir && seen.there_below && matches!(seen.here, Here::Present(_));
+        return match agreed {
+            Some(_) if implied => Change::Same,
+            Some(_) => Change::Gone,
+            None => Change::Never,
+        };
+    };
+    match agreed {
+        None => Change::New,
+        Some(half) if half.stamp.unchanged(&there.stamp) => Change::Same,
+        Some(half) if half.stamp.same_content(&there.stamp) => Change::Touched,
+        Some(_) => Change::Changed,
+    }
+}
+
+/// Content is as agreed on both sides: what remains is metadata and bookkeeping.
+fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Policy) -> Option<Step> {
+    let (base, entry) = (seen.base?, here?);
+    let agreed = base.here.as_ref()?;
+    if row.standing == Some(Standing::Agreed) && seen.there.is_some() {
+        let changed = comparable(&entry.meta, entry.kind).differs(&comparable(&agreed.meta, entry.kind));
+        if decide_meta(changed, false, policy) == MetaDecision::SetThere {
+            return Some(step(seen, row, Action::MetaThere, here));
+        }
+    }
+    let there = seen.there?;
+    let learnt = base.there.as_ref().is_some_and(|half| half.stamp != there.stamp);
+    let moved = agreed.stamp != entry.stamp && entry.kind != Kind::Dir;
+    (learnt || moved || base.moved_to.is_some()).then(|| step(seen, row, Action::Refresh, here))
+}
+
+/// Metadata as far as a change of it counts: a folder's time changes with its
+/// content, a link's mode and time mean nothing.
+pub fn comparable(meta: &Meta, kind: Kind) -> Meta {
+    match kind {
+        Kind::File => meta.clone(),
+        Kind::Dir => Meta { mtime_ns: None, ..meta.clone() },
+        Kind::Link => Meta { mtime_ns: None, mode: None, ..meta.clone() },
+    }
+}
+
+fn action(decision: Decision) -> Action {
+    match decision {
+        Decision::Adopt => Action::Adopt,
+        Decision::Forget => Action::Forget,
+        Decision::Upload => Action::Upload,
+        Decision::Download => Action::Download,
+        Decision::DeleteThere => Action::DeleteThere,
+        Decision::DeleteHere => Action::DeleteHere,
+        Decision::Conflict => Action::Conflict,
+        Decision::KeepBoth => Action::KeepBoth,
+        Decision::Newer => Action::Newer,
+        Decision::Nothing | Decision::Leave => Action::Leave,
+        Decision::Compare => Action::Compare,
+    }
+}
+
+fn step(seen: &Seen<'_>, row: Row, action: Action, here: Option<&LocalEntry>) -> Step {
+    Step {
+        key: seen.key.clone(),
+        path: seen.path.clone(),
+        kind: here.map_or(seen.base.map_or(seen.kind, |base| base.kind), |entry| entry.kind),
+        action,
+        row,
+        here: here.map(|entry| HereSeen { stamp: entry.stamp, meta: entry.meta.clone() }),
+        there: seen.there.map(|there| ThereSeen { stamp: there.stamp.clone(), archived: there.archived }),
+    }
+}
+
+/// What a closer look found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Whether the bytes here are those agreed, if they were read.
+    pub here_as_agreed: Option<bool>,
+    /// Whether the bytes there are those agreed, if that was found out.
+    pub there_as_agreed: Option<bool>,
+    /// Whether both sides hold the same bytes.
+    pub same: Sameness,
+}
+
+/// The row again, with what was found; no fact in it is unknown any more, except
+/// where nothing proved sameness, which counts as different.
+pub fn resolve(row: Row, found: &Found) -> Row {
+    let settle = |change: Change, as_agreed: Option<bool>| match (change, as_agreed) {
+        (Change::Touched | Change::Changed, Some(true)) => Change::Same,
+        (Change::Touched, _) => Change::Changed,
+        (other, _) => other,
+    };
+    let same = if found.same == Sameness::Unknown { Sameness::Differ } else { found.same };
+    Row { here: settle(row.here, found.here_as_agreed), there: settle(row.there, found.there_as_agreed), same, ..row }
+}
+
+/// The second decision for a key, after a closer look. Never a deletion: what
+/// would be one waits for the next plan, which counts it and guards it.
+pub fn decide_again(row: Row, policy: &Policy) -> Decision {
+    match decide(row, policy) {
+        Decision::DeleteThere | Decision::DeleteHere | Decision::Compare => Decision::Leave,
+        decision => decision,
+    }
+}
+
+/// Whether a flow may pair departed and arrived entries into moves.
+pub fn follows_moves(policy: &Policy) -> bool {
+    policy.flow != Flow::Down
+}

@@ -1,0 +1,162 @@
+//! Reading a file once, for everything one may want to know of its bytes.
+//!
+//! BLAKE3 always; CRC64NVME and MD5s only where an object's evidence is of that
+//! kind. The file is read through one open handle, whoever asks checks the handle's
+//! stamp before and after.
+
+use crate::disk::{ReadFile, Result};
+use md5::{Digest as _, Md5};
+use tidelock_core::entry::Digest;
+
+/// How much is read at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// What to compute besides BLAKE3.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// CRC64NVME over the whole.
+    pub crc64nvme: bool,
+    /// MD5 over the whole.
+    pub md5: bool,
+    /// S3's ETag for an upload in parts of these many bytes each.
+    pub part_sizes: Vec<u64>,
+}
+
+/// What a file's bytes amount to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fingerprint {
+    /// BLAKE3.
+    pub digest: Digest,
+    /// How many bytes there were.
+    pub size: u64,
+    /// CRC64NVME, if wanted.
+    pub crc64nvme: Option<u64>,
+    /// ETags that S3 would give these bytes, in lower-case hexadecimal.
+    pub etags: Vec<String>,
+}
+
+/// Reads the whole file.
+pub async fn fingerprint(file: &dyn ReadFile, wanted: &Wanted) -> Result<Fingerprint> {
+    let mut blake = blake3::Hasher::new();
+    let mut crc = wanted.crc64nvme.then(|| crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
+    let mut whole = wanted.md5.then(Md5::new);
+    let mut parts: Vec<PartMd5> = wanted.part_sizes.iter().map(|size| PartMd5::new(*size)).collect();
+    let mut size = 0_u64;
+    loop {
+        let bytes = file.read_at(size, CHUNK_BYTES).await?;
+        if bytes.is_empty() {
+            break;
+        }
+        size += u64::try_from(bytes.len()).unwrap_or(0);
+        blake.update(&bytes);
+        if let Some(crc) = &mut crc {
+            crc.update(&bytes);
+        }
+        if let Some(md5) = &mut whole {
+            md5.update(&bytes);
+        }
+        parts.iter_mut().for_each(|part| part.update(&bytes));
+    }
+    let mut etags: Vec<String> = whole.map(|md5| hex(&md5.finalize())).into_iter().collect();
+    etags.extend(parts.into_iter().map(PartMd5::etag));
+    Ok(Fingerprint {
+        digest: Digest(*blake.finalize().as_bytes()),
+        size,
+        crc64nvme: crc.map(|crc| crc.finalize()),
+        etags,
+    })
+}
+
+/// The ETag S3 gives an upload in parts: the MD5 of the parts' MD5s, and their count.
+struct PartMd5 {
+    size: u64,
+    left: u64,
+    current: Md5,
+    outer: Md5,
+    count: u64,
+}
+
+impl PartMd5 {
+    fn new(size: u64) -> Self {
+        Self { size, left: size, current: Md5::new(), outer: Md5::new(), count: 0 }
+    }
+
+    fn update(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            let take = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
+            let (now, rest) = bytes.split_at(take);
+            self.current.update(now);
+            self.left -= u64::try_from(take).unwrap_or(0);
+            if self.left == 0 {
+                self.close();
+            }
+            bytes = rest;
+        }
+    }
+
+    fn close(&mut self) {
+        self.outer.update(std::mem::replace(&mut self.current, Md5::new()).finalize());
+        self.count += 1;
+        self.left = self.size;
+    }
+
+    fn etag(mut self) -> String {
+        if self.left != self.size || self.count == 0 {
+            self.close();
+        }
+        format!("{}-{}", hex(&self.outer.finalize()), self.count)
+    }
+}
+
+/// What an object's ETag asks for: an MD5 of the whole, or of parts of a size that
+/// common tools use and that gives this number of parts.
+pub fn wanted_for(etag: &str, size: u64) -> Wanted {
+    const MIB: u64 = 1 << 20;
+    const COMMON_MIB: [u64; 10] = [5, 8, 10, 15, 16, 20, 25, 32, 64, 100];
+    let (hash, count) = etag.split_once('-').map_or((etag, None), |(hash, count)| (hash, count.parse::<u64>().ok()));
+    if hash.len() != 32 || !hash.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Wanted::default();
+    }
+    let Some(count) = count.filter(|count| *count > 0) else {
+        return Wanted { md5: !etag.contains('-'), ..Wanted::default() };
+    };
+    // The smallest whole number of MiB that gives so many parts, as tools compute it
+    // that choose the part size from the file's.
+    let fitted = size.div_ceil(count).div_ceil(MIB) * MIB;
+    let mut part_sizes: Vec<u64> = COMMON_MIB.into_iter().map(|mib| mib * MIB).chain([fitted]).collect();
+    part_sizes.retain(|part| *part > 0 && size.div_ceil(*part).max(1) == count);
+    part_sizes.sort_unstable();
+    part_sizes.dedup();
+    part_sizes.truncate(3);
+    Wanted { part_sizes, ..Wanted::default() }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn etags_ask_for_what_they_are_made_of() {
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        assert!(wanted_for(md5, 0).md5);
+        assert_eq!(wanted_for(&format!("{md5}-2"), 16 << 20).part_sizes, [8 << 20, 10 << 20, 15 << 20]);
+        assert_eq!(wanted_for(&format!("{md5}-3"), 500 << 20).part_sizes, [167 << 20]);
+        assert_eq!(wanted_for("b3-0123", 5), Wanted::default());
+        assert_eq!(wanted_for("abc", 5), Wanted::default());
+    }
+
+    #[test]
+    fn the_etag_of_parts() {
+        let mut parts = PartMd5::new(5);
+        parts.update(b"aaa");
+        parts.update(b"aabb");
+        let mut outer = Md5::new();
+        outer.update(Md5::digest(b"aaaaa"));
+        outer.update(Md5::digest(b"bb"));
+        assert_eq!(parts.etag(), format!("{}-2", hex(&outer.finalize())));
+    }
+}

@@ -1,0 +1,103 @@
+//! Why a whole run cannot go on.
+//!
+//! Trouble with one path is a `Problem` and never ends a run; what is here does.
+//! Each failure knows how the run ends for the caller and what a person can do.
+
+use crate::report::Ending;
+use crate::{disk, listing, state};
+use tidelock_core::guard::Stop;
+use tidelock_remote::ErrorKind;
+
+/// Why a run ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// The folder is missing, unreadable, or not the one it was.
+    #[error("the folder {folder}: {what}")]
+    Root {
+        /// The folder.
+        folder: String,
+        /// What is wrong with it and what can be done.
+        what: String,
+        /// Whether this is a guard's doing.
+        stop: bool,
+    },
+    /// The remote cannot be worked with.
+    #[error("{0}")]
+    Remote(#[from] tidelock_remote::Error),
+    /// The state cannot be worked with.
+    #[error("{0}")]
+    State(#[from] state::Error),
+    /// The plan may not run.
+    #[error("{0}")]
+    Stop(Stop),
+    /// Somebody else mirrors onto this place.
+    #[error("{0}")]
+    Owned(String),
+    /// The place lacks what this flow needs.
+    #[error("{0}")]
+    Unable(String),
+    /// The listing cannot be had whole.
+    #[error("the listing of the remote is not complete, so nothing was changed: {0}")]
+    Listing(String),
+    /// A person interrupted.
+    #[error("interrupted; the next run goes on from here")]
+    Interrupted,
+}
+
+impl Failure {
+    /// How the run ends.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) => Ending::SafetyStop,
+            Self::Root { .. } => Ending::NotFound,
+            Self::Unable(_) => Ending::Config,
+            Self::Remote(error) => ending_of(&error.kind),
+            Self::State(error) if error.is_full() => Ending::Temporary,
+            Self::State(_) | Self::Listing(_) => Ending::Failed,
+            Self::Interrupted => Ending::Interrupted,
+        }
+    }
+}
+
+/// How a remote's error ends a run.
+pub fn ending_of(kind: &ErrorKind) -> Ending {
+    match kind {
+        ErrorKind::Denied | ErrorKind::Credentials => Ending::Denied,
+        ErrorKind::NoBucket | ErrorKind::NotFound => Ending::NotFound,
+        ErrorKind::Unreachable
+        | ErrorKind::Busy(_)
+        | ErrorKind::Transient
+        | ErrorKind::InUse
+        | ErrorKind::Conflict
+        | ErrorKind::OutcomeUnknown
+        | ErrorKind::ClockSkew => Ending::Temporary,
+        ErrorKind::Config | ErrorKind::Unsupported => Ending::Config,
+        ErrorKind::Archived => Ending::Archived,
+        _ => Ending::Failed,
+    }
+}
+
+impl From<listing::Failed> for Failure {
+    fn from(failed: listing::Failed) -> Self {
+        match failed {
+            listing::Failed::Remote(error) => Self::Remote(error),
+            listing::Failed::State(error) => Self::State(error),
+            listing::Failed::Root(error) => Self::root("to be synced", &error),
+            other => Self::Listing(other.to_string()),
+        }
+    }
+}
+
+impl Failure {
+    /// The folder cannot be looked at.
+    pub fn root(folder: &str, error: &disk::Error) -> Self {
+        let what = match error.kind {
+            disk::ErrorKind::NotFound => {
+                "it does not exist; is a disk not mounted, or the name misspelt? Nothing was changed".to_owned()
+            }
+            disk::ErrorKind::NotADir => "it is not a folder; nothing was changed".to_owned(),
+            _ => format!("it cannot be read: {}; nothing was changed", error.message),
+        };
+        Self::Root { folder: folder.to_owned(), what, stop: false }
+    }
+}

@@ -1,0 +1,176 @@
+//! From outcomes to rows.
+//!
+//! What was done is gathered here and written to the state in groups, each after
+//! the folders it touched are durable. Nothing is told to anyone as done before it
+//! is recorded. A crash loses the memory of at most one group, never its effects:
+//! the next run finds both sides equal and adopts them.
+
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::pair::Pair;
+use crate::planted::Bug;
+use crate::report::Report;
+use crate::state::Change;
+use std::collections::BTreeSet;
+use tidelock_core::path::RelPath;
+
+/// A group is written when it has this many changes …
+const GROUP_CHANGES: usize = 256;
+/// … or is this old.
+const GROUP_AGE_NS: u64 = 1_000_000_000;
+
+/// What carrying out a step brought about.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What changes in the base.
+    pub changes: Vec<Change>,
+    /// Folders whose names must be durable first.
+    pub dirs: Vec<RelPath>,
+    /// What to tell once it is recorded.
+    pub events: Vec<Event>,
+    /// What it adds to the report, once it is recorded.
+    pub counts: Counts,
+    /// Whether what was learnt calls for another look at both sides.
+    pub again: bool,
+}
+
+/// What an outcome adds to the report.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Sent.
+    pub uploaded: u64,
+    /// Bytes of that.
+    pub uploaded_bytes: u64,
+    /// Copied there.
+    pub moved: u64,
+    /// Fetched or made from what was here.
+    pub downloaded: u64,
+    /// Bytes fetched.
+    pub downloaded_bytes: u64,
+    /// Made from what was here.
+    pub reused: u64,
+    /// Metadata set.
+    pub metas: u64,
+    /// Removed there.
+    pub deleted_there: u64,
+    /// Removed here.
+    pub deleted_here: u64,
+    /// Found to be the same.
+    pub adopted: u64,
+    /// Conflicts resolved by keeping both.
+    pub kept_both: u64,
+}
+
+impl Counts {
+    fn add_to(self, report: &mut Report) {
+        report.uploaded += self.uploaded;
+        report.uploaded_bytes += self.uploaded_bytes;
+        report.moved += self.moved;
+        report.downloaded += self.downloaded;
+        report.downloaded_bytes += self.downloaded_bytes;
+        report.reused += self.reused;
+        report.metas += self.metas;
+        report.deleted_there += self.deleted_there;
+        report.deleted_here += self.deleted_here;
+        report.adopted += self.adopted;
+        report.kept_both += self.kept_both;
+    }
+}
+
+impl Outcome {
+    /// Only a change of the base.
+    pub fn record(change: Change) -> Self {
+        Self { changes: vec![change], ..Self::default() }
+    }
+
+    /// Takes another outcome in.
+    pub fn join(&mut self, other: Self) {
+        self.changes.extend(other.changes);
+        self.dirs.extend(other.dirs);
+        self.events.extend(other.events);
+        let (a, b) = (&mut self.counts, other.counts);
+        *a = Counts {
+            uploaded: a.uploaded + b.uploaded,
+            uploaded_bytes: a.uploaded_bytes + b.uploaded_bytes,
+            moved: a.moved + b.moved,
+            downloaded: a.downloaded + b.downloaded,
+            downloaded_bytes: a.downloaded_bytes + b.downloaded_bytes,
+            reused: a.reused + b.reused,
+            metas: a.metas + b.metas,
+            deleted_there: a.deleted_there + b.deleted_there,
+            deleted_here: a.deleted_here + b.deleted_here,
+            adopted: a.adopted + b.adopted,
+            kept_both: a.kept_both + b.kept_both,
+        };
+    }
+}
+
+/// Gathers outcomes and writes them in groups.
+pub struct Recorder<'a> {
+    pair: &'a Pair,
+    run: i64,
+    group: Outcome,
+    since_ns: Option<u64>,
+}
+
+impl<'a> Recorder<'a> {
+    /// For one run.
+    pub fn new(pair: &'a Pair, run: i64) -> Self {
+        Self { pair, run, group: Outcome::default(), since_ns: None }
+    }
+
+    /// Takes an outcome; writes the group if it is full or old.
+    pub async fn take(&mut self, outcome: Outcome, report: &mut Report) -> Result<(), Failure> {
+        let now = self.pair.world.clock.monotonic_ns();
+        let since = *self.since_ns.get_or_insert(now);
+        self.group.join(outcome);
+        if self.group.changes.len() >= GROUP_CHANGES || now.saturating_sub(since) >= GROUP_AGE_NS {
+            self.flush(report).await?;
+        }
+        Ok(())
+    }
+
+    /// Makes the group's effects durable, then writes its rows, then tells.
+    pub async fn flush(&mut self, report: &mut Report) -> Result<(), Failure> {
+        let group = std::mem::take(&mut self.group);
+        self.since_ns = None;
+        if !self.pair.planted.has(Bug::SkipFsyncDir) {
+            let dirs: BTreeSet<RelPath> = group.dirs.into_iter().collect();
+            for dir in dirs {
+                match self.pair.disk.sync_dir(&dir).await {
+                    Ok(()) => {}
+                    // The folder was removed since: there is nothing to lose in it.
+                    Err(error) if error.kind == crate::disk::ErrorKind::NotFound => {}
+                    // Unrecorded effects are found again by the next run.
+                    Err(error) => return Err(Failure::root(&self.pair.local_name, &error)),
+                }
+            }
+        }
+        self.pair.state.commit(&group.changes)?;
+        let deletes = group.counts.deleted_here + group.counts.deleted_there;
+        if deletes > 0 {
+            self.pair.state.note_deletes(deletes, self.pair.now_ms())?;
+        }
+        group.counts.add_to(report);
+        for event in &group.events {
+            self.tell(event)?;
+        }
+        Ok(())
+    }
+
+    /// Tells an event that needs no record first.
+    pub fn tell(&self, event: &Event) -> Result<(), Failure> {
+        tell(self.pair, self.run, event)
+    }
+}
+
+/// Tells an event, and keeps it if it is worth keeping.
+pub fn tell(pair: &Pair, run: i64, event: &Event) -> Result<(), Failure> {
+    pair.listener.hear(event);
+    if event.is_kept()
+        && let Ok(json) = serde_json::to_string(event)
+    {
+        pair.state.note_event(run, &json)?;
+    }
+    Ok(())
+}

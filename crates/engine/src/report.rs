@@ -1,0 +1,155 @@
+//! What came of a run.
+//!
+//! Counted from outcomes, never from intentions. The exit code follows from it by
+//! one rule, here, so that every face gives the same: when several apply, the order
+//! of design.md section 7 decides, and all reasons are listed.
+
+use serde::{Deserialize, Serialize};
+use tidelock_core::plan::{Problem, ProblemClass, Totals};
+
+/// At most so many problems are listed; all are counted.
+const LISTED_PROBLEMS: usize = 1_000;
+
+/// How a run ended, as exit codes tell it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ending {
+    /// Everything wanted is done.
+    Ok,
+    /// Something failed.
+    Failed,
+    /// Some paths were skipped.
+    Partial,
+    /// What was named does not exist.
+    NotFound,
+    /// A guard stopped the run.
+    SafetyStop,
+    /// Conflicts wait for a person.
+    Conflicts,
+    /// Archived bytes wait to be thawed.
+    Archived,
+    /// Busy, unreachable or in use: try again.
+    Temporary,
+    /// Credentials or permissions.
+    Denied,
+    /// A setting is wrong.
+    Config,
+    /// Interrupted.
+    Interrupted,
+}
+
+impl Ending {
+    /// The process's exit code.
+    pub fn code(self) -> i32 {
+        match self {
+            Self::Ok => 0,
+            Self::Failed => 1,
+            Self::Partial => 3,
+            Self::NotFound => 4,
+            Self::SafetyStop => 5,
+            Self::Conflicts => 6,
+            Self::Archived => 7,
+            Self::Temporary => 75,
+            Self::Denied => 77,
+            Self::Config => 78,
+            Self::Interrupted => 130,
+        }
+    }
+
+    /// What wins when several apply: later is stronger.
+    fn weight(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::NotFound => 1,
+            Self::Archived => 2,
+            Self::Partial => 3,
+            Self::Conflicts => 4,
+            Self::Failed => 5,
+            Self::Temporary => 6,
+            Self::SafetyStop => 7,
+            Self::Denied => 8,
+            Self::Config => 9,
+            Self::Interrupted => 10,
+        }
+    }
+}
+
+/// What came of a run.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Report {
+    /// What the plan added up to, in its last pass.
+    pub planned: Totals,
+    /// Files, links and markers sent.
+    pub uploaded: u64,
+    /// Their bytes.
+    pub uploaded_bytes: u64,
+    /// Objects made there by copies: renames here.
+    pub moved: u64,
+    /// Files fetched, or made from what was here.
+    pub downloaded: u64,
+    /// Bytes fetched.
+    pub downloaded_bytes: u64,
+    /// Of those files, the ones made from bytes that were already here.
+    pub reused: u64,
+    /// Metadata set, on either side.
+    pub metas: u64,
+    /// Objects removed, those of moves apart.
+    pub deleted_there: u64,
+    /// Files moved to the trash.
+    pub deleted_here: u64,
+    /// Entries found to be the same and recorded so.
+    pub adopted: u64,
+    /// Conflicts that wait for a person.
+    pub conflicts: u64,
+    /// Conflicts after which both versions were kept.
+    pub kept_both: u64,
+    /// Differences left alone.
+    pub drift: u64,
+    /// Steps that found something else than expected, after the last pass.
+    pub stale: u64,
+    /// How many problems there were.
+    pub problem_count: u64,
+    /// The problems, the first thousand.
+    pub problems: Vec<Problem>,
+    /// How often both sides were looked at.
+    pub passes: u32,
+    /// How long it took.
+    pub duration_ms: u64,
+    /// How it ended.
+    pub endings: Vec<Ending>,
+    /// Why it stopped, if it did.
+    pub stopped: Option<String>,
+}
+
+impl Report {
+    /// Counts a problem.
+    pub fn problem(&mut self, problem: Problem) {
+        self.problem_count += 1;
+        self.end(match problem.class {
+            ProblemClass::Skipped => Ending::Partial,
+            ProblemClass::Failed => Ending::Failed,
+            ProblemClass::Denied => Ending::Denied,
+            ProblemClass::Archived => Ending::Archived,
+        });
+        if self.problems.len() < LISTED_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+
+    /// Notes a way in which it ended.
+    pub fn end(&mut self, ending: Ending) {
+        if !self.endings.contains(&ending) {
+            self.endings.push(ending);
+        }
+    }
+
+    /// The strongest of its endings.
+    pub fn ending(&self) -> Ending {
+        self.endings.iter().copied().max_by_key(|ending| ending.weight()).unwrap_or(Ending::Ok)
+    }
+
+    /// Whether anything was written on either side.
+    pub fn changed_anything(&self) -> bool {
+        self.uploaded + self.moved + self.downloaded + self.metas + self.deleted_here + self.deleted_there > 0
+    }
+}

@@ -1,0 +1,277 @@
+//! The local side: a walk in key order.
+//!
+//! Depth first, siblings sorted by what their keys sort by, one folder in memory
+//! per level. Rules prune while walking; what cannot be read becomes a hole, so
+//! that nobody takes it for deleted. The scan reads names and stamps, the ignore
+//! files it meets, and nothing else.
+
+use crate::disk::{DirItem, Disk, ErrorKind, Node, Stat};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tidelock_core::entry::{FileId, LocalEntry};
+use tidelock_core::filter::{IGNORE_FILE_NAME, RuleSet, Rules, Scope};
+use tidelock_core::names::{Kind, LinkStyle, key_of, sort_name};
+use tidelock_core::path::{Key, NameProblem, RelPath, TEMP_PREFIX};
+use tidelock_core::plan::{Problem, ProblemClass};
+
+/// An ignore file longer than this is a mistake.
+const IGNORE_FILE_MAX_BYTES: u64 = 1 << 20;
+
+/// How the local side is to be seen.
+#[derive(Debug, Clone)]
+pub struct ScanOptions {
+    /// How links are stored.
+    pub links: LinkStyle,
+    /// A folder with this mode, and the process's owner and group, needs no marker.
+    pub default_dir_mode: u32,
+    /// The process's owner and group.
+    pub owner: (u32, u32),
+    /// Whether other file systems mounted below the root take part.
+    pub cross_mounts: bool,
+    /// Whether extended attributes are read.
+    pub xattrs: bool,
+}
+
+impl Default for ScanOptions {
+    fn default() -> Self {
+        Self { links: LinkStyle::Suffix, default_dir_mode: 0o755, owner: (0, 0), cross_mounts: false, xattrs: false }
+    }
+}
+
+/// What the walk comes upon, in key order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sighting {
+    /// An entry.
+    Entry(LocalEntry),
+    /// A place that could not be read: this key or, for a folder, every key that
+    /// begins with it.
+    Hole {
+        /// The key, ending in `/` for a folder.
+        key: Key,
+        /// Where it is.
+        path: RelPath,
+    },
+}
+
+impl Sighting {
+    /// What it sorts by.
+    pub fn key(&self) -> &Key {
+        match self {
+            Self::Entry(entry) => &entry.key,
+            Self::Hole { key, .. } => key,
+        }
+    }
+}
+
+/// A walk under way.
+pub struct Scan {
+    disk: Arc<dyn Disk>,
+    options: ScanOptions,
+    rules: RuleSet,
+    levels: Vec<Level>,
+    /// Paths with problems, to be taken by whoever drives the walk.
+    pub problems: Vec<Problem>,
+    /// Temporary files of earlier runs.
+    pub leftovers: Vec<RelPath>,
+}
+
+struct Level {
+    dir: RelPath,
+    scope: Scope,
+    id: FileId,
+    pending: VecDeque<Pending>,
+}
+
+enum Pending {
+    Item { path: RelPath, kind: Kind, stat: Stat },
+    Hole(Sighting),
+}
+
+impl Scan {
+    /// Begins at the root. An unreadable root is an error, not a hole.
+    pub async fn start(disk: Arc<dyn Disk>, rules: Rules, options: ScanOptions) -> Result<Self, crate::disk::Error> {
+        let root = RelPath::root();
+        let id = disk.root().await?.dir;
+        let items = disk.read_dir(&root).await?;
+        let set = RuleSet::new(rules.clone());
+        let mut scan =
+            Self { disk, options, rules: set, levels: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
+        let text = scan.ignore_text(&root, &items).await;
+        let scope = rules.root(text.as_deref());
+        scan.learn(&root, text.as_deref());
+        let pending = scan.arrange(&root, &scope, items);
+        scan.levels.push(Level { dir: root, scope, id, pending });
+        Ok(scan)
+    }
+
+    /// The rules met so far: all that hold for keys before the latest sighting.
+    pub fn rules(&self) -> &RuleSet {
+        &self.rules
+    }
+
+    /// The next sighting; `None` at the end.
+    pub async fn next(&mut self) -> Option<Sighting> {
+        loop {
+            let level = self.levels.last_mut()?;
+            let Some(pending) = level.pending.pop_front() else {
+                self.levels.pop();
+                continue;
+            };
+            let sighting = match pending {
+                Pending::Hole(hole) => Some(hole),
+                Pending::Item { path, kind: Kind::Dir, stat } => self.enter(path, stat).await,
+                Pending::Item { path, kind, stat } => self.entry(path, kind, stat, false).await,
+            };
+            if sighting.is_some() {
+                return sighting;
+            }
+        }
+    }
+
+    /// Reads a folder, makes it the next level, and gives its own entry.
+    async fn enter(&mut self, path: RelPath, stat: Stat) -> Option<Sighting> {
+        if stat.mount_point && !self.options.cross_mounts {
+            return self.hole(path, "another file system is mounted here; its content was not looked at");
+        }
+        if self.levels.iter().any(|level| level.id == stat.stamp.file_id) {
+            return self.hole(path, "a link leads back to a folder above it");
+        }
+        let items = match self.disk.read_dir(&path).await {
+            Ok(items) => items,
+            // Gone since its parent was read: it was deleted, as far as anyone can tell.
+            Err(error) if error.kind == ErrorKind::NotFound => return None,
+            Err(error) => return self.hole(path, &format!("the folder cannot be read: {}", error.message)),
+        };
+        let text = self.ignore_text(&path, &items).await;
+        let scope = self.levels.last()?.scope.enter(path.name(), text.as_deref());
+        self.learn(&path, text.as_deref());
+        let pending = self.arrange(&path, &scope, items);
+        let usual = stat.mode == self.options.default_dir_mode && (stat.uid, stat.gid) == self.options.owner;
+        let needs_marker = pending.is_empty() || !usual;
+        self.levels.push(Level { dir: path.clone(), scope, id: stat.stamp.file_id, pending });
+        self.entry(path, Kind::Dir, stat, needs_marker).await
+    }
+
+    async fn entry(&mut self, path: RelPath, kind: Kind, stat: Stat, needs_marker: bool) -> Option<Sighting> {
+        let key = match key_of(&path, kind, self.options.links) {
+            Ok(key) => key,
+            Err(problem) => {
+                self.problem(&path, &problem.to_string(), ProblemClass::Skipped);
+                return None;
+            }
+        };
+        let mut meta = stat.meta();
+        if self.options.xattrs && kind != Kind::Link {
+            match self.disk.xattrs(&path).await {
+                Ok(xattrs) => meta.xattrs = Some(xattrs),
+                Err(error) => self.problem(&path, &format!("extended attributes: {error}"), ProblemClass::Skipped),
+            }
+        }
+        Some(Sighting::Entry(LocalEntry { key, path, kind, stamp: stat.stamp, meta, needs_marker }))
+    }
+
+    fn hole(&mut self, path: RelPath, why: &str) -> Option<Sighting> {
+        self.problem(&path, why, ProblemClass::Skipped);
+        let key = key_of(&path, Kind::Dir, self.options.links).ok()?;
+        Some(Sighting::Hole { key, path })
+    }
+
+    fn problem(&mut self, path: &RelPath, what: &str, class: ProblemClass) {
+        self.problems.push(Problem { path: path.to_string(), what: what.to_owned(), class });
+    }
+
+    fn learn(&mut self, dir: &RelPath, text: Option<&str>) {
+        let Some(text) = text else { return };
+        for error in self.rules.insert(dir.clone(), text) {
+            self.problem(dir, &error.to_string(), ProblemClass::Skipped);
+        }
+    }
+
+    /// The text of a folder's ignore file. One that is there and cannot be read is
+    /// a problem: its rules are then not in force.
+    async fn ignore_text(&mut self, dir: &RelPath, items: &[DirItem]) -> Option<String> {
+        items.iter().find(|item| item.name == IGNORE_FILE_NAME.as_bytes())?;
+        let path = dir.join(IGNORE_FILE_NAME).ok()?;
+        let read = async {
+            let file = self.disk.open(&path).await?;
+            let size = file.stat().await?.stamp.size.min(IGNORE_FILE_MAX_BYTES);
+            file.read_at(0, usize::try_from(size).unwrap_or(0)).await
+        };
+        match read.await {
+            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => {
+                self.problem(
+                    &path,
+                    &format!("the ignore file cannot be read: {}", error.message),
+                    ProblemClass::Skipped,
+                );
+                None
+            }
+        }
+    }
+
+    /// Sorts a folder's items by what their keys sort by, without what is excluded.
+    fn arrange(&mut self, dir: &RelPath, scope: &Scope, items: Vec<DirItem>) -> VecDeque<Pending> {
+        let mut named: Vec<(String, Pending)> = Vec::with_capacity(items.len());
+        for item in items {
+            let Ok(name) = String::from_utf8(item.name) else {
+                let shown = dir.to_string();
+                self.problems.push(Problem {
+                    path: shown,
+                    what: NameProblem::NotUtf8.to_string(),
+                    class: ProblemClass::Skipped,
+                });
+                continue;
+            };
+            let Ok(path) = dir.join(&name) else { continue };
+            if name.starts_with(TEMP_PREFIX) {
+                self.leftovers.push(path);
+                continue;
+            }
+            let kind = item.stat.as_ref().ok().and_then(|stat| kind(stat.node));
+            if scope.verdict(&name, kind == Some(Kind::Dir)).is_excluded() {
+                continue;
+            }
+            match (item.stat, kind) {
+                (Ok(stat), Some(kind)) => {
+                    named.push((sort_name(&name, kind, self.options.links), Pending::Item { path, kind, stat }));
+                }
+                (Ok(_), None) => {
+                    self.problem(&path, "neither a file, a folder nor a link; it was skipped", ProblemClass::Skipped);
+                    self.holes_at(&path, &name, &mut named);
+                }
+                (Err(error), _) => {
+                    self.problem(&path, &format!("cannot be looked at: {}", error.message), ProblemClass::Skipped);
+                    self.holes_at(&path, &name, &mut named);
+                }
+            }
+        }
+        named.sort_by(|a, b| a.0.cmp(&b.0));
+        named.into_iter().map(|(_, pending)| pending).collect()
+    }
+
+    /// Whatever the name may stand for is unknown.
+    fn holes_at(&self, path: &RelPath, name: &str, named: &mut Vec<(String, Pending)>) {
+        for kind in [Kind::File, Kind::Link, Kind::Dir] {
+            let style = if kind == Kind::Link { LinkStyle::Suffix } else { self.options.links };
+            if let Ok(key) = key_of(path, kind, style) {
+                let hole = Pending::Hole(Sighting::Hole { key, path: path.clone() });
+                named.push((sort_name(name, kind, style), hole));
+            }
+        }
+    }
+
+    /// Where the walk is, for progress.
+    pub fn place(&self) -> Option<&RelPath> {
+        self.levels.last().map(|level| &level.dir)
+    }
+}
+
+fn kind(node: Node) -> Option<Kind> {
+    match node {
+        Node::File => Some(Kind::File),
+        Node::Dir => Some(Kind::Dir),
+        Node::Link => Some(Kind::Link),
+        Node::Special => None,
+    }
+}

@@ -1,0 +1,319 @@
+//! What a pair remembers: one SQLite file.
+//!
+//! The base rows, the runs of this device, the uploads in flight and the tail of
+//! events. Rows are written only from outcomes, after the effect is durable, many
+//! in one transaction; nothing here decides anything. Losing the file costs a
+//! re-comparison, never data. `state/spool.rs` keeps a plan's rows in the same
+//! connection's temporary schema, so that planning can join them with the base.
+
+mod rows;
+mod schema;
+mod spool;
+
+pub use spool::{Arrived, Spool};
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard};
+use tidelock_core::entry::{BaseRow, Standing};
+use tidelock_core::path::Key;
+
+/// How many rows a page of the base holds.
+const PAGE_ROWS: u32 = 2_000;
+/// How many events are kept.
+const EVENT_TAIL: i64 = 10_000;
+
+/// What went wrong with the state file.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A newer Tidelock has written it.
+    #[error(
+        "the state was written by a newer Tidelock (schema {found}, this one knows up to {known}); use that version"
+    )]
+    Newer {
+        /// The file's schema version.
+        found: i64,
+        /// The newest this program knows.
+        known: i64,
+    },
+    /// SQLite said no.
+    #[error("state database: {0}")]
+    Sqlite(#[from] rusqlite::Error),
+    /// A row could not be read back.
+    #[error("state database: unreadable row: {0}")]
+    Row(String),
+}
+
+impl Error {
+    /// Whether the file itself is damaged, so that starting over is the remedy.
+    pub fn is_corrupt(&self) -> bool {
+        match self {
+            Self::Newer { .. } => false,
+            Self::Row(_) => true,
+            Self::Sqlite(error) => matches!(
+                error.sqlite_error_code(),
+                Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+            ),
+        }
+    }
+
+    /// Whether the disk that holds the file is full.
+    pub fn is_full(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+}
+
+/// What state operations return.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// A change of the base.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Write the row.
+    Put(Box<BaseRow>),
+    /// Drop the row.
+    Drop(Key),
+    /// Note on the row of the first key that its bytes now live under the second.
+    Moved(Key, Key),
+    /// Give the row this standing.
+    Stand(Key, Standing),
+}
+
+/// A run that is over, or still going on.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Run {
+    /// Its number, ascending.
+    pub id: i64,
+    /// Its token, part of every attempt id.
+    pub token: String,
+    /// What was run.
+    pub command: String,
+    /// When it began, Unix milliseconds.
+    pub started_ms: i64,
+    /// When it ended, if it did.
+    pub ended_ms: Option<i64>,
+    /// Its exit code.
+    pub exit: Option<i32>,
+    /// Its report, as JSON.
+    pub report: Option<String>,
+}
+
+/// One pair's state.
+pub struct State {
+    connection: Mutex<Connection>,
+}
+
+impl State {
+    /// Opens or creates the file.
+    pub fn open(file: &Path) -> Result<Self> {
+        Self::prepare(Connection::open(file)?)
+    }
+
+    /// Opens an existing file for looking only.
+    pub fn open_read_only(file: &Path) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(file, flags)?;
+        schema::check_version(&connection)?;
+        schema::tune(&connection)?;
+        schema::open_spool(&connection)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    /// A state that is forgotten with this value; or, with a name, one that lives
+    /// as long as any connection to that name does.
+    pub fn in_memory(name: Option<&str>) -> Result<Self> {
+        let connection = match name {
+            None => Connection::open_in_memory()?,
+            Some(name) => Connection::open(format!("file:/{name}?vfs=memdb"))?,
+        };
+        Self::prepare(connection)
+    }
+
+    fn prepare(connection: Connection) -> Result<Self> {
+        schema::check_version(&connection)?;
+        schema::tune(&connection)?;
+        schema::migrate(&connection)?;
+        schema::open_spool(&connection)?;
+        Ok(Self { connection: Mutex::new(connection) })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Connection> {
+        // A panic while holding the lock leaves at most an open transaction, which
+        // SQLite rolls back.
+        self.connection.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// A named fact about the pair.
+    pub fn fact(&self, name: &str) -> Result<Option<String>> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT value FROM fact WHERE name = ?1")?;
+        Ok(query.query_row([name], |row| row.get(0)).optional()?)
+    }
+
+    /// Writes a named fact.
+    pub fn set_fact(&self, name: &str, value: &str) -> Result<()> {
+        let sql = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.lock().execute(sql, [name, value])?;
+        Ok(())
+    }
+
+    /// The rows after a key, in key order; empty at the end.
+    pub fn page(&self, after: Option<&Key>) -> Result<Vec<BaseRow>> {
+        let connection = self.lock();
+        let sql = format!("SELECT {} FROM base WHERE key > ?1 ORDER BY key LIMIT {PAGE_ROWS}", rows::COLUMNS);
+        let mut query = connection.prepare_cached(&sql)?;
+        let rows = query.query_map([after.map_or("", Key::as_str)], rows::read)?;
+        rows.map(|row| row?).collect()
+    }
+
+    /// The row of a key.
+    pub fn row(&self, key: &Key) -> Result<Option<BaseRow>> {
+        let connection = self.lock();
+        let sql = format!("SELECT {} FROM base WHERE key = ?1", rows::COLUMNS);
+        let mut query = connection.prepare_cached(&sql)?;
+        query.query_row([key.as_str()], rows::read).optional()?.transpose()
+    }
+
+    /// Carries out changes of the base in one durable transaction.
+    pub fn commit(&self, changes: &[Change]) -> Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for change in changes {
+            rows::apply(&transaction, change)?;
+        }
+        tidelock_remote::kill::point("state commit");
+        transaction.commit()?;
+        Ok(())
+    }
+
+    /// Makes every agreed row prove sameness only.
+    pub fn lapse_all(&self) -> Result<()> {
+        self.lock().execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
+        Ok(())
+    }
+
+    /// How many rows there are.
+    pub fn count(&self) -> Result<u64> {
+        let count: i64 = self.lock().query_row("SELECT count(*) FROM base", [], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Begins a run; its token is on record, durably, before anything is written
+    /// under it.
+    pub fn begin_run(&self, token: &str, command: &str, now_ms: i64) -> Result<i64> {
+        let connection = self.lock();
+        connection.execute(
+            "INSERT INTO run (token, command, started_ms) VALUES (?1, ?2, ?3)",
+            params![token, command, now_ms],
+        )?;
+        Ok(connection.last_insert_rowid())
+    }
+
+    /// Ends a run.
+    pub fn end_run(&self, id: i64, now_ms: i64, exit: i32, report: &str) -> Result<()> {
+        let sql = "UPDATE run SET ended_ms = ?2, exit = ?3, report = ?4 WHERE id = ?1";
+        self.lock().execute(sql, params![id, now_ms, exit, report])?;
+        Ok(())
+    }
+
+    /// Whether a run of this device had this token.
+    pub fn has_run(&self, token: &str) -> Result<bool> {
+        let sql = "SELECT 1 FROM run WHERE token = ?1";
+        Ok(self.lock().query_row(sql, [token], |_| Ok(())).optional()?.is_some())
+    }
+
+    /// The latest runs, newest first.
+    pub fn runs(&self, limit: u32) -> Result<Vec<Run>> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached(
+            "SELECT id, token, command, started_ms, ended_ms, exit, report FROM run ORDER BY id DESC LIMIT ?1",
+        )?;
+        let runs = query.query_map([limit], |row| {
+            Ok(Run {
+                id: row.get(0)?,
+                token: row.get(1)?,
+                command: row.get(2)?,
+                started_ms: row.get(3)?,
+                ended_ms: row.get(4)?,
+                exit: row.get(5)?,
+                report: row.get(6)?,
+            })
+        })?;
+        Ok(runs.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// How many runs have changed this state.
+    pub fn generation(&self) -> Result<u64> {
+        let last: Option<i64> = self.lock().query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
+        Ok(u64::try_from(last.unwrap_or(0)).unwrap_or(0))
+    }
+
+    /// Notes deletions, for the rolling hour.
+    pub fn note_deletes(&self, count: u64, now_ms: i64) -> Result<()> {
+        let connection = self.lock();
+        connection.execute("DELETE FROM deletion WHERE at_ms < ?1", [now_ms - 3_600_000])?;
+        if count > 0 {
+            let count = i64::try_from(count).unwrap_or(i64::MAX);
+            connection.execute("INSERT INTO deletion VALUES (?1, ?2)", params![now_ms, count])?;
+        }
+        Ok(())
+    }
+
+    /// How many deletions there were in the hour before `now_ms`.
+    pub fn recent_deletes(&self, now_ms: i64) -> Result<u64> {
+        let sql = "SELECT coalesce(sum(count), 0) FROM deletion WHERE at_ms >= ?1 AND at_ms <= ?2";
+        let count: i64 = self.lock().query_row(sql, [now_ms - 3_600_000, now_ms], |row| row.get(0))?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Puts an upload in flight on record.
+    pub fn note_upload(&self, upload_id: &str, key: &Key) -> Result<()> {
+        self.lock().execute("INSERT OR REPLACE INTO upload VALUES (?1, ?2)", [upload_id, key.as_str()])?;
+        Ok(())
+    }
+
+    /// Takes an upload off the record.
+    pub fn forget_upload(&self, upload_id: &str) -> Result<()> {
+        self.lock().execute("DELETE FROM upload WHERE upload_id = ?1", [upload_id])?;
+        Ok(())
+    }
+
+    /// The uploads on record: those of earlier runs were abandoned.
+    pub fn uploads(&self) -> Result<Vec<(String, Key)>> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT upload_id, key FROM upload")?;
+        let rows = query.query_map([], |row| Ok((row.get(0)?, Key::new(row.get::<_, String>(1)?))))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Keeps an event; the oldest fall off the tail.
+    pub fn note_event(&self, run: i64, json: &str) -> Result<()> {
+        let connection = self.lock();
+        connection.prepare_cached("INSERT INTO event (run, json) VALUES (?1, ?2)")?.execute(params![run, json])?;
+        let last = connection.last_insert_rowid();
+        if last % 1_000 == 0 {
+            connection.execute("DELETE FROM event WHERE seq <= ?1", [last - EVENT_TAIL])?;
+        }
+        Ok(())
+    }
+
+    /// The events after a number, oldest first, with their numbers.
+    pub fn events(&self, after: i64, limit: u32) -> Result<Vec<(i64, String)>> {
+        let connection = self.lock();
+        let mut query =
+            connection.prepare_cached("SELECT seq, json FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
+        let rows = query.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The plan's rows, emptied for a new plan.
+    pub fn spool(&self) -> Result<Spool<'_>> {
+        Spool::start(self)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,228 @@
+//! A plan's rows, between planning and carrying out.
+//!
+//! Steps go in in key order and come out by phase, as often as asked; SQLite keeps
+//! them in memory until they outgrow it, then in a temporary file. Three joins are
+//! made here because only here both sides of them are: departed with arrived files,
+//! wanted objects with rows that hold their bytes, and chains of moves. Which of
+//! the pairs count is decided in `core/moves.rs`.
+
+use super::{Error, Result, State, rows};
+use rusqlite::{OptionalExtension, params};
+use tidelock_core::entry::{BaseRow, FileId};
+use tidelock_core::names::Kind;
+use tidelock_core::path::Key;
+use tidelock_core::plan::{Action, Phase, Step};
+
+/// The plan's rows of one state.
+pub struct Spool<'a> {
+    state: &'a State,
+}
+
+/// A step whose file departed from another key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// The step's place in the spool.
+    pub seq: i64,
+    /// The step.
+    pub step: Step,
+    /// The row the file departed from.
+    pub from: BaseRow,
+}
+
+impl<'a> Spool<'a> {
+    pub(super) fn start(state: &'a State) -> Result<Self> {
+        state.lock().execute_batch("DELETE FROM temp.step; DELETE FROM temp.departed; DELETE FROM temp.object;")?;
+        Ok(Self { state })
+    }
+
+    /// Groups what follows into one transaction of the temporary schema, which
+    /// makes filling the spool cheap. Ends with [`Spool::filled`].
+    pub fn fill(&self) -> Result<()> {
+        self.state.lock().execute_batch("BEGIN")?;
+        Ok(())
+    }
+
+    /// Ends [`Spool::fill`].
+    pub fn filled(&self) -> Result<()> {
+        self.state.lock().execute_batch("COMMIT")?;
+        Ok(())
+    }
+
+    /// Appends a step. `arrived` says that another file than the agreed one is at
+    /// its path, which may have come there by a rename.
+    pub fn push(&self, step: &Step, arrived: bool) -> Result<()> {
+        let id = step.here.as_ref().filter(|_| arrived).map(|here| here.stamp.file_id);
+        let wanted = (step.action == Action::Download).then_some(step.there.as_ref()).flatten();
+        let sql = "INSERT INTO temp.step (phase, key, is_dir, arrived, inode, birth, etag, size, json) \
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+        self.state.lock().prepare_cached(sql)?.execute(params![
+            phase_number(step.action.phase()),
+            step.key.as_str(),
+            step.kind == Kind::Dir,
+            arrived,
+            id.map(|id| id.inode.cast_signed()),
+            id.map(|id| id.birth_ns),
+            wanted.map(|there| there.stamp.etag.as_str()),
+            wanted.map(|there| there.stamp.size.cast_signed()),
+            to_json(step)?,
+        ])?;
+        Ok(())
+    }
+
+    /// Puts another step in the place of one.
+    pub fn replace(&self, seq: i64, step: &Step, chain: Option<(i64, i64)>) -> Result<()> {
+        let sql = "UPDATE temp.step SET phase = ?2, json = ?3, chain = ?4, link = ?5 WHERE seq = ?1";
+        self.state.lock().prepare_cached(sql)?.execute(params![
+            seq,
+            phase_number(step.action.phase()),
+            to_json(step)?,
+            chain.map(|(chain, _)| chain),
+            chain.map(|(_, link)| link),
+        ])?;
+        Ok(())
+    }
+
+    /// Notes a base row whose file is no longer at its key.
+    pub fn depart(&self, id: FileId, key: &Key) -> Result<()> {
+        // Two names of one file would be a guess: the first in key order stands.
+        let sql = "INSERT OR IGNORE INTO temp.departed VALUES (?1, ?2, ?3)";
+        self.state.lock().prepare_cached(sql)?.execute(params![id.inode.cast_signed(), id.birth_ns, key.as_str()])?;
+        Ok(())
+    }
+
+    /// Steps whose file has departed from elsewhere, in key order, one per file.
+    pub fn arrived(&self, after_seq: i64) -> Result<Vec<Arrived>> {
+        let found: Vec<(i64, String, String)> = {
+            let connection = self.state.lock();
+            let mut query = connection.prepare_cached(
+                "SELECT min(s.seq), s.json, d.key FROM temp.departed d \
+                 JOIN temp.step s ON s.inode = d.inode AND s.birth = d.birth AND s.arrived = 1 \
+                 GROUP BY d.inode, d.birth HAVING min(s.seq) > ?1 ORDER BY 1 LIMIT 1000",
+            )?;
+            let rows = query.query_map([after_seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+            rows.collect::<std::result::Result<_, _>>()?
+        };
+        let mut arrived = Vec::with_capacity(found.len());
+        for (seq, json, from) in found {
+            if let Some(from) = self.state.row(&Key::new(from))? {
+                arrived.push(Arrived { seq, step: from_json(&json)?, from });
+            }
+        }
+        Ok(arrived)
+    }
+
+    /// How many files departed.
+    pub fn departed_count(&self) -> Result<i64> {
+        Ok(self.state.lock().query_row("SELECT count(*) FROM temp.departed", [], |row| row.get(0))?)
+    }
+
+    /// The step of a key, if it has one.
+    pub fn find(&self, key: &Key) -> Result<Option<(i64, Step)>> {
+        let found: Option<(i64, String)> = {
+            let connection = self.state.lock();
+            let mut query = connection.prepare_cached("SELECT seq, json FROM temp.step WHERE key = ?1")?;
+            query.query_row([key.as_str()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?
+        };
+        found.map(|(seq, json)| Ok((seq, from_json(&json)?))).transpose()
+    }
+
+    /// Makes finding steps by key, and arrived files by identity, fast.
+    pub fn index(&self) -> Result<()> {
+        self.state.lock().execute_batch(
+            "CREATE INDEX IF NOT EXISTS temp.step_key ON step (key); \
+             CREATE INDEX IF NOT EXISTS temp.step_file ON step (inode, birth) WHERE arrived = 1;",
+        )?;
+        Ok(())
+    }
+
+    /// Rows of the base that hold the bytes of the object of this ETag and size.
+    pub fn holders(&self, etag: &str, size: u64) -> Result<Vec<BaseRow>> {
+        let connection = self.state.lock();
+        let columns = rows::COLUMNS.split(", ").map(|name| format!("b.{name}")).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT {columns} FROM temp.holder h JOIN base b ON b.key = h.key WHERE h.etag = ?1 AND h.size = ?2 LIMIT 4"
+        );
+        let mut query = connection.prepare_cached(&sql)?;
+        let found = query.query_map(params![etag, size.cast_signed()], rows::read)?;
+        found.map(|row| row?).collect()
+    }
+
+    /// Finds, in one pass over the base, the rows that hold bytes which downloads
+    /// want. To be called once, before [`Spool::holders`].
+    pub fn find_holders(&self) -> Result<()> {
+        self.state.lock().execute_batch(
+            "DROP TABLE IF EXISTS temp.holder; \
+             CREATE TEMP TABLE holder (etag TEXT, size INTEGER, key TEXT); \
+             CREATE INDEX IF NOT EXISTS temp.step_object ON step (etag, size) WHERE etag IS NOT NULL; \
+             INSERT INTO temp.holder SELECT b.r_etag, b.r_size, b.key FROM base b WHERE b.l_size > 0 \
+               AND EXISTS (SELECT 1 FROM temp.step s WHERE s.etag = b.r_etag AND s.size = b.r_size AND s.etag IS NOT NULL); \
+             CREATE INDEX temp.holder_object ON holder (etag, size);",
+        )?;
+        Ok(())
+    }
+
+    /// The steps of a phase after a place, in key order; those in chains left out.
+    pub fn steps(&self, phase: Phase, after_seq: i64) -> Result<Vec<(i64, Step)>> {
+        self.select(
+            "SELECT seq, json FROM temp.step WHERE phase = ?1 AND seq > ?2 AND chain IS NULL ORDER BY seq LIMIT 1000",
+            params![phase_number(phase), after_seq],
+        )
+    }
+
+    /// Folders of a phase before a place, deepest first: descending key order.
+    pub fn folders_descending(&self, phase: Phase, before_seq: i64) -> Result<Vec<(i64, Step)>> {
+        self.select(
+            "SELECT seq, json FROM temp.step WHERE phase = ?1 AND seq < ?2 AND is_dir = 1 ORDER BY seq DESC LIMIT 1000",
+            params![phase_number(phase), before_seq],
+        )
+    }
+
+    /// The steps of one chain, in order; empty after the last chain.
+    pub fn chain(&self, chain: i64) -> Result<Vec<(i64, Step)>> {
+        self.select("SELECT seq, json FROM temp.step WHERE chain = ?1 ORDER BY link", params![chain])
+    }
+
+    /// Every step, in key order, after a place.
+    pub fn all(&self, after_seq: i64) -> Result<Vec<(i64, Step)>> {
+        self.select("SELECT seq, json FROM temp.step WHERE seq > ?1 ORDER BY seq LIMIT 1000", params![after_seq])
+    }
+
+    fn select(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<(i64, Step)>> {
+        let connection = self.state.lock();
+        let mut query = connection.prepare_cached(sql)?;
+        let rows = query.query_map(params, |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+        rows.map(|row| row.map_err(Error::from).and_then(|(seq, json)| Ok((seq, from_json(&json)?)))).collect()
+    }
+
+    /// Keeps an object of a listing that does not come in order.
+    pub fn keep_object(&self, key: &Key, json: &str) -> Result<()> {
+        let sql = "INSERT OR REPLACE INTO temp.object VALUES (?1, ?2)";
+        self.state.lock().prepare_cached(sql)?.execute([key.as_str(), json])?;
+        Ok(())
+    }
+
+    /// The kept objects after a key, in order.
+    pub fn kept_objects(&self, after: Option<&str>) -> Result<Vec<String>> {
+        let connection = self.state.lock();
+        let sql = "SELECT json FROM temp.object WHERE key > ?1 ORDER BY key LIMIT 1000";
+        let mut query = connection.prepare_cached(sql)?;
+        let rows = query.query_map([after.unwrap_or("")], |row| row.get(0))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+}
+
+fn phase_number(phase: Phase) -> i64 {
+    match phase {
+        Phase::Write => 1,
+        Phase::Delete => 2,
+        Phase::None => 3,
+    }
+}
+
+fn to_json(step: &Step) -> Result<String> {
+    serde_json::to_string(step).map_err(|error| Error::Row(error.to_string()))
+}
+
+fn from_json(json: &str) -> Result<Step> {
+    serde_json::from_str(json).map_err(|error| Error::Row(error.to_string()))
+}

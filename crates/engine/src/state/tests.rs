@@ -1,0 +1,72 @@
+use super::*;
+use tidelock_core::entry::{Digest, FileId, LocalHalf, LocalStamp, Meta, RemoteHalf, RemoteStamp};
+use tidelock_core::names::Kind;
+
+fn row(key: &str) -> BaseRow {
+    let stamp =
+        LocalStamp { size: u64::MAX, mtime_ns: -5, change_ns: 7, file_id: FileId { inode: u64::MAX - 1, birth_ns: 9 } };
+    let meta = Meta { mtime_ns: Some(-5), mode: Some(0o644), uid: Some(u32::MAX), gid: None, xattrs: None };
+    BaseRow {
+        key: Key::new(key),
+        kind: Kind::Link,
+        standing: Standing::Pruned,
+        here: Some(LocalHalf { stamp, meta: meta.clone(), racy: true }),
+        there: Some(RemoteHalf {
+            stamp: RemoteStamp { etag: "e".into(), size: 3, modified_s: None },
+            meta: Some(Meta { xattrs: Some([("user.a".to_owned(), vec![0, 255])].into()), ..meta }),
+        }),
+        digest: Some(Digest::of(b"x")),
+        moved_to: Some(Key::new("z")),
+    }
+}
+
+#[test]
+fn rows_come_back_as_they_went_in_and_in_key_order() {
+    let state = State::in_memory(None).expect("opens");
+    let bare = BaseRow { here: None, there: None, digest: None, moved_to: None, ..row("a/b") };
+    let changes = [row("a0"), bare.clone(), row("a"), row("é")].map(|row| Change::Put(Box::new(row)));
+    state.commit(&changes).expect("commits");
+    let keys: Vec<String> = state.page(None).expect("reads").iter().map(|row| row.key.to_string()).collect();
+    assert_eq!(keys, ["a", "a/b", "a0", "é"]);
+    assert_eq!(state.row(&Key::new("a/b")).expect("reads"), Some(bare));
+    assert_eq!(state.row(&Key::new("é")).expect("reads"), Some(row("é")));
+    assert_eq!(state.page(Some(&Key::new("a0"))).expect("reads").len(), 1);
+}
+
+#[test]
+fn a_newer_schema_is_refused_unchanged() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("state.sqlite");
+    drop(State::open(&file).expect("creates"));
+    Connection::open(&file).expect("opens").execute_batch("PRAGMA user_version = 99").expect("sets");
+    let before = std::fs::read(&file).expect("reads");
+    assert!(matches!(State::open(&file), Err(Error::Newer { found: 99, .. })));
+    assert_eq!(std::fs::read(&file).expect("reads"), before);
+}
+
+#[test]
+fn a_damaged_file_is_told_apart() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("state.sqlite");
+    std::fs::write(&file, b"this is not a database, whatever its name says").expect("writes");
+    assert!(State::open(&file).err().expect("fails").is_corrupt());
+}
+
+#[test]
+fn a_named_memory_outlives_a_connection() {
+    let keeper = State::in_memory(Some("outlives")).expect("opens");
+    let state = State::in_memory(Some("outlives")).expect("opens");
+    state.commit(&[Change::Put(Box::new(row("a")))]).expect("commits");
+    drop(state);
+    assert_eq!(State::in_memory(Some("outlives")).expect("opens").count().expect("counts"), 1);
+    drop(keeper);
+}
+
+#[test]
+fn deletions_fall_out_of_the_hour() {
+    let state = State::in_memory(None).expect("opens");
+    state.note_deletes(5, 1_000).expect("notes");
+    state.note_deletes(2, 3_000_000).expect("notes");
+    assert_eq!(state.recent_deletes(3_000_001).expect("reads"), 7);
+    assert_eq!(state.recent_deletes(3_700_000).expect("reads"), 2);
+}

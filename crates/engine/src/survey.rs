@@ -1,0 +1,299 @@
+//! Looking at both sides: the three streams joined into a plan.
+//!
+//! Base, folder and remote come in key order; each key is looked at once and turned
+//! into at most one step, which goes into the spool. Nothing is changed here, on
+//! either side or in the state. What the steps are is `core/sight.rs`; this room
+//! only brings together what was seen.
+
+use crate::failure::Failure;
+use crate::listing::{Failed, Listed, Listing};
+use crate::pair::{Pair, RemoteCheck};
+use crate::planted::Bug;
+use crate::scan::{Scan, Sighting};
+use crate::state::Spool;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tidelock_core::decide::{Change, Row, Sameness};
+use tidelock_core::entry::{BaseRow, RemoteEntry, Standing};
+use tidelock_core::names::{Kind, LinkStyle, entry_of};
+use tidelock_core::path::{Key, RelPath};
+use tidelock_core::plan::{Action, Problem, Step, Totals};
+use tidelock_core::policy::Preset;
+use tidelock_core::sight::{Here, Seen, follows_moves, look};
+use tidelock_core::triple::pick;
+
+/// What looking at both sides brought.
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// What the plan adds up to.
+    pub totals: Totals,
+    /// Paths and keys with problems.
+    pub problems: Vec<Problem>,
+    /// Temporary files of earlier runs.
+    pub leftovers: Vec<RelPath>,
+    /// The fingerprint of all rules met.
+    pub filter: String,
+    /// Files of the base, …
+    pub comparable: u64,
+    /// … and those of them that are here with the same size and time.
+    pub alike: u64,
+}
+
+/// Looks at both sides. Steps go into the spool, in key order.
+/// With `lapsed`, rows of the base prove sameness only.
+pub async fn survey(pair: &Pair, spool: &Spool<'_>, lapsed: bool) -> Result<Survey, Failure> {
+    match join(pair, spool, false, lapsed).await {
+        Err(Failed::Unordered) => {
+            let fresh = pair.state.spool()?;
+            Ok(join(pair, &fresh, true, lapsed).await?)
+        }
+        other => Ok(other?),
+    }
+}
+
+async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Result<Survey, Failed> {
+    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), pair.settings.scan.clone()).await;
+    let scan = scan.map_err(|error| Failed::Root(Box::new(error)))?;
+    let remote = Arc::clone(&pair.remote);
+    let listing = match pair.settings.remote_check {
+        RemoteCheck::List => Some(Listing::start(remote, pair.settings.scan.links, spool, sorted)),
+        RemoteCheck::State => None,
+    };
+    spool.fill()?;
+    let joined = Join {
+        pair,
+        spool,
+        scan,
+        listing,
+        base: Base { lapsed, ..Base::default() },
+        hole: None,
+        survey: Survey::default(),
+    }
+    .run()
+    .await;
+    spool.filled()?;
+    joined
+}
+
+struct Join<'a> {
+    pair: &'a Pair,
+    spool: &'a Spool<'a>,
+    scan: Scan,
+    listing: Option<Listing<'a>>,
+    base: Base,
+    /// Below this key, the folder's side is unknown.
+    hole: Option<Key>,
+    survey: Survey,
+}
+
+/// The base, a page at a time.
+#[derive(Default)]
+struct Base {
+    rows: VecDeque<BaseRow>,
+    last: Option<Key>,
+    ended: bool,
+    lapsed: bool,
+}
+
+impl Base {
+    fn next(&mut self, pair: &Pair) -> Result<Option<BaseRow>, Failed> {
+        if self.rows.is_empty() && !self.ended {
+            self.rows = pair.state.page(self.last.as_ref())?.into();
+            self.last = self.rows.back().map(|row| row.key.clone());
+            self.ended = self.rows.is_empty();
+        }
+        let mut row = self.rows.pop_front();
+        if let Some(row) = row.as_mut().filter(|row| self.lapsed && row.standing == Standing::Agreed) {
+            row.standing = Standing::Lapsed;
+        }
+        Ok(row)
+    }
+}
+
+impl Join<'_> {
+    async fn run(mut self) -> Result<Survey, Failed> {
+        let mut base = self.base.next(self.pair)?;
+        let mut here = self.scan.next().await;
+        let mut there = self.listed().await?;
+        loop {
+            let heads = (base.as_ref().map(|row| &row.key), here.as_ref().map(Sighting::key));
+            let Some(picked) = pick(heads.0, heads.1, there.as_ref().map(|listed| &listed.entry.key)) else { break };
+            let taken_base = if picked.base { std::mem::replace(&mut base, self.base.next(self.pair)?) } else { None };
+            let taken_here = if picked.here { std::mem::replace(&mut here, self.scan.next().await) } else { None };
+            let taken_there = if picked.there { std::mem::replace(&mut there, self.listed().await?) } else { None };
+            let links = self.pair.settings.scan.links;
+            let trusted = |row: &BaseRow| trusted(row, links);
+            let from_state = if self.listing.is_none() { taken_base.as_ref().and_then(trusted) } else { None };
+            self.meet(taken_base, taken_here, taken_there.or(from_state), there.as_ref())?;
+        }
+        let mut survey = self.survey;
+        survey.problems.append(&mut self.scan.problems);
+        if let Some(listing) = &mut self.listing {
+            survey.problems.append(&mut listing.problems);
+        }
+        survey.totals.problems = u64::try_from(survey.problems.len()).unwrap_or(u64::MAX);
+        survey.leftovers = std::mem::take(&mut self.scan.leftovers);
+        survey.filter = self.scan.rules().fingerprint().to_string();
+        Ok(survey)
+    }
+
+    async fn listed(&mut self) -> Result<Option<Listed>, Failed> {
+        match &mut self.listing {
+            None => Ok(None),
+            Some(listing) => match listing.next().await {
+                Err(Failed::Remote(_)) if self.pair.planted.has(Bug::PartialListComplete) => Ok(None),
+                other => other,
+            },
+        }
+    }
+
+    /// One key, with whatever of the three sides holds it.
+    fn meet(
+        &mut self,
+        base: Option<BaseRow>,
+        here: Option<Sighting>,
+        there: Option<Listed>,
+        next_there: Option<&Listed>,
+    ) -> Result<(), Failed> {
+        let Some((key, path, kind)) = self.identify(base.as_ref(), here.as_ref(), there.as_ref()) else {
+            return Ok(());
+        };
+        if here.is_none() && self.scan.rules().verdict_for_path(&path, kind == Kind::Dir).is_excluded() {
+            return self.lapse(base, key, path, kind);
+        }
+        self.watch_hole(&key, here.as_ref());
+        let hidden = matches!(here, Some(Sighting::Hole { .. })) || here.is_none() && self.is_in_hole(&key);
+        let entry = match &here {
+            Some(Sighting::Entry(entry)) => Some(entry),
+            _ => None,
+        };
+        let seen = Seen {
+            key: &key,
+            path: &path,
+            kind,
+            base: base.as_ref(),
+            here: match entry {
+                Some(entry) => Here::Present(entry),
+                None if hidden && !self.pair.planted.has(Bug::HolesIgnored) => Here::Hidden,
+                None => Here::Absent,
+            },
+            there: there.as_ref().map(|listed| &listed.entry),
+            there_below: kind == Kind::Dir
+                && next_there.is_some_and(|next| next.entry.key.as_str().starts_with(key.as_str())),
+        };
+        self.tally(&seen);
+        if !hidden {
+            self.note_departure(&seen)?;
+        }
+        let Some(step) = look(&seen, &self.pair.settings.policy) else {
+            self.survey.totals.unchanged += u64::from(base.is_some());
+            return Ok(());
+        };
+        self.survey.totals.add(&step);
+        Ok(self.spool.push(&step, has_arrived(&seen, &step))?)
+    }
+
+    /// What the key stands for; `None` if that is nobody's business.
+    fn identify(
+        &self,
+        base: Option<&BaseRow>,
+        here: Option<&Sighting>,
+        there: Option<&Listed>,
+    ) -> Option<(Key, RelPath, Kind)> {
+        match (here, there, base) {
+            (Some(Sighting::Entry(entry)), _, _) => Some((entry.key.clone(), entry.path.clone(), entry.kind)),
+            (Some(Sighting::Hole { key, path }), _, _) => {
+                let kind = if key.as_str().ends_with('/') { Kind::Dir } else { Kind::File };
+                Some((key.clone(), path.clone(), kind))
+            }
+            (None, Some(listed), _) => Some((listed.entry.key.clone(), listed.path.clone(), listed.kind)),
+            (None, None, Some(row)) => {
+                // A row was once made from an entry, so its key maps back to one.
+                let (path, _) = entry_of(&row.key, self.pair.settings.scan.links).ok()?;
+                Some((row.key.clone(), path, row.kind))
+            }
+            (None, None, None) => None,
+        }
+    }
+
+    fn watch_hole(&mut self, key: &Key, here: Option<&Sighting>) {
+        if matches!(here, Some(Sighting::Hole { .. })) && key.as_str().ends_with('/') {
+            self.hole = Some(key.clone());
+        }
+    }
+
+    fn is_in_hole(&self, key: &Key) -> bool {
+        self.hole.as_ref().is_some_and(|hole| key.as_str().starts_with(hole.as_str()))
+    }
+
+    /// The path is excluded: whatever is known of it proves sameness at most.
+    fn lapse(&mut self, base: Option<BaseRow>, key: Key, path: RelPath, kind: Kind) -> Result<(), Failed> {
+        if base.is_none_or(|row| row.standing != Standing::Agreed) {
+            return Ok(());
+        }
+        let unseen =
+            Row { standing: Some(Standing::Agreed), here: Change::Same, there: Change::Same, same: Sameness::Unknown };
+        let step = Step { key, path, kind, action: Action::Lapse, row: unseen, here: None, there: None };
+        Ok(self.spool.push(&step, false)?)
+    }
+
+    fn tally(&mut self, seen: &Seen<'_>) {
+        let totals = &mut self.survey.totals;
+        totals.agreed += u64::from(seen.base.is_some_and(|row| row.standing == Standing::Agreed));
+        totals.there += u64::from(seen.there.is_some());
+        if let Some(then) = seen.base.filter(|row| row.kind == Kind::File).and_then(|row| row.here.as_ref()) {
+            let alike = matches!(seen.here, Here::Present(now)
+                if (now.stamp.size, now.stamp.mtime_ns) == (then.stamp.size, then.stamp.mtime_ns));
+            self.survey.comparable += 1;
+            self.survey.alike += u64::from(alike);
+        }
+        totals.here += match seen.here {
+            Here::Present(entry) => u64::from(entry.kind != Kind::Dir || entry.needs_marker || seen.base.is_some()),
+            Here::Hidden => u64::from(seen.base.is_some()),
+            Here::Absent => 0,
+        };
+    }
+
+    /// A file that is no longer where the base has it may have been renamed.
+    fn note_departure(&mut self, seen: &Seen<'_>) -> Result<(), Failed> {
+        let Some(row) = seen.base else { return Ok(()) };
+        let Some(then) = &row.here else { return Ok(()) };
+        let id = then.stamp.file_id;
+        let stayed = matches!(seen.here, Here::Present(entry) if entry.stamp.file_id == id);
+        let usable = row.standing == Standing::Agreed
+            && row.kind == Kind::File
+            && row.digest.is_some()
+            && row.there.is_some()
+            && row.moved_to.is_none();
+        if !stayed && usable && id.is_trustworthy() && follows_moves(&self.pair.settings.policy) {
+            self.spool.depart(id, &row.key)?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether another file than the agreed one is here now, which the remote knows
+/// nothing of: it may have been renamed to here.
+fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
+    let agreed = seen.base.and_then(|row| row.here.as_ref()).map(|half| half.stamp.file_id);
+    let now = step.here.as_ref().map(|here| here.stamp.file_id);
+    let sends = step.action == Action::Upload || step.action == Action::Compare && step.row.there == Change::Same;
+    step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
+}
+
+/// The object that the state believes in.
+fn trusted(row: &BaseRow, links: LinkStyle) -> Option<Listed> {
+    let half = row.there.as_ref().filter(|_| row.standing == Standing::Agreed)?;
+    let (path, kind) = entry_of(&row.key, links).ok()?;
+    let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false };
+    Some(Listed { entry, path, kind })
+}
+
+/// The name of the preset that a policy is, for the record.
+pub fn mode_name(policy: &tidelock_core::policy::Policy) -> String {
+    let same = |preset: &Preset| {
+        let other = preset.policy();
+        (other.flow, other.deletes, other.drift) == (policy.flow, policy.deletes, policy.drift)
+    };
+    Preset::ALL.into_iter().find(same).map_or_else(|| format!("{policy:?}"), |preset| preset.name().to_owned())
+}

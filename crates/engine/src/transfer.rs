@@ -1,0 +1,386 @@
+//! Carrying out a plan.
+//!
+//! Steps come from the spool by phase, a bounded number at once, each re-checked
+//! against the world just before it acts. What came of each goes to the recorder;
+//! trouble with one path stays with that path; only what makes the whole run
+//! pointless ends it. The verbs are in `transfer/`, one idea a file; none of them
+//! decides what should happen, except that `compare.rs` asks core a second time.
+
+mod bytes;
+mod compare;
+mod conflict;
+mod delete;
+mod download;
+mod meta;
+mod moves;
+mod upload;
+
+use crate::disk;
+use crate::event::Event;
+use crate::failure::{Failure, ending_of};
+use crate::install::{InstallError, Installer};
+use crate::pair::Pair;
+use crate::record::{Outcome, Recorder};
+use crate::report::{Ending, Report};
+use crate::state::{Change, Spool};
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use tidelock_core::entry::{BaseRow, Digest, FileId, LocalHalf, LocalStamp, Meta, RemoteHalf, Standing};
+use tidelock_core::names::Kind;
+use tidelock_core::path::RelPath;
+use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step};
+use tidelock_core::policy::Flow;
+use tidelock_remote::{Error, ErrorKind};
+
+/// What came of a step.
+#[derive(Debug)]
+pub(crate) enum Fate {
+    /// Done; this is to be recorded.
+    Done(Outcome),
+    /// Something else was found than expected: look again.
+    Stale,
+    /// It cannot be done.
+    Problem(Problem),
+    /// Another kind of entry holds the name: try once more after the deletions.
+    Blocked(Problem),
+    /// Both sides changed; nothing was written.
+    Conflict,
+    /// The policy leaves it.
+    Left,
+    /// Nothing can be done any more.
+    Fatal(Failure),
+}
+
+/// One run's hands.
+pub(crate) struct Carrier<'a> {
+    pub(crate) pair: &'a Pair,
+    pub(crate) spool: &'a Spool<'a>,
+    pub(crate) installer: Installer,
+    /// The run's token, on record before anything is written under it.
+    pub(crate) token: String,
+    attempts: AtomicU64,
+    /// Folders whose times, and modes that would lock us out, are set at the end.
+    folders: Mutex<Vec<(RelPath, FileId, Meta)>>,
+}
+
+/// What is left over after a plan was carried out.
+#[derive(Debug, Default)]
+pub(crate) struct Aftermath {
+    /// Steps that found something else than expected.
+    pub(crate) stale: u64,
+}
+
+impl<'a> Carrier<'a> {
+    pub(crate) fn new(pair: &'a Pair, spool: &'a Spool<'a>, installer: Installer, token: String) -> Self {
+        Self { pair, spool, installer, token, attempts: AtomicU64::new(0), folders: Mutex::default() }
+    }
+
+    /// A new attempt id: no two writes of any device ever share one.
+    pub(crate) fn attempt(&self) -> String {
+        format!("{}/{}", self.token, self.attempts.fetch_add(1, Ordering::Relaxed))
+    }
+
+    pub(crate) fn later(&self, path: RelPath, id: FileId, meta: Meta) {
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner).push((path, id, meta));
+    }
+
+    /// Gives folders their times and modes, deepest first. They are a courtesy: a
+    /// folder that moved meanwhile is left as it is, and its time is never compared.
+    pub(crate) async fn finish_folders(&self) {
+        let mut folders = std::mem::take(&mut *self.folders.lock().unwrap_or_else(PoisonError::into_inner));
+        folders.sort_by(|a, b| b.0.cmp(&a.0));
+        for (path, id, meta) in folders {
+            let _ = self.pair.disk.set_meta(&path, id, &meta, self.pair.settings.meta_scope).await;
+        }
+    }
+
+    /// Carries out the whole plan.
+    pub(crate) async fn run(&self, recorder: &mut Recorder<'_>, report: &mut Report) -> Result<Aftermath, Failure> {
+        let mut aftermath = Aftermath::default();
+        let mut blocked = VecDeque::new();
+        self.chains(recorder, report, &mut aftermath, &mut blocked).await?;
+        self.writes(recorder, report, &mut aftermath, &mut blocked).await?;
+        // Deletions of moved objects rely on rows that the writes brought.
+        recorder.flush(report).await?;
+        self.deletes(recorder, report, &mut aftermath).await?;
+        self.mention(recorder, report, &mut aftermath).await?;
+        while let Some(step) = blocked.pop_front() {
+            let fate = match self.carry_out(&step).await {
+                Fate::Blocked(problem) => Fate::Problem(problem),
+                fate => fate,
+            };
+            self.settle(&step, fate, recorder, report, &mut aftermath, &mut blocked).await?;
+        }
+        recorder.flush(report).await?;
+        Ok(aftermath)
+    }
+
+    /// What nothing is done about is counted, and told where a person must know.
+    async fn mention(
+        &self,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+    ) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let page = self.spool.steps(Phase::None, after)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            for (_, step) in page {
+                let fate = if step.action == Action::Conflict { Fate::Conflict } else { Fate::Left };
+                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+            }
+        }
+    }
+
+    /// Steps that depend on each other: each chain in order, chains side by side.
+    async fn chains(
+        &self,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+        blocked: &mut VecDeque<Step>,
+    ) -> Result<(), Failure> {
+        let mut running = FuturesUnordered::new();
+        let mut next = 1_i64;
+        let mut ended = false;
+        loop {
+            while !ended && running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
+                let chain = self.spool.chain(next)?;
+                next += 1;
+                ended = chain.is_empty();
+                if !ended {
+                    running.push(self.chain(chain));
+                }
+            }
+            let Some(fates) = running.next().await else { break };
+            for (step, fate) in fates {
+                self.settle(&step, fate, recorder, report, aftermath, blocked).await?;
+            }
+        }
+        self.check_interrupt()
+    }
+
+    async fn chain(&self, steps: Vec<(i64, Step)>) -> Vec<(Step, Fate)> {
+        let mut fates = Vec::with_capacity(steps.len());
+        let mut broken = false;
+        for (_, step) in steps {
+            let fate = if broken { Fate::Stale } else { self.carry_out(&step).await };
+            // What a later step overwrites is what this one should have copied.
+            broken |= !matches!(fate, Fate::Done(_) | Fate::Left);
+            fates.push((step, fate));
+        }
+        fates
+    }
+
+    async fn writes(
+        &self,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+        blocked: &mut VecDeque<Step>,
+    ) -> Result<(), Failure> {
+        let mut running = FuturesUnordered::new();
+        let mut waiting = VecDeque::new();
+        let mut after = 0;
+        let mut ended = false;
+        loop {
+            while running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
+                if waiting.is_empty() && !ended {
+                    let page = self.spool.steps(Phase::Write, after)?;
+                    after = page.last().map_or(after, |(seq, _)| *seq);
+                    ended = page.is_empty();
+                    waiting.extend(page);
+                }
+                let Some((_, step)) = waiting.pop_front() else { break };
+                running.push(async move {
+                    let fate = self.carry_out(&step).await;
+                    (step, fate)
+                });
+            }
+            let Some((step, fate)) = running.next().await else { break };
+            self.settle(&step, fate, recorder, report, aftermath, blocked).await?;
+        }
+        self.check_interrupt()
+    }
+
+    pub(crate) fn check_interrupt(&self) -> Result<(), Failure> {
+        if self.pair.is_interrupted() { Err(Failure::Interrupted) } else { Ok(()) }
+    }
+
+    /// One step, by its action.
+    pub(crate) async fn carry_out(&self, step: &Step) -> Fate {
+        if self.pair.settings.only_moves && !matches!(step.action, Action::Move { .. } | Action::DeleteMoved) {
+            return Fate::Left;
+        }
+        match &step.action {
+            Action::Upload => self.upload(step).await,
+            Action::Move { from, source, digest, proved } => self.carry_move(step, from, source, digest, *proved).await,
+            Action::Download => self.download(step).await,
+            Action::MetaThere => self.meta_there(step).await,
+            Action::MetaHere => self.meta_here(step).await,
+            Action::Compare => self.compare(step).await,
+            Action::KeepBoth => self.keep_both(step).await,
+            Action::Newer => self.newer(step).await,
+            Action::Adopt => self.adopt(step).await,
+            Action::Forget => Fate::Done(Outcome::record(Change::Drop(step.key.clone()))),
+            Action::Lapse => Fate::Done(Outcome::record(Change::Stand(step.key.clone(), Standing::Lapsed))),
+            Action::Refresh => self.refresh(step),
+            Action::Conflict => Fate::Conflict,
+            Action::Leave => Fate::Left,
+            // Deletions have their own phase; one that comes here was not planned.
+            Action::DeleteThere | Action::DeleteMoved | Action::DeleteHere => Fate::Left,
+        }
+    }
+
+    /// Takes what came of a step to where it belongs.
+    pub(crate) async fn settle(
+        &self,
+        step: &Step,
+        fate: Fate,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+        blocked: &mut VecDeque<Step>,
+    ) -> Result<(), Failure> {
+        match fate {
+            Fate::Done(outcome) => {
+                aftermath.stale += u64::from(outcome.again);
+                recorder.take(outcome, report).await
+            }
+            Fate::Stale => {
+                aftermath.stale += 1;
+                Ok(())
+            }
+            Fate::Problem(problem) => {
+                recorder.tell(&Event::Problem(problem.clone()))?;
+                report.problem(problem);
+                Ok(())
+            }
+            Fate::Blocked(_) => {
+                blocked.push_back(step.clone());
+                Ok(())
+            }
+            Fate::Conflict | Fate::Left if self.must_mention(step) => {
+                let what =
+                    "it differs here and was left as it is; --overwrite replaces it (the file here goes to the trash)";
+                let skipped = problem(step, ProblemClass::Skipped, what);
+                recorder.tell(&Event::Problem(skipped.clone()))?;
+                report.problem(skipped);
+                Ok(())
+            }
+            Fate::Conflict => {
+                report.conflicts += 1;
+                report.end(Ending::Conflicts);
+                recorder.tell(&Event::Conflict { path: step.key.to_string(), row: step.row.to_string() })
+            }
+            Fate::Left => {
+                report.drift += u64::from(!step.action.is_bookkeeping() && !self.pair.settings.only_moves);
+                Ok(())
+            }
+            Fate::Fatal(failure) => {
+                // What was done before is recorded, whatever ended the run.
+                recorder.flush(report).await?;
+                Err(failure)
+            }
+        }
+    }
+
+    /// A restore says which files it did not bring back.
+    fn must_mention(&self, step: &Step) -> bool {
+        self.pair.settings.policy.flow == Flow::Down
+            && step.here.is_some()
+            && step.there.is_some()
+            && step.kind != Kind::Dir
+            && !step.action.is_bookkeeping()
+    }
+
+    /// The row that says: both sides hold this.
+    pub(crate) fn row(&self, step: &Step, here: LocalHalf, there: RemoteHalf, digest: Option<Digest>) -> BaseRow {
+        BaseRow {
+            key: step.key.clone(),
+            kind: step.kind,
+            standing: Standing::Agreed,
+            here: Some(here),
+            there: Some(there),
+            digest,
+            moved_to: None,
+        }
+    }
+
+    /// The local half of a row, with how far its stamp can be trusted.
+    pub(crate) fn half(&self, stamp: LocalStamp, meta: Meta) -> LocalHalf {
+        LocalHalf { stamp, meta, racy: is_racy(&stamp, self.pair.world.clock.wall_ns(), self.pair.disk.grain_ns()) }
+    }
+}
+
+/// Whether a stamp was taken so soon after the file's last change that another
+/// change could have gone unseen: within two grains. A time in whole seconds tells
+/// of a coarse file system.
+fn is_racy(stamp: &LocalStamp, now_ns: i64, grain_ns: i64) -> bool {
+    const COARSE_GRAIN_NS: i64 = 2_000_000_000;
+    let coarse = stamp.mtime_ns % 1_000_000_000 == 0 && stamp.change_ns % 1_000_000_000 == 0;
+    let grain_ns = if coarse { COARSE_GRAIN_NS } else { grain_ns };
+    grain_ns > 1 && now_ns.saturating_sub(stamp.change_ns) < 2 * grain_ns
+}
+
+/// A problem with a step's path.
+pub(crate) fn problem(step: &Step, class: ProblemClass, what: impl Into<String>) -> Problem {
+    Problem { path: step.key.to_string(), what: what.into(), class }
+}
+
+/// What an error of the remote means for a step.
+pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
+    match error.kind {
+        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict => Fate::Stale,
+        // The source moved while it was read.
+        ErrorKind::Source if error.message.contains(MOVED) => Fate::Stale,
+        ErrorKind::Archived => Fate::Problem(problem(
+            step,
+            ProblemClass::Archived,
+            "its bytes are in an archive; ask the provider to restore the object, then run again",
+        )),
+        ref kind if kind.is_fatal() => Fate::Fatal(Failure::Remote(error)),
+        ref kind => {
+            let class = if ending_of(kind) == Ending::Denied { ProblemClass::Denied } else { ProblemClass::Failed };
+            Fate::Problem(problem(step, class, error.to_string()))
+        }
+    }
+}
+
+/// How a source says that the file moved under it.
+pub(crate) const MOVED: &str = "the file changed while it was read";
+
+/// What an error of the disk means for a step.
+pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
+    use disk::ErrorKind as Kind;
+    match error.kind {
+        Kind::NotFound | Kind::Changed => Fate::Stale,
+        Kind::Exists | Kind::NotADir | Kind::NotAFile | Kind::NotEmpty => {
+            let what = "another entry holds this name, or that of a folder above it; rename one of them";
+            Fate::Blocked(problem(step, ProblemClass::Skipped, what))
+        }
+        Kind::Escapes => Fate::Problem(problem(
+            step,
+            ProblemClass::Skipped,
+            "a symbolic link or a mount stands where a folder was expected; nothing is written through it",
+        )),
+        Kind::Denied | Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Denied, error.to_string())),
+        Kind::NoSpace => {
+            Fate::Problem(problem(step, ProblemClass::Failed, format!("{error}; make room, then run again")))
+        }
+        _ => Fate::Problem(problem(step, ProblemClass::Failed, error.to_string())),
+    }
+}
+
+/// What an error of an installation means for a step.
+pub(crate) fn install_fate(step: &Step, error: InstallError) -> Fate {
+    match error {
+        InstallError::Stale => Fate::Stale,
+        InstallError::BothKept { .. } => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
+        InstallError::Disk(error) => disk_fate(step, error),
+    }
+}

@@ -1,0 +1,247 @@
+//! A closer look.
+//!
+//! Where stamps do not tell, the bytes here are read once and held against what the
+//! remote can prove of its own: an ETag that is an MD5, our digest, a checksum over
+//! the whole. A HEAD is spent only if the ETag proves nothing. What was found goes
+//! back to core, which decides that key again; a second decision is never a delete.
+
+use super::{Carrier, Fate, disk_fate, remote_fate};
+use crate::digest::{Fingerprint, Wanted, fingerprint, wanted_for};
+use crate::planted::Bug;
+use crate::record::{Counts, Outcome};
+use crate::state::Change;
+use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
+use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
+use tidelock_core::meta::Attributes;
+use tidelock_core::names::Kind;
+use tidelock_core::plan::{Action, Step, ThereSeen};
+use tidelock_core::policy::Compare;
+use tidelock_core::sight::{Found, comparable, decide_again, resolve};
+use tidelock_remote::Object;
+
+/// Modification times this close are equal, whatever the formats lost on the way.
+const MTIME_GRAIN_NS: i64 = 1_000;
+
+/// Everything a closer look brought.
+#[derive(Default)]
+struct Look {
+    read: Option<Fingerprint>,
+    there: Option<(Object, Attributes)>,
+}
+
+impl Carrier<'_> {
+    pub(super) async fn compare(&self, step: &Step) -> Fate {
+        if let Err(fate) = self.check_here(step).await {
+            return fate;
+        }
+        let base = match self.pair.state.row(&step.key) {
+            Ok(base) => base,
+            Err(error) => return Fate::Fatal(error.into()),
+        };
+        let look = match self.look_closer(step, base.as_ref()).await {
+            Ok(look) => look,
+            Err(fate) => return fate,
+        };
+        let (row, found) = self.findings(step, base.as_ref(), &look);
+        let row = resolve(row, &found);
+        let step = Step { row, there: look.stamp(step), ..step.clone() };
+        let policy = &self.pair.settings.policy;
+        // A deletion waits for the next pass, which counts it and guards it.
+        let again = matches!(decide(row, policy), Decision::DeleteThere | Decision::DeleteHere);
+        match decide_again(row, policy) {
+            Decision::Nothing => self.settle_metadata(&step, base, look).await,
+            Decision::Adopt => self.adopt_found(&step, look),
+            Decision::Upload => Box::pin(self.upload(&Step { action: Action::Upload, ..step })).await,
+            Decision::Download => Box::pin(self.download(&Step { action: Action::Download, ..step })).await,
+            Decision::KeepBoth => Box::pin(self.keep_both(&step)).await,
+            Decision::Newer => Box::pin(self.newer(&step)).await,
+            Decision::Conflict => Fate::Conflict,
+            Decision::Forget => Fate::Stale,
+            Decision::Leave | Decision::Compare | Decision::DeleteThere | Decision::DeleteHere => {
+                match self.keep_stamp(&step, base, look) {
+                    Fate::Done(outcome) => Fate::Done(Outcome { again, ..outcome }),
+                    other => other,
+                }
+            }
+        }
+    }
+
+    /// Reads and asks what the row leaves open, and no more.
+    async fn look_closer(&self, step: &Step, base: Option<&BaseRow>) -> Result<Look, Fate> {
+        let mut look = Look::default();
+        let both_moved = step.row.here != Side::Same && step.row.there != Side::Same && step.there.is_some();
+        let by_stamp = self.pair.settings.policy.compare == Compare::Stamp && both_moved && base.is_none();
+        if step.here.is_some() && step.row.here != Side::Same && !by_stamp {
+            let mut wanted = step
+                .there
+                .as_ref()
+                .filter(|_| both_moved)
+                .map_or_else(Wanted::default, |there| wanted_for(&there.stamp.etag, there.stamp.size));
+            wanted.crc64nvme = both_moved;
+            look.read = Some(self.read_here(step, &wanted).await?);
+        }
+        let proved_by_etag = both_moved && look.etag_proves(step);
+        if step.there.is_some() && step.row.there != Side::Same && !proved_by_etag {
+            let head = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
+            let object = head.ok_or(Fate::Stale)?;
+            let attributes = self.attributes(&object);
+            look.there = Some((object, attributes));
+        }
+        Ok(look)
+    }
+
+    async fn read_here(&self, step: &Step, wanted: &Wanted) -> Result<Fingerprint, Fate> {
+        if step.kind == Kind::Link {
+            let target = self.pair.disk.read_link(&step.path).await.map_err(|error| disk_fate(step, error))?;
+            self.check_here(step).await?;
+            let size = u64::try_from(target.len()).unwrap_or(0);
+            return Ok(Fingerprint { digest: Digest::of(&target), size, crc64nvme: None, etags: Vec::new() });
+        }
+        let file = self.open_expected(step).await?;
+        let read = fingerprint(&*file, wanted).await.map_err(|error| disk_fate(step, error))?;
+        let after = file.stat().await.map_err(|error| disk_fate(step, error))?;
+        if step.here.as_ref().is_none_or(|here| here.stamp != after.stamp) {
+            return Err(Fate::Stale);
+        }
+        Ok(read)
+    }
+
+    /// What the look says in the table's terms.
+    fn findings(&self, step: &Step, base: Option<&BaseRow>, look: &Look) -> (Row, Found) {
+        let read = look.read.as_ref().map(|read| read.digest);
+        let agreed = base.and_then(|base| base.digest);
+        let there = look.there.as_ref();
+        let mut same = look.sameness(step);
+        if let Some((object, attributes)) = there
+            && self.pair.settings.policy.compare == Compare::Stamp
+            && read.is_none()
+        {
+            same = by_stamp(step, object, attributes);
+        }
+        if self.pair.planted.has(Bug::EtagAsMd5) && there.is_some() && step.kind == Kind::File {
+            same = Sameness::Same;
+        }
+        if let Some((_, attributes)) = there
+            && same != Sameness::Same
+            && self.is_our_own(base, attributes)
+        {
+            // The object is an earlier version of ours whose row was lost to a
+            // crash: it is the base, and what is here came after it.
+            let row = Row { standing: Some(Standing::Agreed), here: Side::Changed, there: Side::Same, same };
+            return (row, Found { here_as_agreed: None, there_as_agreed: None, same });
+        }
+        let digest_there = there.and_then(|(_, attributes)| attributes.digest);
+        let found = Found {
+            here_as_agreed: read.and_then(|read| agreed.map(|agreed| read == agreed)),
+            there_as_agreed: match (step.row.there, digest_there, agreed) {
+                (Side::Touched, ..) => Some(true),
+                (_, Some(now), Some(then)) => Some(now == then),
+                _ => None,
+            },
+            same,
+        };
+        (step.row, found)
+    }
+
+    /// Whether the object was written by a run of this device over what was agreed.
+    fn is_our_own(&self, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
+        let (Some(attempt), Some(replaced)) = (&attributes.attempt, &attributes.replaced) else { return false };
+        let Some((token, _)) = attempt.split_once('/') else { return false };
+        let agreed = base
+            .filter(|base| base.standing == Standing::Agreed)
+            .and_then(|base| base.there.as_ref())
+            .map_or("none", |half| half.stamp.etag.as_str());
+        replaced == agreed && self.pair.state.has_run(token).unwrap_or(false)
+    }
+
+    /// Content is as agreed on both sides; what remains is metadata.
+    async fn settle_metadata(&self, step: &Step, base: Option<BaseRow>, look: Look) -> Fate {
+        let (Some(here), Some(base)) = (&step.here, base) else { return Fate::Stale };
+        let differs = |now: &tidelock_core::entry::Meta, then: Option<&tidelock_core::entry::Meta>| {
+            then.is_some_and(|then| comparable(now, step.kind).differs(&comparable(then, step.kind)))
+        };
+        let changed_here = differs(&here.meta, base.here.as_ref().map(|half| &half.meta));
+        let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref());
+        let changed_there = look.there.as_ref().is_some_and(|(_, now)| differs(&now.meta, there_then));
+        match (decide_meta(changed_here, changed_there, &self.pair.settings.policy), &look.there) {
+            (MetaDecision::SetThere, _) => self.meta_there(step).await,
+            (MetaDecision::SetHere, Some((object, _))) => self.set_meta_here(step, object.clone(), base.digest).await,
+            _ => self.keep_stamp(step, Some(base), look),
+        }
+    }
+
+    /// Stores a stamp that moved while the bytes stayed, so that no later run reads
+    /// them again. What was agreed of the metadata is kept, except where nothing
+    /// was known of the remote's.
+    fn keep_stamp(&self, step: &Step, base: Option<BaseRow>, look: Look) -> Fate {
+        let Some(mut base) = base else { return Fate::Left };
+        let unchanged_here = look.read.as_ref().is_none_or(|read| Some(read.digest) == base.digest);
+        if let (Some(half), Some(seen), true) = (&mut base.here, &step.here, unchanged_here) {
+            *half = self.half(seen.stamp, half.meta.clone());
+        }
+        if let (Some(half), Some((object, attributes))) = (&mut base.there, look.there)
+            && half.stamp.same_content(&object.stamp)
+        {
+            half.stamp = object.stamp;
+            half.meta.get_or_insert(attributes.meta);
+        }
+        Fate::Done(Outcome::record(Change::Put(Box::new(base))))
+    }
+
+    /// Both sides hold the same: the local metadata is taken as agreed.
+    fn adopt_found(&self, step: &Step, look: Look) -> Fate {
+        let (Some(here), Some(there)) = (&step.here, &step.there) else { return Fate::Stale };
+        let half = match look.there {
+            Some((object, attributes)) => RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) },
+            None => RemoteHalf { stamp: there.stamp.clone(), meta: None },
+        };
+        let digest = look.read.map(|read| read.digest);
+        let row = self.row(step, self.half(here.stamp, here.meta.clone()), half, digest);
+        Fate::Done(Outcome {
+            changes: vec![Change::Put(Box::new(row))],
+            counts: Counts { adopted: 1, ..Counts::default() },
+            ..Outcome::default()
+        })
+    }
+}
+
+impl Look {
+    fn etag_proves(&self, step: &Step) -> bool {
+        let etag = step.there.as_ref().map(|there| there.stamp.etag.to_ascii_lowercase());
+        self.read.as_ref().is_some_and(|read| etag.is_some_and(|etag| read.etags.contains(&etag)))
+    }
+
+    fn sameness(&self, step: &Step) -> Sameness {
+        let (Some(here), Some(there)) = (&step.here, &step.there) else { return step.row.same };
+        if self.etag_proves(step) {
+            return Sameness::Same;
+        }
+        let (Some(read), Some((object, attributes))) = (&self.read, &self.there) else { return step.row.same };
+        if here.stamp.size != there.stamp.size {
+            return Sameness::Differ;
+        }
+        match (attributes.digest, read.crc64nvme, object.crc64nvme) {
+            (Some(digest), ..) if digest == read.digest => Sameness::Same,
+            (Some(_), ..) => Sameness::Differ,
+            (None, Some(a), Some(b)) if a == b => Sameness::Same,
+            (None, Some(_), Some(_)) => Sameness::Differ,
+            _ => Sameness::Unknown,
+        }
+    }
+
+    /// What is now expected there: what the closer look saw.
+    fn stamp(&self, step: &Step) -> Option<ThereSeen> {
+        let stamp: Option<RemoteStamp> = self.there.as_ref().map(|(object, _)| object.stamp.clone());
+        match (stamp, &step.there) {
+            (Some(stamp), Some(seen)) => Some(ThereSeen { stamp, archived: seen.archived }),
+            (_, seen) => seen.clone(),
+        }
+    }
+}
+
+/// Sameness for those who asked for it by size and modification time.
+fn by_stamp(step: &Step, object: &Object, attributes: &Attributes) -> Sameness {
+    let (Some(here), Some(mtime_ns)) = (&step.here, attributes.meta.mtime_ns) else { return Sameness::Unknown };
+    let close = here.stamp.mtime_ns.abs_diff(mtime_ns) <= MTIME_GRAIN_NS.unsigned_abs();
+    if here.stamp.size == object.stamp.size && close { Sameness::Same } else { Sameness::Differ }
+}

@@ -1,0 +1,147 @@
+//! Keeping both.
+//!
+//! The version that has to give way gets a name of its own, which is a function of
+//! path, content and device, so that two devices do not make each other's copies
+//! again. Each step of it is safe to die after: the next run finds a new file, or a
+//! missing one, and goes on.
+
+use super::upload::expected_there;
+use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
+use crate::digest::{Wanted, fingerprint};
+use crate::planted::Bug;
+use crate::record::{Counts, Outcome};
+use tidelock_core::conflict::conflict_path;
+use tidelock_core::entry::Digest;
+use tidelock_core::names::{Kind, key_of};
+use tidelock_core::path::RelPath;
+use tidelock_core::plan::{Action, HereSeen, ProblemClass, Step};
+use tidelock_core::policy::Flow;
+use tidelock_remote::{Condition, ErrorKind, Piece, Put};
+
+/// Modification times closer than this name no later one.
+const NEWER_GRAIN_NS: i64 = 1_000_000;
+
+impl Carrier<'_> {
+    pub(super) async fn keep_both(&self, step: &Step) -> Fate {
+        match self.pair.settings.policy.flow {
+            Flow::Up => self.keep_theirs_aside(step).await,
+            Flow::Down => self.keep_ours_aside(step, false).await,
+            Flow::Both => self.keep_ours_aside(step, true).await,
+        }
+    }
+
+    /// The file here gives way; theirs takes its place; two-way, ours goes up.
+    async fn keep_ours_aside(&self, step: &Step, send: bool) -> Fate {
+        let Some(here) = &step.here else { return Fate::Stale };
+        let digest = match self.digest_here(step).await {
+            Ok(digest) => digest,
+            Err(fate) => return fate,
+        };
+        let aside = match self.name_aside(step, &digest) {
+            Ok(aside) => aside,
+            Err(fate) => return fate,
+        };
+        let fetched = Step { action: Action::Download, here: None, ..step.clone() };
+        if self.pair.planted.has(Bug::ConflictLoserDropped) {
+            let over = Step { here: step.here.clone(), ..fetched };
+            return Box::pin(self.download(&over)).await;
+        }
+        let renamed = match self.installer.rename_here(&step.path, &aside, &here.stamp).await {
+            Ok(renamed) => renamed,
+            Err(error) => return install_fate(step, error),
+        };
+        let mut outcome = match Box::pin(self.download(&fetched)).await {
+            Fate::Done(outcome) => outcome,
+            // Ours is safe under its new name; the next run goes on.
+            other => return other,
+        };
+        outcome.dirs.extend(renamed.dirs);
+        outcome.counts.kept_both += 1;
+        if send && let Ok(key) = key_of(&aside, step.kind, self.pair.settings.scan.links) {
+            let seen = HereSeen { stamp: renamed.stat.stamp, meta: here.meta.clone() };
+            let sent = Step { key, path: aside, action: Action::Upload, here: Some(seen), there: None, ..step.clone() };
+            if let Fate::Done(more) = Box::pin(self.upload(&sent)).await {
+                outcome.join(more);
+            }
+        }
+        Fate::Done(outcome)
+    }
+
+    /// Their object is copied aside, then ours takes its place.
+    async fn keep_theirs_aside(&self, step: &Step) -> Fate {
+        let Some(there) = &step.there else { return Fate::Stale };
+        let object = match self.pair.remote.head(&step.key).await {
+            Ok(Some(object)) if object.stamp.same_content(&there.stamp) => object,
+            Ok(_) => return Fate::Stale,
+            Err(error) => return remote_fate(step, error),
+        };
+        let content = self.attributes(&object).digest.unwrap_or_else(|| Digest::of(object.stamp.etag.as_bytes()));
+        let aside = match self.name_aside(step, &content) {
+            Ok(aside) => aside,
+            Err(fate) => return fate,
+        };
+        let Ok(key) = key_of(&aside, step.kind, self.pair.settings.scan.links) else { return Fate::Stale };
+        let piece =
+            Piece::CopyOf { key: step.key.clone(), stamp: there.stamp.clone(), offset: 0, size: there.stamp.size };
+        let mut meta = object.meta.unwrap_or_default();
+        meta.user.insert("tidelock-attempt".to_owned(), self.attempt());
+        let copy =
+            Put { key, recipe: vec![piece], meta, storage_class: object.storage_class, condition: Condition::Absent };
+        match self.put(&copy).await {
+            Ok(_) => {}
+            // The same bytes from the same device were put aside before.
+            Err(error) if error.kind == ErrorKind::Precondition => {}
+            Err(error) => return remote_fate(step, error),
+        }
+        let sent = Step { action: Action::Upload, ..step.clone() };
+        match Box::pin(self.upload(&sent)).await {
+            Fate::Done(outcome) => {
+                let counts = Counts { kept_both: 1, ..Counts::default() };
+                let mut both = Outcome { counts, ..Outcome::default() };
+                both.join(outcome);
+                Fate::Done(both)
+            }
+            other => other,
+        }
+    }
+
+    /// The later modification time wins; where neither is clearly later, a person.
+    pub(super) async fn newer(&self, step: &Step) -> Fate {
+        let Some(here) = &step.here else { return Fate::Stale };
+        let object = match self.pair.remote.head(&step.key).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Fate::Stale,
+            Err(error) => return remote_fate(step, error),
+        };
+        debug_assert!(matches!(expected_there(step), Condition::Matches(_)), "a conflict has two sides");
+        let Some(theirs) = self.attributes(&object).meta.mtime_ns else { return Fate::Conflict };
+        let ours = here.stamp.mtime_ns;
+        let policy = &self.pair.settings.policy;
+        if ours.abs_diff(theirs) <= NEWER_GRAIN_NS.unsigned_abs() {
+            Fate::Conflict
+        } else if ours > theirs && policy.writes_there() {
+            Box::pin(self.upload(&Step { action: Action::Upload, ..step.clone() })).await
+        } else if ours < theirs && policy.writes_here() {
+            Box::pin(self.download(&Step { action: Action::Download, ..step.clone() })).await
+        } else {
+            Fate::Left
+        }
+    }
+
+    async fn digest_here(&self, step: &Step) -> Result<Digest, Fate> {
+        if step.kind == Kind::Link {
+            let target = self.pair.disk.read_link(&step.path).await.map_err(|error| disk_fate(step, error))?;
+            self.check_here(step).await?;
+            return Ok(Digest::of(&target));
+        }
+        let file = self.open_expected(step).await?;
+        let read = fingerprint(&*file, &Wanted::default()).await.map_err(|error| disk_fate(step, error))?;
+        Ok(read.digest)
+    }
+
+    fn name_aside(&self, step: &Step, content: &Digest) -> Result<RelPath, Fate> {
+        conflict_path(&step.path, content, &self.pair.settings.device).map_err(|why| {
+            Fate::Problem(problem(step, ProblemClass::Skipped, format!("no room for a conflict copy: {why}")))
+        })
+    }
+}

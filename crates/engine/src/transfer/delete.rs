@@ -1,0 +1,220 @@
+//! Deletions, each looked at once more just before.
+//!
+//! An object goes only while its file is still absent, and only the version that
+//! was planned on; those of moves only once the move is on record. A file goes only
+//! while one HEAD says that its object is gone, and only into the trash. Folders go
+//! last, deepest first, and only if they are empty.
+
+use super::upload::done;
+use super::{Aftermath, Carrier, Fate, disk_fate, install_fate, remote_fate};
+use crate::disk;
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::planted::Bug;
+use crate::record::{Counts, Outcome, Recorder};
+use crate::report::Report;
+use crate::state::Change;
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::{BTreeSet, VecDeque};
+use tidelock_core::names::{Kind, LinkStyle, key_of};
+use tidelock_core::path::RelPath;
+use tidelock_core::plan::{Action, Phase, Step};
+use tidelock_remote::{Condition, ErrorKind};
+
+impl Carrier<'_> {
+    pub(super) async fn deletes(
+        &self,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+    ) -> Result<(), Failure> {
+        let mut after = 0;
+        let mut parents = BTreeSet::new();
+        loop {
+            self.check_interrupt()?;
+            let page = self.spool.steps(Phase::Delete, after)?;
+            let Some((last, _)) = page.last() else { break };
+            after = *last;
+            let (here, there): (Vec<Step>, Vec<Step>) =
+                page.into_iter().map(|(_, step)| step).partition(|step| step.action == Action::DeleteHere);
+            for (step, fate) in self.delete_there(there).await {
+                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+            }
+            let files = here.into_iter().filter(|step| step.kind != Kind::Dir).collect();
+            self.delete_files(files, recorder, report, aftermath, &mut parents).await?;
+        }
+        self.delete_folders(recorder, report, aftermath).await?;
+        self.remove_emptied(parents).await
+    }
+
+    /// One batch of objects.
+    async fn delete_there(&self, steps: Vec<Step>) -> Vec<(Step, Fate)> {
+        let mut fates = Vec::new();
+        let mut batch = Vec::new();
+        for step in steps {
+            match self.may_delete_there(&step).await {
+                Ok(condition) => batch.push((step, condition)),
+                Err(fate) => fates.push((step, fate)),
+            }
+        }
+        if batch.is_empty() {
+            return fates;
+        }
+        let items: Vec<_> = batch.iter().map(|(step, condition)| (step.key.clone(), condition.clone())).collect();
+        let answers = self.pair.remote.delete(&items).await;
+        for ((step, _), answer) in batch.into_iter().zip(answers) {
+            let fate = match answer {
+                Ok(()) => deleted_there(&step),
+                Err(error) if error.kind == ErrorKind::NotFound => deleted_there(&step),
+                Err(_) if self.pair.planted.has(Bug::PerKeyDeleteErrorsIgnored) => deleted_there(&step),
+                Err(error) => remote_fate(&step, error),
+            };
+            fates.push((step, fate));
+        }
+        fates
+    }
+
+    async fn may_delete_there(&self, step: &Step) -> Result<Condition, Fate> {
+        if self.pair.settings.only_moves && step.action != Action::DeleteMoved {
+            return Err(Fate::Left);
+        }
+        self.check_here(step).await?;
+        if step.action == Action::DeleteMoved {
+            let row = self.pair.state.row(&step.key).map_err(|error| Fate::Fatal(error.into()))?;
+            if row.is_none_or(|row| row.moved_to.is_none()) {
+                // The move did not happen: the next plan sees to the old key.
+                return Err(Fate::Stale);
+            }
+        }
+        let there = step.there.as_ref().ok_or(Fate::Stale)?;
+        if self.pair.planted.has(Bug::DropIfMatch) {
+            let now = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
+            return now.map(|object| Condition::Matches(object.stamp)).ok_or(Fate::Stale);
+        }
+        Ok(Condition::Matches(there.stamp.clone()))
+    }
+
+    async fn delete_files(
+        &self,
+        steps: Vec<Step>,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+        parents: &mut BTreeSet<RelPath>,
+    ) -> Result<(), Failure> {
+        let mut waiting = VecDeque::from(steps);
+        let mut running = FuturesUnordered::new();
+        loop {
+            while running.len() < self.pair.settings.concurrency {
+                let Some(step) = waiting.pop_front() else { break };
+                running.push(async move {
+                    let fate = self.delete_file(&step).await;
+                    (step, fate)
+                });
+            }
+            let Some((step, fate)) = running.next().await else { return Ok(()) };
+            if matches!(fate, Fate::Done(_)) {
+                parents.extend(step.path.parent());
+            }
+            self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+        }
+    }
+
+    async fn delete_file(&self, step: &Step) -> Fate {
+        let Some(here) = &step.here else { return Fate::Stale };
+        if let Err(fate) = self.still_gone_there(step).await {
+            return fate;
+        }
+        if let Err(fate) = self.check_here(step).await {
+            return fate;
+        }
+        match self.installer.discard(&step.path, &here.stamp).await {
+            Ok(discarded) => Fate::Done(Outcome {
+                changes: vec![Change::Drop(step.key.clone())],
+                dirs: discarded.dirs,
+                events: vec![done("delete-here", step, 0)],
+                counts: Counts { deleted_here: 1, ..Counts::default() },
+                again: false,
+            }),
+            Err(error) => install_fate(step, error),
+        }
+    }
+
+    /// One HEAD, just before.
+    async fn still_gone_there(&self, step: &Step) -> Result<(), Fate> {
+        if self.pair.planted.has(Bug::NoHeadBeforeDeleteHere) {
+            return Ok(());
+        }
+        match self.pair.remote.head(&step.key).await {
+            Ok(None) => Ok(()),
+            Ok(Some(_)) => Err(Fate::Stale),
+            Err(error) => Err(remote_fate(step, error)),
+        }
+    }
+
+    async fn delete_folders(
+        &self,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+    ) -> Result<(), Failure> {
+        let mut before = i64::MAX;
+        loop {
+            let page = self.spool.folders_descending(Phase::Delete, before)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            before = *last;
+            for (_, step) in page {
+                if step.action != Action::DeleteHere {
+                    continue;
+                }
+                let fate = self.delete_folder(&step).await;
+                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+            }
+        }
+    }
+
+    async fn delete_folder(&self, step: &Step) -> Fate {
+        if let Err(fate) = self.still_gone_there(step).await {
+            return fate;
+        }
+        let forgotten = Outcome::record(Change::Drop(step.key.clone()));
+        match self.pair.disk.remove_dir(&step.path).await {
+            Ok(()) => Fate::Done(Outcome {
+                dirs: step.path.parent().into_iter().collect(),
+                events: vec![done("delete-here", step, 0)],
+                counts: Counts { deleted_here: 1, ..Counts::default() },
+                ..forgotten
+            }),
+            // Something is in it, so it stays; it is a folder like any other now.
+            Err(error) if error.kind == disk::ErrorKind::NotEmpty => Fate::Done(forgotten),
+            Err(error) => disk_fate(step, error),
+        }
+    }
+
+    /// Removes folders that our own deletions emptied, upward to the root or to a
+    /// folder that has a marker.
+    async fn remove_emptied(&self, parents: BTreeSet<RelPath>) -> Result<(), Failure> {
+        for parent in parents.into_iter().rev() {
+            let mut at = parent;
+            while !at.is_root() {
+                let marker = key_of(&at, Kind::Dir, LinkStyle::Suffix);
+                let marked = match marker {
+                    Ok(key) => self.pair.state.row(&key)?.is_some(),
+                    Err(_) => true,
+                };
+                if marked || self.pair.disk.remove_dir(&at).await.is_err() {
+                    break;
+                }
+                at = at.parent().unwrap_or_else(RelPath::root);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn deleted_there(step: &Step) -> Fate {
+    let moved = step.action == Action::DeleteMoved;
+    let counts = Counts { deleted_there: u64::from(!moved), ..Counts::default() };
+    let events: Vec<Event> = (!moved).then(|| done("delete-there", step, 0)).into_iter().collect();
+    Fate::Done(Outcome { changes: vec![Change::Drop(step.key.clone())], events, counts, ..Outcome::default() })
+}

@@ -1,0 +1,86 @@
+//! A rename here as a copy there.
+//!
+//! The move is proved before it is made: the digest agreed for the old key must be
+//! that of the bytes here now. The copy is pinned to the object as agreed. The
+//! transaction that records the new row marks the old one, and that mark is the
+//! journal: the old object is removed only once it is on record.
+
+use super::upload::{done, expected_there};
+use super::{Carrier, Fate, disk_fate, remote_fate};
+use crate::digest::{Wanted, fingerprint};
+use crate::event::Event;
+use crate::planted::Bug;
+use crate::record::{Counts, Outcome};
+use crate::state::Change;
+use tidelock_core::entry::{Digest, RemoteHalf, RemoteStamp};
+use tidelock_core::meta::Attributes;
+use tidelock_core::path::Key;
+use tidelock_core::plan::Step;
+use tidelock_remote::{Condition, ErrorKind, Piece};
+
+impl Carrier<'_> {
+    pub(super) async fn carry_move(
+        &self,
+        step: &Step,
+        from: &Key,
+        source: &RemoteStamp,
+        digest: &Digest,
+        proved: bool,
+    ) -> Fate {
+        match self.is_proved(step, digest, proved).await {
+            Err(fate) => return fate,
+            // Other bytes than those that left: no rename, just a new file.
+            Ok(false) => return self.upload(step).await,
+            Ok(true) => {}
+        }
+        let Some(here) = &step.here else { return Fate::Stale };
+        let attributes = Attributes {
+            meta: here.meta.clone(),
+            kind: Some(step.kind),
+            digest: Some(*digest),
+            ..Attributes::default()
+        };
+        let piece = Piece::CopyOf { key: from.clone(), stamp: source.clone(), offset: 0, size: source.size };
+        if self.pair.planted.has(Bug::DeleteOldBeforeNew) {
+            self.pair.remote.delete(&[(from.clone(), Condition::Matches(source.clone()))]).await;
+        }
+        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step));
+        let stored = match self.put(&request).await {
+            Ok(stored) => stored,
+            // The source is not what it was, or cannot be copied: the bytes are here.
+            Err(error) => match error.kind {
+                ErrorKind::Precondition
+                | ErrorKind::NotFound
+                | ErrorKind::Archived
+                | ErrorKind::Denied
+                | ErrorKind::Unsupported => return self.upload(step).await,
+                _ => return remote_fate(step, error),
+            },
+        };
+        let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
+        let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, Some(*digest));
+        let Event::Done { action, path, bytes, .. } = done("move", step, 0) else { return Fate::Stale };
+        Fate::Done(Outcome {
+            changes: vec![Change::Put(Box::new(row)), Change::Moved(from.clone(), step.key.clone())],
+            counts: Counts { moved: 1, ..Counts::default() },
+            events: vec![Event::Done { action, path, bytes, evidence: None, from: Some(from.to_string()) }],
+            ..Outcome::default()
+        })
+    }
+
+    /// Whether the bytes here are those that were agreed under the old key.
+    async fn is_proved(&self, step: &Step, digest: &Digest, proved: bool) -> Result<bool, Fate> {
+        if proved {
+            // The stamp is the proof; nothing has to be opened or read.
+            self.check_here(step).await?;
+            return Ok(true);
+        }
+        let file = self.open_expected(step).await?;
+        let read = fingerprint(&*file, &Wanted::default()).await.map_err(|error| disk_fate(step, error))?;
+        let after = file.stat().await.map_err(|error| disk_fate(step, error))?;
+        if step.here.as_ref().is_none_or(|here| here.stamp != after.stamp) {
+            return Err(Fate::Stale);
+        }
+        Ok(read.digest == *digest)
+    }
+}

@@ -1,0 +1,232 @@
+//! Sending what is here.
+//!
+//! A small file is read, hashed and sent in one request, its digest in the
+//! metadata; a large one is hashed while its parts are sent. Either way the file is
+//! opened once, and looked at before and after through the same handle. A folder is
+//! sent as its marker, a link as its target.
+
+use super::bytes::FileBytes;
+use super::{Carrier, Fate, disk_fate, problem, remote_fate};
+use crate::disk::{Node, ReadFile};
+use crate::event::Event;
+use crate::pair::Pair;
+use crate::planted::Bug;
+use crate::record::{Counts, Outcome};
+use crate::state::Change;
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
+use tidelock_core::meta::{Attributes, decode, encode};
+use tidelock_core::names::Kind;
+use tidelock_core::path::Key;
+use tidelock_core::plan::{ProblemClass, Step};
+use tidelock_remote::{Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
+
+/// Files up to this size are sent in one request.
+pub(super) const SMALL_BYTES: u64 = 8 << 20;
+
+/// What is to be sent.
+struct Load {
+    source: Arc<dyn Source>,
+    size: u64,
+    /// Known before sending, for small files and links.
+    digest: Option<Digest>,
+    /// For large files: who knows it afterwards.
+    hashed: Option<Arc<FileBytes>>,
+}
+
+impl Carrier<'_> {
+    pub(super) async fn upload(&self, step: &Step) -> Fate {
+        let Some(here) = &step.here else { return Fate::Stale };
+        let load = match self.load(step).await {
+            Ok(load) => load,
+            Err(fate) => return fate,
+        };
+        let attributes =
+            Attributes { meta: here.meta.clone(), kind: Some(step.kind), digest: load.digest, ..Attributes::default() };
+        let recipe = vec![Piece::Bytes { source: load.source, offset: 0, size: load.size }];
+        let condition = expected_there(step);
+        let (request, written) = self.request(step, recipe, attributes, condition);
+        let stored = match self.put(&request).await {
+            Ok(stored) => stored,
+            Err(error) => return remote_fate(step, error),
+        };
+        let digest = load.digest.or_else(|| load.hashed.and_then(|hashed| hashed.digest()));
+        let row = self.row(
+            step,
+            self.half(here.stamp, here.meta.clone()),
+            RemoteHalf { stamp: stored.stamp, meta: Some(written) },
+            digest,
+        );
+        Fate::Done(Outcome {
+            changes: vec![Change::Put(Box::new(row))],
+            counts: Counts { uploaded: 1, uploaded_bytes: load.size, ..Counts::default() },
+            events: vec![done("upload", step, load.size)],
+            ..Outcome::default()
+        })
+    }
+
+    /// Opens and, where small, reads what the step is about.
+    async fn load(&self, step: &Step) -> Result<Load, Fate> {
+        match step.kind {
+            Kind::Dir => {
+                self.check_here(step).await?;
+                Ok(Load { source: Arc::new(Bytes::new()), size: 0, digest: None, hashed: None })
+            }
+            Kind::Link => {
+                let target = self.pair.disk.read_link(&step.path).await.map_err(|error| disk_fate(step, error))?;
+                self.check_here(step).await?;
+                let digest = Some(Digest::of(&target));
+                let size = u64::try_from(target.len()).unwrap_or(0);
+                Ok(Load { source: Arc::new(Bytes::from(target)), size, digest, hashed: None })
+            }
+            Kind::File => self.load_file(step).await,
+        }
+    }
+
+    async fn load_file(&self, step: &Step) -> Result<Load, Fate> {
+        let file = self.open_expected(step).await?;
+        let Some(here) = &step.here else { return Err(Fate::Stale) };
+        let size = here.stamp.size;
+        let sealed = !self.pair.planted.has(Bug::NoDoubleFstat);
+        let bytes = Arc::new(FileBytes::new(Arc::clone(&file), here.stamp, sealed));
+        if size > SMALL_BYTES {
+            return Ok(Load { source: Arc::clone(&bytes) as Arc<dyn Source>, size, digest: None, hashed: Some(bytes) });
+        }
+        let length = usize::try_from(size).unwrap_or(usize::MAX);
+        let read = async {
+            let content = bytes.read(0, length).await?;
+            bytes.seal().await?;
+            Ok(content)
+        };
+        let content: Bytes = read.await.map_err(|error| remote_fate(step, error))?;
+        let digest = Some(Digest::of(&content));
+        Ok(Load { source: Arc::new(content), size, digest, hashed: None })
+    }
+
+    /// Opens the file and makes sure that it is the one that was planned on.
+    pub(super) async fn open_expected(&self, step: &Step) -> Result<Arc<dyn ReadFile>, Fate> {
+        let file = self.pair.disk.open(&step.path).await.map_err(|error| match error.kind {
+            crate::disk::ErrorKind::NotAFile | crate::disk::ErrorKind::NotADir => Fate::Stale,
+            _ => disk_fate(step, error),
+        })?;
+        let stat = file.stat().await.map_err(|error| disk_fate(step, error))?;
+        let expected = step.here.as_ref().is_some_and(|here| here.stamp == stat.stamp);
+        if expected { Ok(file) } else { Err(Fate::Stale) }
+    }
+
+    /// Makes sure that the local side is as the step expects it.
+    pub(super) async fn check_here(&self, step: &Step) -> Result<(), Fate> {
+        let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
+        let as_expected = match (&step.here, stat) {
+            (None, None) => true,
+            (Some(here), Some(stat)) if step.kind == Kind::Dir => {
+                stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
+            }
+            (Some(here), Some(stat)) => stat.stamp == here.stamp,
+            _ => false,
+        };
+        if as_expected { Ok(()) } else { Err(Fate::Stale) }
+    }
+
+    /// A write of a step's key, under a new attempt id, and the metadata as it will
+    /// be read back.
+    pub(super) fn request(
+        &self,
+        step: &Step,
+        recipe: Vec<Piece>,
+        attributes: Attributes,
+        condition: Condition,
+    ) -> (Put, Meta) {
+        let replaced = match &condition {
+            Condition::Absent => "none".to_owned(),
+            Condition::Matches(stamp) => stamp.etag.clone(),
+        };
+        let attributes = Attributes { attempt: Some(self.attempt()), replaced: Some(replaced), ..attributes };
+        let encoded = encode(&attributes, self.pair.settings.format);
+        if let Some(left_out) = &encoded.problem {
+            let left_out = problem(step, ProblemClass::Skipped, left_out.to_string());
+            self.pair.listener.hear(&Event::Problem(left_out));
+        }
+        let written = self.seen_meta(&encoded.keys);
+        let meta = ObjectMeta { content_type: Some(content_type(step)), user: encoded.keys };
+        let storage_class = self.pair.settings.storage_class.clone();
+        (Put { key: step.key.clone(), recipe, meta, storage_class, condition }, written)
+    }
+
+    /// An object's user metadata, as far as this pair looks at it.
+    pub(super) fn seen_meta(&self, user: &std::collections::BTreeMap<String, String>) -> Meta {
+        let mut meta = decode(user).meta;
+        if !self.pair.settings.scan.xattrs {
+            meta.xattrs = None;
+        }
+        meta
+    }
+
+    /// The one place of the engine from which anything is written there.
+    pub(super) async fn put(&self, request: &Put) -> tidelock_remote::Result<Stored> {
+        let mut request = request.clone();
+        if self.pair.planted.has(Bug::DropIfMatch) && matches!(request.condition, Condition::Matches(_))
+            || self.pair.planted.has(Bug::DropIfNoneMatch) && request.condition == Condition::Absent
+        {
+            // What "no condition" comes to: whatever is there now is fine.
+            let now = self.pair.remote.head(&request.key).await?;
+            request.condition = now.map_or(Condition::Absent, |object| Condition::Matches(object.stamp));
+        }
+        let put = self.pair.remote.put(&request, &Journal { pair: self.pair, key: &request.key }).await;
+        match put {
+            Err(error)
+                if error.kind == tidelock_remote::ErrorKind::OutcomeUnknown
+                    && self.pair.planted.has(Bug::RetryWithoutHead) =>
+            {
+                let stamp = RemoteStamp { etag: String::new(), size: request.size(), modified_s: None };
+                Ok(Stored { stamp, version: None })
+            }
+            other => other,
+        }
+    }
+}
+
+/// The condition that a step's expectation amounts to.
+pub(super) fn expected_there(step: &Step) -> Condition {
+    step.there.as_ref().map_or(Condition::Absent, |there| Condition::Matches(there.stamp.clone()))
+}
+
+/// That a step is done.
+pub(super) fn done(action: &str, step: &Step, bytes: u64) -> Event {
+    Event::Done { action: action.to_owned(), path: step.key.to_string(), bytes, evidence: None, from: None }
+}
+
+fn content_type(step: &Step) -> String {
+    match step.kind {
+        Kind::Dir => "application/x-directory".to_owned(),
+        Kind::Link => "text/plain".to_owned(),
+        Kind::File => mime_guess::from_path(step.path.name()).first_or_octet_stream().essence_str().to_owned(),
+    }
+}
+
+/// Keeps uploads in parts on record, so that an abandoned one is swept.
+struct Journal<'a> {
+    pair: &'a Pair,
+    key: &'a Key,
+}
+
+fn unrecorded(error: &crate::state::Error) -> tidelock_remote::Error {
+    tidelock_remote::Error::new(tidelock_remote::ErrorKind::Other, "put", error.to_string())
+}
+
+#[async_trait]
+impl Progress for Journal<'_> {
+    async fn started(&self, upload_id: &str) -> tidelock_remote::Result<()> {
+        self.pair.state.note_upload(upload_id, self.key).map_err(|error| unrecorded(&error))
+    }
+
+    async fn ended(&self, upload_id: &str) -> tidelock_remote::Result<()> {
+        self.pair.state.forget_upload(upload_id).map_err(|error| unrecorded(&error))
+    }
+
+    fn sent(&self, bytes: u64) {
+        self.pair.listener.hear(&Event::Progress { bytes });
+    }
+}

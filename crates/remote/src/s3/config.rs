@@ -1,0 +1,256 @@
+//! Settings: where the service is, how buckets are named, who we are.
+//!
+//! The standard AWS places are read by the AWS configuration crate: environment,
+//! shared config and credentials files, profiles, `services` sections, SSO,
+//! `credential_process`, web identity, container and instance metadata. What it
+//! does not read (addressing style, CA bundle) is read here from the same profile.
+//! Explicit options win. Nothing here opens a connection to the bucket.
+
+use super::address::Endpoint;
+use crate::error::{Error, ErrorKind, Result};
+use aws_config::profile::ProfileSet;
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_runtime::env_config::file::EnvConfigFiles;
+use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig, tls};
+use aws_types::os_shim_internal::{Env, Fs};
+use aws_types::service_config::ServiceConfigKey;
+use std::path::PathBuf;
+
+/// What a person may say beside the standard AWS settings.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct S3Options {
+    /// The service's address, `https://host[:port]`.
+    pub endpoint: Option<String>,
+    /// The region that requests are signed for.
+    pub region: Option<String>,
+    /// The profile in the shared AWS files.
+    pub profile: Option<String>,
+    /// Whether the bucket is named in the path instead of the host name.
+    pub path_style: Option<bool>,
+    /// Who we are, instead of whom the standard AWS places say.
+    pub keys: Option<Keys>,
+}
+
+/// An access key, as a login or a test gives it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Keys {
+    /// The access key id.
+    pub id: String,
+    /// The secret key.
+    pub secret: String,
+    /// The session token of short-lived keys.
+    pub token: Option<String>,
+}
+
+impl std::fmt::Debug for Keys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+/// What the client works with.
+pub(super) struct Settings {
+    pub(super) endpoint: Endpoint,
+    /// Whether the endpoint was given, so that no other host is ever talked to.
+    pub(super) custom_endpoint: bool,
+    pub(super) fips: bool,
+    pub(super) dual_stack: bool,
+    pub(super) region: String,
+    pub(super) path_style: bool,
+    /// Bodies are hashed into the signature even where that proves nothing new.
+    pub(super) sign_payload: bool,
+    pub(super) ca_bundle: Option<PathBuf>,
+    pub(super) credentials: SharedCredentialsProvider,
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("endpoint", &self.endpoint)
+            .field("region", &self.region)
+            .field("path_style", &self.path_style)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Settings {
+    /// Reads everything. Asks no credentials provider yet.
+    pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<Self> {
+        let profile = load_profile(options).await?;
+        let ca_bundle = ca_bundle(&profile)?;
+        let config = load_chain(options, ca_bundle.as_ref()).await?;
+        let credentials = match &options.keys {
+            Some(keys) => SharedCredentialsProvider::new(Credentials::new(
+                &keys.id,
+                &keys.secret,
+                keys.token.clone(),
+                None,
+                "options",
+            )),
+            None => config.credentials_provider().ok_or_else(no_credentials)?,
+        };
+        let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
+        let given = endpoint(options, &config)?;
+        let custom_endpoint = given.is_some();
+        let region = region(&config, given.as_ref())?;
+        let endpoint = given.unwrap_or_else(|| Endpoint::amazon(&region, fips, dual_stack));
+        let path_style = path_style(bucket, options, &profile, &endpoint)?;
+        let sign_payload = s3_setting(&profile, "payload_signing_enabled").is_some_and(|value| value == "true");
+        Ok(Self {
+            endpoint,
+            custom_endpoint,
+            fips,
+            dual_stack,
+            region,
+            path_style,
+            sign_payload,
+            ca_bundle,
+            credentials,
+        })
+    }
+}
+
+/// Says that nobody gave credentials, and how to.
+pub(super) fn no_credentials() -> Error {
+    Error::new(
+        ErrorKind::Credentials,
+        "sign in",
+        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
+         or name a profile with --profile or AWS_PROFILE (an SSO profile needs `aws sso login` first)",
+    )
+}
+
+fn config_error(message: impl Into<String>) -> Error {
+    Error::new(ErrorKind::Config, "read the AWS settings", message)
+}
+
+async fn load_profile(options: &S3Options) -> Result<ProfileSet> {
+    let chosen = options.profile.clone().map(Into::into);
+    let profile = aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), chosen)
+        .await
+        .map_err(|error| config_error(format!("the shared AWS config files cannot be read: {}", chain(&error))))?;
+    if let Some(name) = &options.profile
+        && profile.get_profile(name).is_none()
+    {
+        return Err(config_error(format!(
+            "the profile {name:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct --profile"
+        )));
+    }
+    Ok(profile)
+}
+
+/// The error and everything beneath it, on one line.
+pub(super) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut below = error.source();
+    while let Some(source) = below {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text.push_str(": ");
+            text.push_str(&more);
+        }
+        below = source.source();
+    }
+    text
+}
+
+fn ca_bundle(profile: &ProfileSet) -> Result<Option<PathBuf>> {
+    let named = std::env::var("AWS_CA_BUNDLE").ok().filter(|path| !path.is_empty());
+    let Some(path) = named.or_else(|| profile.get("ca_bundle").map(str::to_owned)) else {
+        return Ok(None);
+    };
+    let path = PathBuf::from(path);
+    if !path.is_file() {
+        return Err(config_error(format!(
+            "the CA bundle {} is not a file; correct AWS_CA_BUNDLE or ca_bundle",
+            path.display()
+        )));
+    }
+    Ok(Some(path))
+}
+
+async fn load_chain(options: &S3Options, ca_bundle: Option<&PathBuf>) -> Result<SdkConfig> {
+    let mut trust = tls::TrustStore::default();
+    if let Some(path) = ca_bundle {
+        let pem = std::fs::read(path).map_err(|error| config_error(format!("{}: {error}", path.display())))?;
+        trust = tls::TrustStore::empty().with_pem_certificate(pem);
+    }
+    let context = tls::TlsContext::builder()
+        .with_trust_store(trust)
+        .build()
+        .map_err(|error| config_error(format!("TLS cannot be set up: {error}")))?;
+    // The credential providers that speak HTTP take the same proxies and roots.
+    let http = Builder::new().build_with_connector_fn(move |settings, components| {
+        let mut connector = Connector::builder().proxy_config(ProxyConfig::from_env());
+        if let Some(settings) = settings {
+            connector = connector.connector_settings(settings.clone());
+        }
+        connector.set_sleep_impl(components.and_then(|components| components.sleep_impl()));
+        let provider = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        connector.tls_provider(provider).tls_context(context.clone()).build()
+    });
+    let mut loader = aws_config::defaults(BehaviorVersion::latest()).http_client(http);
+    if let Some(profile) = &options.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = &options.region {
+        loader = loader.region(Region::new(region.clone()));
+    }
+    Ok(loader.load().await)
+}
+
+fn endpoint(options: &S3Options, config: &SdkConfig) -> Result<Option<Endpoint>> {
+    let configured = || {
+        let key = ServiceConfigKey::builder()
+            .service_id("s3")
+            .env("AWS_ENDPOINT_URL")
+            .profile("endpoint_url")
+            .build()
+            .ok()?;
+        config.service_config()?.load_config(key)
+    };
+    let Some(text) = options.endpoint.clone().or_else(configured).filter(|text| !text.is_empty()) else {
+        return Ok(None);
+    };
+    match Endpoint::parse(&text) {
+        Ok(endpoint) => Ok(Some(endpoint)),
+        Err(why) => Err(config_error(format!("the endpoint {text:?} is not usable: {why}; correct --endpoint"))),
+    }
+}
+
+fn region(config: &SdkConfig, given: Option<&Endpoint>) -> Result<String> {
+    if let Some(region) = config.region() {
+        return Ok(region.as_ref().to_owned());
+    }
+    match given {
+        Some(endpoint) if !endpoint.amazon => Ok("us-east-1".to_owned()),
+        _ => Err(config_error("no region is set; give --region, AWS_REGION, or `region` in the profile")),
+    }
+}
+
+fn path_style(bucket: &str, options: &S3Options, profile: &ProfileSet, endpoint: &Endpoint) -> Result<bool> {
+    if let Some(said) = options.path_style {
+        return Ok(said);
+    }
+    match s3_setting(profile, "addressing_style").as_deref() {
+        Some("path") => Ok(true),
+        Some("virtual") => Ok(false),
+        // Dots in the bucket's name would not match Amazon's certificate.
+        None | Some("auto") => {
+            Ok(endpoint.is_address_or_local() || !endpoint.amazon || (endpoint.tls && bucket.contains('.')))
+        }
+        Some(other) => {
+            Err(config_error(format!("addressing_style is {other:?} in the profile; it may be auto, virtual or path")))
+        }
+    }
+}
+
+/// A setting of the `s3 =` block of the profile.
+fn s3_setting(profile: &ProfileSet, name: &str) -> Option<String> {
+    profile.get("s3")?.lines().find_map(|line| {
+        let (key, value) = line.split_once('=')?;
+        (key.trim() == name).then(|| value.trim().to_ascii_lowercase())
+    })
+}

@@ -1,0 +1,221 @@
+//! Listing keys, a page at a time.
+//!
+//! ListObjectsV2 with URL-encoded keys. A page that does not move on, or that goes
+//! backwards where the place is not known to list without order, is an error: a
+//! listing that cannot be trusted must not look like one that is complete.
+
+use super::S3;
+use super::address::decoded;
+use super::client::Request;
+use super::headers::{is_archive, iso_date, storage_class, unquoted};
+use super::xml::{Step, walk};
+use crate::error::{Error, ErrorKind, Result};
+use crate::{Ability, Cursor, Object, Page, Readiness};
+use http::Method;
+use tidelock_core::entry::RemoteStamp;
+use tidelock_core::path::Key;
+
+impl S3 {
+    /// One page of the keys that begin with `prefix`, after the cursor.
+    pub(super) async fn page(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
+        let unordered = self.abilities.known(Ability::OrderedList) == Some(false);
+        self.page_as(prefix, cursor, !unordered && !self.client.bucket.ends_with("--x-s3")).await
+    }
+
+    /// The same; `ordered` says whether to insist on key order.
+    pub(super) async fn page_as(&self, prefix: &str, cursor: &Cursor, ordered: bool) -> Result<Page> {
+        let mut request = Request::reading("list", Method::GET, None, "s3:ListBucket");
+        request.query = vec![("list-type", "2"), ("encoding-type", "url")];
+        if !prefix.is_empty() {
+            request.query.push(("prefix", prefix));
+        }
+        match &cursor.token {
+            Some(token) => request.query.push(("continuation-token", token)),
+            None if !cursor.after.is_empty() => request.query.push(("start-after", &cursor.after)),
+            None => {}
+        }
+        if self.client.is_amazon() {
+            request.header("x-amz-optional-object-attributes", "RestoreStatus")?;
+        }
+        let body = self.client.send(&request).await.map_err(as_bucket)?.bytes().await?;
+        let mut listing = parse(&body).map_err(broken)?;
+        listing.admit(prefix, cursor, ordered).map_err(broken)?;
+        let after = listing.objects.last().map_or_else(|| cursor.after.clone(), |last| last.key.as_str().to_owned());
+        let next = listing.truncated.then_some(Cursor { after, token: listing.token });
+        Ok(Page { objects: listing.objects, next })
+    }
+}
+
+/// A listing is about the bucket: a bare 404 can only mean that.
+fn as_bucket(error: Error) -> Error {
+    if error.kind == ErrorKind::NotFound { Error { kind: ErrorKind::NoBucket, ..error } } else { error }
+}
+
+fn broken(why: String) -> Error {
+    Error::new(ErrorKind::Corrupt, "list", why)
+}
+
+#[derive(Default)]
+struct Listing {
+    objects: Vec<Object>,
+    truncated: bool,
+    token: Option<String>,
+}
+
+impl Listing {
+    /// Refuses a page that cannot be a part of a true listing.
+    fn admit(&mut self, prefix: &str, cursor: &Cursor, ordered: bool) -> std::result::Result<(), String> {
+        if self.truncated && (self.token.is_none() || self.token == cursor.token) {
+            return Err("the server's listing does not advance: it repeats its continuation token".to_owned());
+        }
+        if let Some(stray) = self.objects.iter().find(|object| !object.key.as_str().starts_with(prefix)) {
+            return Err(format!("the server listed {:?}, which is outside the prefix {prefix:?}", stray.key));
+        }
+        if !ordered {
+            return Ok(());
+        }
+        if cursor.token.is_none() {
+            // Some servers take no start-after and begin at the beginning.
+            self.objects.retain(|object| object.key.as_str() > cursor.after.as_str());
+        }
+        let mut last = cursor.after.as_str();
+        for object in &self.objects {
+            let key = object.key.as_str();
+            if key <= last && !last.is_empty() {
+                return Err(format!("the server listed {key:?} after {last:?}: its listing is out of order"));
+            }
+            last = key;
+        }
+        Ok(())
+    }
+}
+
+/// One entry while its elements arrive.
+#[derive(Default)]
+struct Draft {
+    key: String,
+    etag: String,
+    size: Option<u64>,
+    modified_s: Option<i64>,
+    storage_class: Option<String>,
+    thawing: bool,
+    thawed: bool,
+}
+
+impl Draft {
+    fn finish(self, encoded: bool) -> std::result::Result<Object, String> {
+        let key = if encoded { decoded(&self.key).ok_or("a listed key is not valid UTF-8")? } else { self.key };
+        let size = self.size.ok_or_else(|| format!("the listing gives no size for {key:?}"))?;
+        let readiness = match is_archive(self.storage_class.as_deref()) {
+            true if self.thawing => Readiness::Thawing,
+            true if !self.thawed => Readiness::Archived,
+            _ => Readiness::Ready,
+        };
+        Ok(Object {
+            key: Key::new(key),
+            stamp: RemoteStamp { etag: unquoted(&self.etag).to_owned(), size, modified_s: self.modified_s },
+            storage_class: self.storage_class,
+            version: None,
+            readiness,
+            meta: None,
+            crc64nvme: None,
+        })
+    }
+}
+
+fn parse(body: &[u8]) -> std::result::Result<Listing, String> {
+    let mut listing = Listing::default();
+    let mut drafts: Vec<Draft> = Vec::with_capacity(1000);
+    let (mut encoded, mut rooted) = (false, false);
+    walk(body, |path, step| {
+        let Some(name) = path.strip_prefix("ListBucketResult") else { return };
+        let text = match step {
+            Step::Open => {
+                rooted = true;
+                if name == "/Contents" {
+                    drafts.push(Draft::default());
+                }
+                return;
+            }
+            Step::Close(text) => text,
+        };
+        match name {
+            "/IsTruncated" => listing.truncated = text == "true",
+            "/NextContinuationToken" => listing.token = Some(text.to_owned()),
+            "/EncodingType" => encoded = text == "url",
+            _ => {
+                if let (Some(name), Some(draft)) = (name.strip_prefix("/Contents/"), drafts.last_mut()) {
+                    draft.take(name, text);
+                }
+            }
+        }
+    })?;
+    if !rooted {
+        return Err("the reply is not a listing".to_owned());
+    }
+    listing.objects = drafts.into_iter().map(|draft| draft.finish(encoded)).collect::<std::result::Result<_, _>>()?;
+    Ok(listing)
+}
+
+impl Draft {
+    fn take(&mut self, name: &str, text: &str) {
+        match name {
+            "Key" => text.clone_into(&mut self.key),
+            "ETag" => text.clone_into(&mut self.etag),
+            "Size" => self.size = text.parse().ok(),
+            "LastModified" => self.modified_s = iso_date(text),
+            "StorageClass" => self.storage_class = storage_class(text),
+            "RestoreStatus/IsRestoreInProgress" => self.thawing = text == "true",
+            "RestoreStatus/RestoreExpiryDate" => self.thawed = true,
+            _ => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn document(keys: &[&str], tail: &str) -> String {
+        let entries: String = keys
+            .iter()
+            .map(|key| format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>&quot;e&quot;</ETag></Contents>"))
+            .collect();
+        format!("<ListBucketResult><EncodingType>url</EncodingType>{entries}{tail}</ListBucketResult>")
+    }
+
+    fn admit(keys: &[&str], tail: &str, cursor: &Cursor) -> std::result::Result<usize, String> {
+        let mut listing = parse(document(keys, tail).as_bytes())?;
+        listing.admit("", cursor, true).map(|()| listing.objects.len())
+    }
+
+    #[test]
+    fn an_entry() {
+        let listing = parse(
+            b"<ListBucketResult xmlns='x'><IsTruncated>false</IsTruncated><EncodingType>url</EncodingType><Contents>\
+            <Key>a+b%2F%C3%A9</Key><LastModified>2024-02-29T00:00:01.000Z</LastModified><ETag>\"e-1\"</ETag>\
+            <Size>7</Size><StorageClass>GLACIER</StorageClass><RestoreStatus><IsRestoreInProgress>true\
+            </IsRestoreInProgress></RestoreStatus></Contents></ListBucketResult>",
+        )
+        .expect("readable");
+        let object = &listing.objects[0];
+        assert_eq!(object.key, Key::new("a b/é"));
+        assert_eq!(object.stamp, RemoteStamp { etag: "e-1".into(), size: 7, modified_s: Some(1_709_164_801) });
+        assert_eq!(object.readiness, Readiness::Thawing);
+        assert!(!listing.truncated);
+    }
+
+    #[test]
+    fn pages_must_advance_in_order() {
+        let next = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+        let start = Cursor::start();
+        let later = Cursor { after: "b".to_owned(), token: Some("t".to_owned()) };
+        assert_eq!(admit(&["a", "b"], next, &start), Ok(2));
+        assert!(admit(&["c"], next, &later).is_err(), "the same token again");
+        assert!(admit(&["a"], "", &later).is_err(), "the same page again");
+        assert!(admit(&["b", "a"], "", &start).is_err(), "out of order");
+        assert!(admit(&["a"], "<IsTruncated>true</IsTruncated>", &start).is_err(), "no token");
+        assert_eq!(admit(&["a", "b", "c"], "", &Cursor::after(&Key::new("b"))), Ok(1), "start-after ignored");
+        assert!(parse(b"<html></html>").is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! Finding out what the endpoint can do, by writing.
+//!
+//! Headers are accepted and ignored by many servers, so only answers count: each
+//! ability is tried once where it must be refused and once where it must be
+//! granted, on keys of our own under `.tidelock/`, and what was written is removed
+//! whatever came of it. An ability of `put` is only granted if both of its ways, the
+//! single request and the upload in parts, obey.
+
+mod bench;
+mod trials;
+
+use super::S3;
+use crate::error::{Error, ErrorKind, Result};
+use crate::{Ability, Capabilities};
+use bench::Bench;
+
+impl S3 {
+    /// What the place can do, of what is needed. What is not known yet is tried.
+    pub(super) async fn probe(&self, needed: &[Ability]) -> Result<Capabilities> {
+        // One at a time: others wait, and then find the answers.
+        let _alone = self.probing.lock().await;
+        for ability in needed {
+            if self.abilities.known(*ability).is_none() {
+                let (has, refused) = self.try_out(*ability).await?;
+                self.abilities.learn(*ability, has, refused);
+            }
+        }
+        Ok(self.abilities.answers(needed))
+    }
+
+    /// Tries one ability, again and from the start if the network was in the way.
+    async fn try_out(&self, ability: Ability) -> Result<(bool, bool)> {
+        let mut failed = 0;
+        loop {
+            let mut bench = Bench::new(self);
+            let found = trials::run(&mut bench, ability).await;
+            let foreign = bench.foreign;
+            let cleared = bench.clear().await;
+            let error = match (found, cleared) {
+                (Ok(has), Ok(())) => return Ok((has, foreign && !has)),
+                (Err(error), _) | (Ok(_), Err(error)) => error,
+            };
+            failed += 1;
+            // A lost reply is no answer, and everything here may be done again.
+            let lost = error.kind == ErrorKind::OutcomeUnknown;
+            let error = if lost { Error { kind: ErrorKind::Transient, ..error } } else { error };
+            self.pause(failed, error).await.map_err(explain)?;
+        }
+    }
+}
+
+/// Says what was being done, since nobody asked for these keys.
+fn explain(error: Error) -> Error {
+    let message = format!("finding out what this place can do, by writing below .tidelock/: {}", error.message);
+    Error { message, ..error }
+}

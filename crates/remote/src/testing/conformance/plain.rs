@@ -1,0 +1,104 @@
+//! Writing, reading, looking and removing, without any condition in dispute.
+
+use super::{Ctx, Verdict, ensure, refused, same};
+use crate::{Ability, Condition, ErrorKind, ObjectMeta, Unwatched};
+
+pub(super) async fn round_trip(ctx: Ctx) -> Verdict {
+    let stored = ctx.create("a", "hello").await?;
+    same(&ctx.read("a").await?, b"hello", "what was read")?;
+    let seen = ctx.seen("a").await?;
+    ensure(seen.stamp.unchanged(&stored.stamp), || format!("stored {:?}, seen {:?}", stored.stamp, seen.stamp))?;
+    ensure(seen.key == ctx.key("a"), || format!("asked for a, got {:?}", seen.key))?;
+    ensure(seen.stamp.size == 5, || format!("size {}", seen.stamp.size))?;
+    ensure(!seen.stamp.etag.contains('"') && !seen.stamp.etag.is_empty(), || format!("etag {}", seen.stamp.etag))?;
+    ensure(seen.stamp.modified_s.is_some(), || "a HEAD tells no Last-Modified".to_owned())
+}
+
+pub(super) async fn empty_object(ctx: Ctx) -> Verdict {
+    let stored = ctx.create("empty", "").await?;
+    ensure(stored.stamp.size == 0, || format!("stored {} bytes", stored.stamp.size))?;
+    same(&ctx.read("empty").await?, b"", "what was read")?;
+    ensure(ctx.seen("empty").await?.stamp.size == 0, || "the empty object has a size".to_owned())
+}
+
+pub(super) async fn absent_is_none(ctx: Ctx) -> Verdict {
+    let head = ctx.remote.head(&ctx.key("nothing")).await?;
+    ensure(head.is_none(), || format!("found {head:?}"))?;
+    let listed = ctx.listed("").await?;
+    ensure(listed.is_empty(), || format!("listed {listed:?}"))
+}
+
+pub(super) async fn overwrite_replaces_whole(ctx: Ctx) -> Verdict {
+    let first = ctx.create("a", "a longer first body").await?;
+    let second = ctx.remote.put(&ctx.body("a", "short", Condition::Matches(first.stamp.clone())), &Unwatched).await?;
+    ensure(second.stamp.etag != first.stamp.etag, || "other bytes have the same ETag".to_owned())?;
+    same(&ctx.read("a").await?, b"short", "what was read")
+}
+
+pub(super) async fn metadata_round_trip(ctx: Ctx) -> Verdict {
+    let pairs =
+        [("mtime", "1700000000.123456789"), ("mode", "33188"), ("tidelock-attempt", "r1/7"), ("odd", "a b=c;%20")];
+    let user = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
+    let meta = ObjectMeta { content_type: Some("text/x-tide; charset=utf-8".to_owned()), user };
+    let mut put = ctx.body("a", "body", Condition::Absent);
+    put.meta = meta.clone();
+    ctx.remote.put(&put, &Unwatched).await?;
+    let seen = ctx.seen("a").await?.meta;
+    ensure(seen.as_ref() == Some(&meta), || format!("a HEAD shows {seen:?}"))?;
+    let download = ctx.remote.get(&ctx.key("a"), None, None).await?;
+    let with_body = download.object.meta;
+    ensure(with_body.as_ref() == Some(&meta), || format!("a GET shows {with_body:?}"))?;
+    // A write without metadata leaves none of the old.
+    let stamp = ctx.seen("a").await?.stamp;
+    ctx.remote.put(&ctx.body("a", "other", Condition::Matches(stamp)), &Unwatched).await?;
+    let left = ctx.seen("a").await?.meta.unwrap_or_default().user;
+    ensure(left.is_empty(), || format!("old metadata lives on: {left:?}"))
+}
+
+pub(super) async fn head_and_list_agree(ctx: Ctx) -> Verdict {
+    ctx.create("a", "one").await?;
+    ctx.create("b", "two words").await?;
+    let listed = ctx.list("").await?;
+    ensure(listed.len() == 2, || format!("listed {listed:?}"))?;
+    for object in listed {
+        let head = ctx.remote.head(&object.key).await?;
+        let agree = head.as_ref().is_some_and(|head| head.stamp == object.stamp);
+        ensure(agree, || format!("listed {:?}, HEAD shows {head:?}", object.stamp))?;
+        ensure(object.stamp.modified_s.is_some(), || "a listing tells no Last-Modified".to_owned())?;
+    }
+    Ok(())
+}
+
+pub(super) async fn delete_removes(ctx: Ctx) -> Verdict {
+    let stored = ctx.create("a", "body").await?;
+    ctx.create("ab", "stays").await?;
+    let answers = ctx.remote.delete(&[(ctx.key("a"), Condition::Matches(stored.stamp))]).await;
+    ensure(answers.len() == 1, || format!("{} answers to one deletion", answers.len()))?;
+    for answer in answers {
+        answer?;
+    }
+    ensure(ctx.remote.head(&ctx.key("a")).await?.is_none(), || "deleted and still there".to_owned())?;
+    let listed = ctx.listed("").await?;
+    ensure(listed == ["ab"], || format!("listed {listed:?}"))?;
+    // The name is free again.
+    ctx.create("a", "again").await?;
+    same(&ctx.read("a").await?, b"again", "what was read")
+}
+
+pub(super) async fn delete_of_nothing(ctx: Ctx) -> Verdict {
+    ctx.needs(Ability::DeleteIfMatch)?;
+    let gone = ctx.create("a", "body").await?.stamp;
+    let item = [(ctx.key("a"), Condition::Matches(gone))];
+    for answer in ctx.remote.delete(&item).await {
+        answer?;
+    }
+    for answer in ctx.remote.delete(&item).await {
+        refused(answer, &[ErrorKind::NotFound], "deleting what is gone")?;
+    }
+    Ok(())
+}
+
+pub(super) async fn abandon_unknown_upload(ctx: Ctx) -> Verdict {
+    ctx.remote.abandon(&ctx.key("a"), "2f8b1d0c-no-such-upload").await?;
+    Ok(())
+}

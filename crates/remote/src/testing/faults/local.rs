@@ -1,0 +1,74 @@
+//! The near side of a request the network holds: its bytes, read and sealed while
+//! the sender was still there.
+
+use crate::{Condition, Error, ErrorKind, ObjectMeta, Piece, Progress, Put, Result, Source};
+use async_trait::async_trait;
+use std::sync::Arc;
+use tidelock_core::path::Key;
+
+/// A request that needs its sender no more.
+pub(super) struct Detached {
+    key: Key,
+    recipe: Vec<Piece>,
+    meta: ObjectMeta,
+    storage_class: Option<String>,
+    condition: Condition,
+}
+
+impl Detached {
+    /// The request as it left.
+    pub(super) fn request(&self) -> Put {
+        Put {
+            key: self.key.clone(),
+            recipe: self.recipe.clone(),
+            meta: self.meta.clone(),
+            storage_class: self.storage_class.clone(),
+            condition: self.condition.clone(),
+        }
+    }
+}
+
+/// Reads and seals every source of a request.
+pub(super) async fn detach(request: &Put, progress: &dyn Progress) -> Result<Detached> {
+    let mut recipe = Vec::new();
+    let mut sources: Vec<&Arc<dyn Source>> = Vec::new();
+    for piece in &request.recipe {
+        recipe.push(match piece {
+            Piece::Bytes { source, offset, size } => {
+                let wanted = usize::try_from(*size)
+                    .map_err(|_| Error::new(ErrorKind::Source, "read", "the piece is longer than memory can hold"))?;
+                let bytes = source.read(*offset, wanted).await?;
+                progress.sent(*size);
+                if !sources.iter().any(|known| Arc::ptr_eq(known, source)) {
+                    sources.push(source);
+                }
+                Piece::Bytes { source: Arc::new(bytes), offset: 0, size: *size }
+            }
+            copy @ Piece::CopyOf { .. } => copy.clone(),
+        });
+    }
+    for source in sources {
+        source.seal().await?;
+    }
+    Ok(Detached {
+        key: request.key.clone(),
+        recipe,
+        meta: request.meta.clone(),
+        storage_class: request.storage_class.clone(),
+        condition: request.condition.clone(),
+    })
+}
+
+/// Tells of uploads and not of bytes, which were told when they left.
+pub(super) struct OnlyUploads<'a>(pub &'a dyn Progress);
+
+#[async_trait]
+impl Progress for OnlyUploads<'_> {
+    async fn started(&self, upload_id: &str) -> Result<()> {
+        self.0.started(upload_id).await
+    }
+    async fn ended(&self, upload_id: &str) -> Result<()> {
+        self.0.ended(upload_id).await
+    }
+    fn sent(&self, _bytes: u64) {}
+}

@@ -1,0 +1,131 @@
+//! The S3 remote against servers that nobody here wrote.
+
+#[path = "support/servers.rs"]
+mod servers;
+
+use bytes::Bytes;
+use futures::TryStreamExt;
+use servers::Server;
+use std::sync::Arc;
+use tidelock_core::entry::RemoteStamp;
+use tidelock_core::path::Key;
+use tidelock_remote::s3::{self, Keys, S3, S3Options};
+use tidelock_remote::testing::conformance::{Report, Settings, conformance};
+use tidelock_remote::world::World;
+use tidelock_remote::{Condition, Cursor, ErrorKind, ObjectMeta, Piece, Put, Remote, Unwatched};
+
+const BUCKET: &str = "tide-bucket";
+
+async fn open(server: &Server, bucket: &str) -> S3 {
+    let options = S3Options {
+        endpoint: Some(server.url.clone()),
+        region: Some("us-east-1".to_owned()),
+        keys: Some(Keys { id: servers::KEY.0.to_owned(), secret: servers::KEY.1.to_owned(), token: None }),
+        ..S3Options::default()
+    };
+    s3::open(World::real(), bucket, options, None).await.expect("opens")
+}
+
+fn put(key: &str, body: &[u8], condition: Condition) -> Put {
+    let source: Arc<dyn tidelock_remote::Source> = Arc::new(Bytes::copy_from_slice(body));
+    let mut meta = ObjectMeta { content_type: Some("text/plain".to_owned()), ..ObjectMeta::default() };
+    meta.user.insert("mtime".to_owned(), "1700000000.123456789".to_owned());
+    let recipe = vec![Piece::Bytes { source, offset: 0, size: body.len() as u64 }];
+    Put { key: Key::new(key), recipe, meta, storage_class: None, condition }
+}
+
+async fn read(remote: &S3, key: &str, stamp: Option<&RemoteStamp>) -> Vec<u8> {
+    let download = remote.get(&Key::new(key), None, stamp).await.expect("there");
+    download
+        .body
+        .try_fold(Vec::new(), |mut all, chunk| async move {
+            all.extend_from_slice(&chunk);
+            Ok(all)
+        })
+        .await
+        .expect("readable")
+}
+
+async fn all_keys(remote: &dyn Remote, prefix: &str) -> Vec<String> {
+    let mut cursor = Cursor::start();
+    let mut keys = Vec::new();
+    loop {
+        let page = remote.list(prefix, &cursor).await.expect("lists");
+        keys.extend(page.objects.into_iter().map(|object| object.key.as_str().to_owned()));
+        match page.next {
+            Some(next) => cursor = next,
+            None => return keys,
+        }
+    }
+}
+
+/// What must work anywhere: write, look, read, list, remove.
+async fn round_trip(remote: &S3) {
+    let body = b"some bytes".as_slice();
+    for key in ["dir/a b+c%é&<>.txt", "dir/b", "e"] {
+        let stored = remote.put(&put(key, body, Condition::Absent), &Unwatched).await.expect("stored");
+        let object = remote.head(&Key::new(key)).await.expect("answers").expect("is there");
+        assert!(object.stamp.same_content(&stored.stamp), "{object:?} {stored:?}");
+        assert!(object.stamp.modified_s.is_some_and(|time| time > 1_600_000_000));
+        let meta = object.meta.expect("HEAD has metadata");
+        assert_eq!(meta.user.get("mtime").map(String::as_str), Some("1700000000.123456789"));
+        assert_eq!(meta.content_type.as_deref(), Some("text/plain"));
+        assert_eq!(read(remote, key, Some(&stored.stamp)).await, body);
+    }
+    assert_eq!(all_keys(remote, "").await, ["dir/a b+c%é&<>.txt", "dir/b", "e"]);
+    assert_eq!(all_keys(remote, "dir/").await, ["dir/a b+c%é&<>.txt", "dir/b"]);
+    let after = remote.list("", &Cursor::after(&Key::new("dir/b"))).await.expect("lists").objects;
+    assert_eq!(after.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["e"]);
+    let range = remote.get(&Key::new("e"), Some(5..10), None).await.expect("there");
+    assert_eq!(range.object.stamp.size, 10);
+    assert_eq!(range.body.try_collect::<Vec<Bytes>>().await.expect("readable").concat(), b"bytes");
+    assert_eq!(remote.head(&Key::new("none")).await.expect("answers"), None);
+    let missing = remote.get(&Key::new("none"), None, None).await.err().expect("refused");
+    assert_eq!(missing.kind, ErrorKind::NotFound);
+
+    let stamp = remote.head(&Key::new("e")).await.expect("answers").expect("there").stamp;
+    let items = [(Key::new("e"), Condition::Matches(stamp))];
+    assert!(remote.delete(&items).await.iter().all(Result::is_ok));
+    assert_eq!(remote.head(&Key::new("e")).await.expect("answers"), None);
+    assert!(remote.clock_skew_ms().is_some());
+}
+
+#[tokio::test]
+async fn moto_round_trip() {
+    let server = servers::moto();
+    servers::create_bucket(&server, BUCKET);
+    round_trip(&open(&server, BUCKET).await).await;
+}
+
+#[tokio::test]
+async fn rclone_round_trip() {
+    let server = servers::rclone(&[BUCKET]);
+    round_trip(&open(&server, BUCKET).await).await;
+}
+
+async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)]) -> Report {
+    let remote: Arc<dyn Remote> = Arc::new(open(server, bucket).await);
+    let mut settings = Settings::new(&World::real());
+    settings.only = std::env::var("TIDELOCK_ONLY").ok();
+    settings.except = except.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
+    let report = conformance(|| remote.clone(), &settings).await;
+    println!("{report}");
+    assert_eq!(all_keys(&*remote, "").await, Vec::<String>::new(), "something was left behind");
+    report
+}
+
+#[tokio::test]
+async fn moto_conformance() {
+    let server = servers::moto();
+    servers::create_bucket(&server, BUCKET);
+    let except = [("control_characters", "moto's router takes no line feed in a path")];
+    suite(&server, BUCKET, &except).await.assert_clean();
+}
+
+#[tokio::test]
+async fn rclone_conformance() {
+    let server = servers::rclone(&[BUCKET]);
+    let why = "it keeps objects as files, so `a` and `a/b` exclude each other";
+    let except = ["list_in_order", "list_by_prefix", "list_after_a_key", "folder_marker_beside_children"];
+    suite(&server, BUCKET, &except.map(|name| (name, why))).await.assert_clean();
+}
