@@ -12,7 +12,7 @@ mod user;
 mod volume;
 
 use faults::Fault;
-pub use faults::{Chooser, Gate, GoodDay};
+pub use faults::{Ajar, Chooser, Gate, GoodDay};
 pub use user::{SimNode, UserFile, UserResult};
 pub use volume::InodeReuse;
 
@@ -73,7 +73,7 @@ impl SimDisk {
     /// An empty disk on which nothing fails.
     pub fn new(options: SimOptions, world: World) -> Self {
         let volume = Volume::new(options, world.clock.wall_ns());
-        Self { volume: Arc::new(Mutex::new(volume)), world, chooser: Arc::new(GoodDay), gate: Arc::new(GoodDay) }
+        Self { volume: Arc::new(Mutex::new(volume)), world, chooser: Arc::new(GoodDay), gate: Arc::new(Ajar) }
     }
 
     /// The same disk, seen by an engine whose chances and pauses these decide.

@@ -212,7 +212,7 @@ impl Script {
 
 #[async_trait]
 impl Gate for Script {
-    async fn pass(&self, _what: &str) {
+    async fn pass(&self, _what: &'static str) {
         let number = {
             let mut passed = self.passed.lock().expect("not poisoned");
             *passed += 1;
