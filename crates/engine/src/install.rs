@@ -302,9 +302,7 @@ impl Installer {
         Ok(Installed { stat, trashed: None, dirs: [vec![path.clone()], dirs_of(&made, path)?].concat() })
     }
 
-    /// Sets metadata on what is there, if it is as expected. Its change time is now,
-    /// so the stamp is racy: a write that fell into the same moment shows only to
-    /// whoever reads the bytes.
+    /// Sets metadata on what is there, if it is as expected.
     pub async fn set_meta_here(
         &self,
         path: &RelPath,
@@ -312,8 +310,13 @@ impl Installer {
         meta: &Meta,
         scope: MetaScope,
     ) -> Result<Stat> {
-        self.require(path, expected, true).await?;
-        match self.disk.set_meta(path, expected.file_id, meta, scope).await {
+        let seen = self.require(path, expected, true).await?;
+        // A folder's own stamp moves with every name in it and tells nothing.
+        let set = match seen.node {
+            Node::Dir => self.disk.set_meta(path, expected.file_id, meta, scope).await,
+            _ => self.disk.set_meta_unchanged(path, &seen.stamp, meta, scope).await,
+        };
+        match set {
             Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) => Err(InstallError::Stale),
             Ok(stat) if stat.stamp.size != expected.size => Err(InstallError::Stale),
             other => Ok(other?),

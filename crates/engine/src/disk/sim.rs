@@ -21,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tidelock_core::entry::{FileId, Meta};
+use tidelock_core::entry::{FileId, LocalStamp, Meta};
 use tidelock_core::path::{RelPath, TEMP_PREFIX};
 use tidelock_remote::world::World;
 use volume::{Body, Outcome, Place, Serial, Volume};
@@ -334,6 +334,24 @@ impl Disk for SimDisk {
         self.call(writing!("set_meta"), path, |volume, now_ns| {
             let serial = volume.find(path)?;
             if volume.stat(serial).stamp.file_id != id {
+                return Err(ErrorKind::Changed);
+            }
+            set_attributes(volume, serial, meta, scope, now_ns);
+            Ok(volume.stat(serial))
+        })
+        .await
+    }
+
+    async fn set_meta_unchanged(
+        &self,
+        path: &RelPath,
+        stamp: &LocalStamp,
+        meta: &Meta,
+        scope: MetaScope,
+    ) -> Result<Stat> {
+        self.call(writing!("set_meta"), path, |volume, now_ns| {
+            let serial = volume.find(path)?;
+            if volume.stat(serial).stamp != *stamp {
                 return Err(ErrorKind::Changed);
             }
             set_attributes(volume, serial, meta, scope, now_ns);

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 pub(super) const OLD: &[u8] = b"old!";
 pub(super) const NEW: &[u8] = b"new!";
+pub(super) const RETIMED_NS: i64 = 1_500_000_000_000_000_000;
 
 pub(super) fn p(path: &str) -> RelPath {
     RelPath::parse(path).expect("a valid path")
@@ -27,10 +28,12 @@ pub(super) enum Action {
     Create,
     Delete,
     Rename,
+    Retime,
 }
 
 impl Action {
-    const ALL: [Action; 5] = [Action::Replace, Action::ReplaceByLink, Action::Create, Action::Delete, Action::Rename];
+    const ALL: [Action; 6] =
+        [Action::Replace, Action::ReplaceByLink, Action::Create, Action::Delete, Action::Rename, Action::Retime];
 
     /// The path that the user interferes with.
     pub(super) fn contested(self) -> RelPath {
@@ -98,6 +101,11 @@ async fn act(action: Action, installer: &Installer, expected: LocalStamp) -> Res
         }
         Action::Delete => installer.discard(&dest, &expected).await?.dirs,
         Action::Rename => installer.rename_here(&dest, &p("d/g/f"), &expected).await?.dirs,
+        Action::Retime => {
+            let meta = Meta { mtime_ns: Some(RETIMED_NS), ..Meta::default() };
+            installer.set_meta_here(&dest, &expected, &meta, MetaScope::default()).await?;
+            Vec::new()
+        }
     };
     match installer.sync(dirs).await.pop() {
         Some((_, error)) => Err(error.into()),

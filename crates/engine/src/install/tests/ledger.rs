@@ -1,6 +1,6 @@
 //! The user's side of a story, and the judge.
 
-use super::{Action, NEW, OLD, installer, p};
+use super::{Action, NEW, OLD, RETIMED_NS, installer, p};
 use crate::disk::Node;
 use crate::disk::sim::{Chooser, Gate, SimDisk, SimNode};
 use crate::install::{InstallError, Result};
@@ -287,6 +287,11 @@ fn check_survival(script: &Script, disk: &SimDisk, planted: Planted) -> std::res
     }
 }
 
+/// Whether the user put a time back themselves.
+fn forged(script: &Script) -> bool {
+    script.edits.iter().any(|(edit, _)| *edit == Edit::RewriteForged)
+}
+
 fn names(disk: &SimDisk) -> Vec<(String, String)> {
     let text = |node: SimNode| String::from_utf8_lossy(&node.bytes).into_owned();
     disk.tree().into_iter().map(|(path, node)| (path.to_string(), text(node))).collect()
@@ -302,6 +307,11 @@ fn judge_outcome(
 ) -> std::result::Result<(), String> {
     let shows_new = || disk.tree().iter().any(|(path, node)| !path.is_reserved() && node.bytes.starts_with(NEW));
     let read = || disk.user_read(&action.contested());
+    // A time of ours on bytes of theirs hides that they wrote.
+    let retimed = disk.user_stat(&action.contested()).is_some_and(|stat| stat.stamp.mtime_ns == RETIMED_NS);
+    if retimed && action == Action::Retime && !forged(script) && read().as_deref() != Some(OLD) {
+        return Err("a change was hidden behind an older time".to_owned());
+    }
     match outcome {
         Some(Ok(())) => {
             if action.shows_new() && !ledger.new_given_up && !shows_new() {
