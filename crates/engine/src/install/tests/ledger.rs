@@ -142,6 +142,8 @@ struct Ledger {
     /// the time was forged: into a file that was ours for an instant, that cannot be
     /// told from nothing at all, and is found in the trash.
     last_word: Option<Vec<u8>>,
+    /// And that was another file, not more of the one that was there.
+    last_is_another_file: bool,
     /// Something was wrong at a gate.
     complaint: Option<String>,
 }
@@ -189,6 +191,7 @@ impl Script {
         if let Some(written) = written.filter(|_| was_there || !needs_one) {
             ledger.last_word =
                 Some(written.clone()).filter(|_| !matches!(edit, Edit::ReplaceByFolder | Edit::RewriteForged));
+            ledger.last_is_another_file = !matches!(edit, Edit::Rewrite | Edit::Append);
             ledger.owed.push(written.clone());
             ledger.known.push(written);
         }
@@ -256,6 +259,7 @@ pub(super) fn check_failure(
     let ledger = script.ledger.lock().expect("not poisoned");
     match outcome {
         Some(Err(InstallError::Disk(_) | InstallError::Stale)) => Ok(()),
+        Some(Err(InstallError::BothKept { kept })) if disk.user_stat(kept).is_some() => Ok(()),
         other => judge_outcome(action, script, other, disk, &ledger),
     }
 }
@@ -328,6 +332,11 @@ fn judge_outcome(
         Some(Err(InstallError::Stale)) if script.edits.is_empty() => Err("stale for no reason".to_owned()),
         Some(Err(InstallError::Stale)) if ledger.last_word != read().filter(|_| ledger.last_word.is_some()) => {
             Err(format!("the user's last word is not at its place: {:?}", names(disk)))
+        }
+        Some(Err(InstallError::BothKept { .. }))
+            if ledger.last_is_another_file && ledger.last_word.is_some() && ledger.last_word != read() =>
+        {
+            Err(format!("the newest is not at its place: {:?}", names(disk)))
         }
         Some(Err(InstallError::BothKept { kept })) if disk.user_stat(kept).is_none() => {
             Err(format!("nothing is kept at {kept}"))
