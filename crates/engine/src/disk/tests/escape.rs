@@ -231,9 +231,24 @@ impl Drop for Mounted {
     }
 }
 
+/// Mounting needs root. Anybody else's run says so in the file that `make test`
+/// names, which counts as a skipped test and fails CI.
+fn is_root() -> bool {
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    if let Ok(file) = std::env::var("TIDELOCK_SKIPPED") {
+        std::fs::write(file, "mounts_are_crossed_only_when_told_to: needs root; run `sudo make test`\n")
+            .expect("writes");
+    }
+    false
+}
+
 #[test]
-#[ignore = "needs to be root"]
 fn mounts_are_crossed_only_when_told_to() {
+    if !is_root() {
+        return;
+    }
     for walking in [false, true] {
         let place = Real::new(walking);
         place.user_mkdir("m");
