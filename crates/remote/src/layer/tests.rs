@@ -173,7 +173,7 @@ fn requests_and_bytes_are_counted() {
     block_on(observe.head(&key("a"))).expect("answers");
     let items = ["a", "none"].map(|name| (key(name), Condition::Matches(stored.stamp.clone())));
     block_on(observe.delete(&items));
-    let expected = Counts {
+    let expected = RequestCounts {
         list: 1,
         head: 1,
         get: 1,
@@ -184,7 +184,7 @@ fn requests_and_bytes_are_counted() {
         bytes_up: 50,
         bytes_down: 27,
         errors: 2,
-        ..Counts::default()
+        ..RequestCounts::default()
     };
     assert_eq!(requests.snapshot(), expected);
 }
