@@ -327,14 +327,13 @@ impl Client {
         false
     }
 
-    /// Remembers the bucket's region. Only Amazon's own host follows it; a given
-    /// endpoint stays the only one that ever sees a signature.
+    /// Remembers the bucket's region. Only Amazon's public hosts follow it; any
+    /// other endpoint stays the only one that ever sees a signature.
     fn move_to(&self, region: &str, from: &Place) {
-        let endpoint = if self.settings.custom_endpoint {
-            from.endpoint.clone()
-        } else {
-            Endpoint::amazon(region, self.settings.fips, self.settings.dual_stack)
-        };
+        let public = |region: &str| Endpoint::amazon(region, self.settings.fips, self.settings.dual_stack);
+        let global = from.endpoint.tls && from.endpoint.authority == "s3.amazonaws.com";
+        let follows = global || from.endpoint == public(&from.region);
+        let endpoint = if follows { public(region) } else { from.endpoint.clone() };
         let place = Place { endpoint, region: region.to_owned() };
         *self.place.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(place);
     }

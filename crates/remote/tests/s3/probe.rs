@@ -100,6 +100,20 @@ async fn a_place_that_grants_everything_has_no_conditions() {
 }
 
 #[tokio::test]
+async fn credentials_that_may_only_add_get_answers() {
+    let names = Arc::new(Mutex::new(Names::default()));
+    let server = serve(move |request| match request.is("DELETE") {
+        true => error(403, "AccessDenied"),
+        false => names.lock().expect("unpoisoned").act(request),
+    });
+    let remote = open(&server).await;
+    let found = remote.capabilities(&[Ability::PutIfAbsent]).await.expect("answers");
+    assert_eq!(found.0.get(&Ability::PutIfAbsent), Some(&false));
+    let refused = remote.capabilities(&[Ability::DeleteIfMatch]).await.expect_err("that needs the permission");
+    assert!(refused.kind == ErrorKind::Denied && refused.message.contains("s3:DeleteObject"), "{refused}");
+}
+
+#[tokio::test]
 async fn a_passing_fault_is_waited_for() {
     let names = Arc::new(Mutex::new(Names::default()));
     let (kept, mut number) = (names.clone(), 0);
