@@ -181,9 +181,13 @@ fn certificates_of_ones_own() {
         return;
     }
     let server = servers::rclone_tls(&["tide"], &path("cert.pem"), &path("key.pem"));
-    for bundle in [false, true] {
+    let tunnel = scripted::tunnel(server.url.strip_prefix("http://").expect("plain"));
+    for (bundle, proxy) in [(false, false), (true, false), (true, true)] {
         let mut variables = variables(bundle);
         variables[0].1 = server.url.replace("http://127.0.0.1", "https://localhost");
+        variables.extend(proxy.then(|| ("HTTPS_PROXY", tunnel.url.clone())));
         assert!(!in_child("settings::certificates_of_ones_own", &variables));
+        assert_eq!(!tunnel.seen().is_empty(), proxy);
     }
+    assert!(tunnel.seen()[0].is("CONNECT localhost:"));
 }
