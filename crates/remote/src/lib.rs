@@ -60,7 +60,8 @@ pub trait Remote: Send + Sync {
     async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored>;
 
     /// Removes objects, each under its own condition. One answer per item, in the
-    /// same order. Removing what is absent is [`ErrorKind::NotFound`].
+    /// same order. Removing what is absent is [`ErrorKind::NotFound`] where the place
+    /// can tell; S3 without conditions cannot, and says it was done.
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>>;
 
     /// Gives up an upload that [`Progress::started`] once told of, freeing its
