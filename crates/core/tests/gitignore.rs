@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 use tidelock_core::filter::{RuleSet, Rules};
 use tidelock_core::path::RelPath;
 
-const CASES: u32 = 1_000;
+const CASES: u32 = 500;
 
 /// SplitMix64: the same trees in every run.
 struct Random(u64);

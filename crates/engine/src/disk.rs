@@ -11,7 +11,7 @@ pub mod real;
 pub mod sim;
 mod sys;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -32,6 +32,12 @@ pub trait Disk: Send + Sync {
     /// Looks at the root afresh. `NotFound` if it is gone, `NotADir` if it is
     /// something else now.
     async fn root(&self) -> Result<RootId>;
+
+    /// How far apart two changes of a file must be for their times to tell them
+    /// apart, in nanoseconds, where the file was looked at in between.
+    fn grain_ns(&self) -> i64 {
+        10_000_000
+    }
 
     /// Every name in a folder, in any order, with what each is. Names that vanish
     /// while being read are left out.

@@ -66,6 +66,31 @@ pub struct Settings {
     pub only_moves: bool,
 }
 
+impl Settings {
+    /// The defaults, under a policy and a device's name.
+    pub fn new(policy: Policy, device: &str) -> Self {
+        Self {
+            policy,
+            rules: Rules::none(),
+            scan: ScanOptions::default(),
+            format: MetaFormat::Rclone,
+            meta_scope: MetaScope::default(),
+            concurrency: 16,
+            max_delete: None,
+            confirm_deletes: false,
+            accept_root: false,
+            take_over: false,
+            allow_unconditional: false,
+            remote_check: RemoteCheck::List,
+            storage_class: None,
+            device: device.to_owned(),
+            command: "sync".to_owned(),
+            sets_mode: true,
+            only_moves: false,
+        }
+    }
+}
+
 /// A folder and a remote, and everything needed to keep them the same.
 pub struct Pair {
     /// The folder.

@@ -1,4 +1,4 @@
-//! Renames: uploads turned into moves.
+//! Renames: steps that would send turned into moves.
 //!
 //! After the survey, files that departed from one key and arrived at another are
 //! paired. What counts as the same file and in which order moves must run is
@@ -15,7 +15,7 @@ use tidelock_core::plan::{Action, Phase, Step, ThereSeen, Totals};
 
 /// Pairs departed with arrived files and rewrites their steps.
 pub fn pair_moves(pair: &Pair, spool: &Spool<'_>, totals: &mut Totals) -> Result<()> {
-    if spool.departed_count()? == 0 || totals.uploads == 0 {
+    if spool.departed_count()? == 0 {
         return Ok(());
     }
     spool.index()?;
@@ -40,13 +40,17 @@ struct Moves {
 
 struct Found {
     seq: i64,
+    /// What was planned before.
+    was: Step,
+    /// The move.
     step: Step,
     from: Key,
 }
 
 impl Moves {
     fn consider(&mut self, pair: &Pair, spool: &Spool<'_>, arrived: Arrived) -> Result<()> {
-        let Arrived { seq, mut step, from } = arrived;
+        let Arrived { seq, step: was, from } = arrived;
+        let mut step = was.clone();
         let (Some(here), Some(then), Some(object), Some(digest)) = (&step.here, &from.here, &from.there, from.digest)
         else {
             return Ok(());
@@ -76,7 +80,7 @@ impl Moves {
             digest: departed.digest,
             proved: proved || pair.planted.has(Bug::InodeOnlyRename),
         };
-        self.found.insert(step.key.clone(), Found { seq, step, from: departed.key });
+        self.found.insert(step.key.clone(), Found { seq, was, step, from: departed.key });
         Ok(())
     }
 
@@ -117,11 +121,9 @@ impl Moves {
     }
 }
 
-/// The upload becomes the move.
+/// What was planned becomes the move.
 fn replace(spool: &Spool<'_>, totals: &mut Totals, found: &Found, chain: Option<(i64, i64)>) -> Result<()> {
-    let mut upload = found.step.clone();
-    upload.action = Action::Upload;
-    totals.take(&upload);
+    totals.take(&found.was);
     totals.add(&found.step);
     spool.replace(found.seq, &found.step, chain)
 }

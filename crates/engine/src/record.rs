@@ -30,6 +30,8 @@ pub struct Outcome {
     pub events: Vec<Event>,
     /// What it adds to the report, once it is recorded.
     pub counts: Counts,
+    /// Whether what was learnt calls for another look at both sides.
+    pub again: bool,
 }
 
 /// What an outcome adds to the report.

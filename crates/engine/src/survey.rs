@@ -190,7 +190,7 @@ impl Join<'_> {
             return Ok(());
         };
         self.survey.totals.add(&step);
-        Ok(self.spool.push(&step)?)
+        Ok(self.spool.push(&step, has_arrived(&seen, &step))?)
     }
 
     /// What the key stands for; `None` if that is nobody's business.
@@ -233,7 +233,8 @@ impl Join<'_> {
         }
         let unseen =
             Row { standing: Some(Standing::Agreed), here: Change::Same, there: Change::Same, same: Sameness::Unknown };
-        Ok(self.spool.push(&Step { key, path, kind, action: Action::Lapse, row: unseen, here: None, there: None })?)
+        let step = Step { key, path, kind, action: Action::Lapse, row: unseen, here: None, there: None };
+        Ok(self.spool.push(&step, false)?)
     }
 
     fn tally(&mut self, seen: &Seen<'_>) {
@@ -269,6 +270,15 @@ impl Join<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether another file than the agreed one is here now, which the remote knows
+/// nothing of: it may have been renamed to here.
+fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
+    let agreed = seen.base.and_then(|row| row.here.as_ref()).map(|half| half.stamp.file_id);
+    let now = step.here.as_ref().map(|here| here.stamp.file_id);
+    let sends = step.action == Action::Upload || step.action == Action::Compare && step.row.there == Change::Same;
+    step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
 }
 
 /// The object that the state believes in.

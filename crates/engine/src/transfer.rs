@@ -105,6 +105,7 @@ impl<'a> Carrier<'a> {
         // Deletions of moved objects rely on rows that the writes brought.
         recorder.flush(report).await?;
         self.deletes(recorder, report, &mut aftermath).await?;
+        self.mention(recorder, report, &mut aftermath).await?;
         while let Some(step) = blocked.pop_front() {
             let fate = match self.carry_out(&step).await {
                 Fate::Blocked(problem) => Fate::Problem(problem),
@@ -114,6 +115,25 @@ impl<'a> Carrier<'a> {
         }
         recorder.flush(report).await?;
         Ok(aftermath)
+    }
+
+    /// What nothing is done about is counted, and told where a person must know.
+    async fn mention(
+        &self,
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+        aftermath: &mut Aftermath,
+    ) -> Result<(), Failure> {
+        let mut after = 0;
+        loop {
+            let page = self.spool.steps(Phase::None, after)?;
+            let Some((last, _)) = page.last() else { return Ok(()) };
+            after = *last;
+            for (_, step) in page {
+                let fate = if step.action == Action::Conflict { Fate::Conflict } else { Fate::Left };
+                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+            }
+        }
     }
 
     /// Steps that depend on each other: each chain in order, chains side by side.
@@ -227,7 +247,10 @@ impl<'a> Carrier<'a> {
         blocked: &mut VecDeque<Step>,
     ) -> Result<(), Failure> {
         match fate {
-            Fate::Done(outcome) => recorder.take(outcome, report).await,
+            Fate::Done(outcome) => {
+                aftermath.stale += u64::from(outcome.again);
+                recorder.take(outcome, report).await
+            }
             Fate::Stale => {
                 aftermath.stale += 1;
                 Ok(())
@@ -290,19 +313,18 @@ impl<'a> Carrier<'a> {
 
     /// The local half of a row, with how far its stamp can be trusted.
     pub(crate) fn half(&self, stamp: LocalStamp, meta: Meta) -> LocalHalf {
-        LocalHalf { stamp, meta, racy: is_racy(&stamp, self.pair.world.clock.wall_ns()) }
+        LocalHalf { stamp, meta, racy: is_racy(&stamp, self.pair.world.clock.wall_ns(), self.pair.disk.grain_ns()) }
     }
 }
 
 /// Whether a stamp was taken so soon after the file's last change that another
 /// change could have gone unseen: within two grains. A time in whole seconds tells
 /// of a coarse file system.
-fn is_racy(stamp: &LocalStamp, now_ns: i64) -> bool {
-    const GRAIN_NS: i64 = 10_000_000;
+fn is_racy(stamp: &LocalStamp, now_ns: i64, grain_ns: i64) -> bool {
     const COARSE_GRAIN_NS: i64 = 2_000_000_000;
     let coarse = stamp.mtime_ns % 1_000_000_000 == 0 && stamp.change_ns % 1_000_000_000 == 0;
-    let grain_ns = if coarse { COARSE_GRAIN_NS } else { GRAIN_NS };
-    now_ns.saturating_sub(stamp.change_ns) < 2 * grain_ns
+    let grain_ns = if coarse { COARSE_GRAIN_NS } else { grain_ns };
+    grain_ns > 1 && now_ns.saturating_sub(stamp.change_ns) < 2 * grain_ns
 }
 
 /// A problem with a step's path.

@@ -155,6 +155,10 @@ macro_rules! writing {
 
 #[async_trait]
 impl Disk for SimDisk {
+    fn grain_ns(&self) -> i64 {
+        self.lock().options.grain_ns
+    }
+
     async fn root(&self) -> Result<RootId> {
         self.call(reading!("root"), &RelPath::root(), |volume, _| {
             let dir = volume.stat(volume.top()?).stamp.file_id;
@@ -302,7 +306,10 @@ impl Disk for SimDisk {
             let place = volume.place_to_change(path)?;
             match volume.stat(place.child.ok_or(ErrorKind::NotFound)?).node {
                 Node::Dir => Err(ErrorKind::NotAFile),
-                _ => Ok(volume.commit(&[(&place, None)], now_ns)),
+                _ => {
+                    volume.commit(&[(&place, None)], now_ns);
+                    Ok(())
+                }
             }
         })
         .await
@@ -458,7 +465,11 @@ impl WriteFile for SimWrite {
             return Err(failed(ErrorKind::Io, "disk.sync", &self.pin.path));
         }
         let serial = self.pin.serial;
-        let synced = self.pin.call(writing!("sync"), |volume, _| Ok(volume.sync_file(serial))).await;
+        let sync = |volume: &mut Volume, _| {
+            volume.sync_file(serial);
+            Ok(())
+        };
+        let synced = self.pin.call(writing!("sync"), sync).await;
         self.broken = synced.is_err();
         synced
     }

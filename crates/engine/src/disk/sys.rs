@@ -301,3 +301,15 @@ pub(super) fn words_of(errno: Errno) -> String {
     };
     words.to_owned()
 }
+
+/// Whether the kernel and the file system at `path` keep multigrain timestamps.
+pub(super) fn has_fine_times(path: &std::path::Path) -> bool {
+    // From linux/magic.h: ext4, xfs, btrfs, tmpfs.
+    const FINE: [u64; 4] = [0xef53, 0x5846_5342, 0x9123_683e, 0x0102_1994];
+    let release = rustix::system::uname();
+    let mut numbers =
+        release.release().to_str().unwrap_or("").split(['.', '-']).map(|part| part.parse::<u32>().unwrap_or(0));
+    let version = (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0));
+    let magic = rustix::fs::statfs(path).map(|stat| u64::try_from(stat.f_type).unwrap_or(0)).unwrap_or(0);
+    version >= (6, 13) && FINE.contains(&magic)
+}

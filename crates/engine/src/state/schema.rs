@@ -33,7 +33,7 @@ CREATE TABLE upload (upload_id TEXT PRIMARY KEY, key TEXT NOT NULL) STRICT, WITH
 const CREATE_SPOOL: &str = "
 CREATE TEMP TABLE step (
     seq INTEGER PRIMARY KEY, phase INTEGER NOT NULL, key TEXT NOT NULL, is_dir INTEGER NOT NULL,
-    uploads INTEGER NOT NULL, inode INTEGER, birth INTEGER, etag TEXT, size INTEGER, chain INTEGER, link INTEGER,
+    arrived INTEGER NOT NULL, inode INTEGER, birth INTEGER, etag TEXT, size INTEGER, chain INTEGER, link INTEGER,
     json TEXT NOT NULL
 );
 CREATE TEMP TABLE departed (inode INTEGER, birth INTEGER, key TEXT NOT NULL, PRIMARY KEY (inode, birth)) WITHOUT ROWID;

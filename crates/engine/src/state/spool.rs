@@ -18,12 +18,12 @@ pub struct Spool<'a> {
     state: &'a State,
 }
 
-/// An upload whose file departed from another key.
+/// A step whose file departed from another key.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrived {
-    /// The upload's place in the spool.
+    /// The step's place in the spool.
     pub seq: i64,
-    /// The upload.
+    /// The step.
     pub step: Step,
     /// The row the file departed from.
     pub from: BaseRow,
@@ -48,20 +48,18 @@ impl<'a> Spool<'a> {
         Ok(())
     }
 
-    /// Appends a step.
-    pub fn push(&self, step: &Step) -> Result<()> {
-        let id = match (&step.action, step.kind) {
-            (Action::Upload, Kind::File) => step.here.as_ref().map(|here| here.stamp.file_id),
-            _ => None,
-        };
+    /// Appends a step. `arrived` says that another file than the agreed one is at
+    /// its path, which may have come there by a rename.
+    pub fn push(&self, step: &Step, arrived: bool) -> Result<()> {
+        let id = step.here.as_ref().filter(|_| arrived).map(|here| here.stamp.file_id);
         let wanted = (step.action == Action::Download).then_some(step.there.as_ref()).flatten();
-        let sql = "INSERT INTO temp.step (phase, key, is_dir, uploads, inode, birth, etag, size, json) \
+        let sql = "INSERT INTO temp.step (phase, key, is_dir, arrived, inode, birth, etag, size, json) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
         self.state.lock().prepare_cached(sql)?.execute(params![
             phase_number(step.action.phase()),
             step.key.as_str(),
             step.kind == Kind::Dir,
-            step.action == Action::Upload,
+            arrived,
             id.map(|id| id.inode.cast_signed()),
             id.map(|id| id.birth_ns),
             wanted.map(|there| there.stamp.etag.as_str()),
@@ -73,11 +71,10 @@ impl<'a> Spool<'a> {
 
     /// Puts another step in the place of one.
     pub fn replace(&self, seq: i64, step: &Step, chain: Option<(i64, i64)>) -> Result<()> {
-        let sql = "UPDATE temp.step SET phase = ?2, uploads = ?3, json = ?4, chain = ?5, link = ?6 WHERE seq = ?1";
+        let sql = "UPDATE temp.step SET phase = ?2, json = ?3, chain = ?4, link = ?5 WHERE seq = ?1";
         self.state.lock().prepare_cached(sql)?.execute(params![
             seq,
             phase_number(step.action.phase()),
-            step.action == Action::Upload,
             to_json(step)?,
             chain.map(|(chain, _)| chain),
             chain.map(|(_, link)| link),
@@ -93,13 +90,13 @@ impl<'a> Spool<'a> {
         Ok(())
     }
 
-    /// Uploads whose file has departed from elsewhere, in key order, one per file.
+    /// Steps whose file has departed from elsewhere, in key order, one per file.
     pub fn arrived(&self, after_seq: i64) -> Result<Vec<Arrived>> {
         let found: Vec<(i64, String, String)> = {
             let connection = self.state.lock();
             let mut query = connection.prepare_cached(
                 "SELECT min(s.seq), s.json, d.key FROM temp.departed d \
-                 JOIN temp.step s ON s.inode = d.inode AND s.birth = d.birth AND s.uploads = 1 \
+                 JOIN temp.step s ON s.inode = d.inode AND s.birth = d.birth AND s.arrived = 1 \
                  GROUP BY d.inode, d.birth HAVING min(s.seq) > ?1 ORDER BY 1 LIMIT 1000",
             )?;
             let rows = query.query_map([after_seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
@@ -133,7 +130,7 @@ impl<'a> Spool<'a> {
     pub fn index(&self) -> Result<()> {
         self.state.lock().execute_batch(
             "CREATE INDEX IF NOT EXISTS temp.step_key ON step (key); \
-             CREATE INDEX IF NOT EXISTS temp.step_file ON step (inode, birth) WHERE uploads = 1;",
+             CREATE INDEX IF NOT EXISTS temp.step_file ON step (inode, birth) WHERE arrived = 1;",
         )?;
         Ok(())
     }

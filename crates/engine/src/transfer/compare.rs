@@ -10,7 +10,7 @@ use crate::digest::{Fingerprint, Wanted, fingerprint, wanted_for};
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
-use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide_meta};
+use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
 use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::names::Kind;
@@ -45,7 +45,10 @@ impl Carrier<'_> {
         let (row, found) = self.findings(step, base.as_ref(), &look);
         let row = resolve(row, &found);
         let step = Step { row, there: look.stamp(step), ..step.clone() };
-        match decide_again(row, &self.pair.settings.policy) {
+        let policy = &self.pair.settings.policy;
+        // A deletion waits for the next pass, which counts it and guards it.
+        let again = matches!(decide(row, policy), Decision::DeleteThere | Decision::DeleteHere);
+        match decide_again(row, policy) {
             Decision::Nothing => self.settle_metadata(&step, base, look).await,
             Decision::Adopt => self.adopt_found(&step, look),
             Decision::Upload => Box::pin(self.upload(&Step { action: Action::Upload, ..step })).await,
@@ -55,9 +58,10 @@ impl Carrier<'_> {
             Decision::Conflict => Fate::Conflict,
             Decision::Forget => Fate::Stale,
             Decision::Leave | Decision::Compare | Decision::DeleteThere | Decision::DeleteHere => {
-                // A deletion waits for the next plan, which needs to know that the
-                // bytes here are those agreed.
-                self.keep_stamp(&step, base, look)
+                match self.keep_stamp(&step, base, look) {
+                    Fate::Done(outcome) => Fate::Done(Outcome { again, ..outcome }),
+                    other => other,
+                }
             }
         }
     }

@@ -186,6 +186,7 @@ impl Carrier<'_> {
             dirs: installed.dirs,
             events: vec![event],
             counts,
+            again: false,
         })
     }
 
@@ -294,6 +295,7 @@ impl Carrier<'_> {
             dirs,
             events: vec![done("download", step, 0)],
             counts: Counts { downloaded: 1, ..Counts::default() },
+            again: false,
         })
     }
 

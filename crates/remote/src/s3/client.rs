@@ -194,8 +194,9 @@ impl Client {
         let credentials = self.keyring.current().await?;
         let moved = Arc::new(AtomicU64::new(0));
         let outgoing = self.prepare(request, place, &credentials, &moved)?;
+        let (scheme, host) = (outgoing.uri().scheme_str(), outgoing.uri().authority());
+        let url = format!("{}://{}", scheme.unwrap_or_default(), host.map_or("", |host| host.as_str()));
         let answer = watched(&self.world, request.patience, &moved, self.http.request(outgoing)).await;
-        let url = place.endpoint.url();
         let response = match answer {
             Some(Ok(response)) => response,
             Some(Err(error)) => return Err(failed(&error, request, &url)),

@@ -123,7 +123,7 @@ impl Service<Uri> for Route {
                 Err(format!("the proxy's scheme is {scheme}, and only http:// proxies are supported").into())
             });
         }
-        let name = format!("{}", proxy.uri().authority().map_or("the proxy", |found| found.as_str()));
+        let name = proxy.uri().authority().map_or("the proxy", |found| found.as_str()).to_owned();
         let failed = move |error: BoxError| -> BoxError { format!("the proxy {name} failed: {error}").into() };
         if to.scheme_str() == Some("https") {
             let mut tunnel = Tunnel::new(proxy.uri().clone(), self.tcp.clone());

@@ -72,6 +72,11 @@ pub(super) struct Inode {
     pub(super) attributes: Attributes,
     links: u64,
     open: u64,
+    /// How many entries stand for it on the medium or in the journal. An inode
+    /// without a name is a ghost as long as there are any: its number is free, but
+    /// a power loss can bring it back.
+    pins: u64,
+    ghost: bool,
     /// Bytes and attributes of the last sync, for files.
     saved: Option<(Arc<Vec<u8>>, Attributes)>,
 }
@@ -240,8 +245,18 @@ impl Volume {
         let (serial, number, now_ns) = (self.next_serial, self.number(), self.grained(now_ns));
         self.next_serial += 1;
         let attributes = Attributes { mtime_ns: now_ns, mode, uid: 1000, gid: 1000, xattrs: BTreeMap::new() };
-        let inode =
-            Inode { number, birth_ns: now_ns, change_ns: now_ns, body, attributes, links: 0, open: 0, saved: None };
+        let inode = Inode {
+            number,
+            birth_ns: now_ns,
+            change_ns: now_ns,
+            body,
+            attributes,
+            links: 0,
+            open: 0,
+            pins: 0,
+            ghost: false,
+            saved: None,
+        };
         self.inodes.insert(serial, inode);
         serial
     }
@@ -257,6 +272,7 @@ impl Volume {
             if let Some(child) = *child {
                 let inode = self.inode_mut(child);
                 inode.links += 1;
+                inode.pins += 1;
                 inode.change_ns = now_ns;
             }
             let dir = self.inode_mut(place.dir);
@@ -284,10 +300,15 @@ impl Volume {
 
     /// Frees an inode that has no name and no descriptor.
     fn release(&mut self, serial: Serial) {
-        if self.inodes.get(&serial).is_some_and(|inode| inode.links == 0 && inode.open == 0)
-            && let Some(inode) = self.inodes.remove(&serial)
-        {
+        let Some(inode) = self.inodes.get_mut(&serial) else { return };
+        if inode.links > 0 || inode.open > 0 {
+            return;
+        }
+        if !std::mem::replace(&mut inode.ghost, true) {
             self.free_numbers.push_back(inode.number);
+        }
+        if inode.pins == 0 {
+            self.inodes.remove(&serial);
         }
     }
 
@@ -381,13 +402,21 @@ impl Volume {
     }
 
     fn write_back(&mut self, count: usize) {
-        for edit in self.journal.drain(..count).flatten() {
+        let edits: Vec<Edit> = self.journal.drain(..count).flatten().collect();
+        let mut left = Vec::new();
+        for edit in edits {
             let folder = self.durable.entry(edit.dir).or_default();
-            match edit.entry {
-                Some(entry) => drop(folder.insert(edit.key, entry)),
-                None => drop(folder.remove(&edit.key)),
+            let old = match edit.entry {
+                Some(entry) => folder.insert(edit.key, entry),
+                None => folder.remove(&edit.key),
+            };
+            if let Some(old) = old {
+                self.inode_mut(old.child).pins -= 1;
+                left.push(old.child);
             }
         }
+        // Only now: an exchange takes from one name what it gives to another.
+        left.into_iter().for_each(|serial| self.release(serial));
     }
 
     /// The process is gone, and its descriptors with it; the machine goes on.
@@ -432,6 +461,12 @@ impl Volume {
         for serial in serials {
             let inode = self.inode_mut(serial);
             (inode.links, inode.open) = (links.get(&serial).copied().unwrap_or(0), 0);
+            inode.pins = inode.links;
+            let number = inode.number;
+            if inode.links > 0 && std::mem::replace(&mut inode.ghost, false) {
+                // Whatever got the number since came later, so it is not durable.
+                self.free_numbers.retain(|free| *free != number);
+            }
             self.release(serial);
         }
         let inodes = &self.inodes;

@@ -8,6 +8,7 @@ use crate::planted::Planted;
 use async_trait::async_trait;
 use futures::FutureExt;
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::path::{RelPath, TEMP_PREFIX};
 
 /// What the user does once, between two effects.
@@ -97,11 +98,29 @@ impl Edit {
 
 /// Keeps this many pending transactions of the journal when the power goes, and as
 /// little as may be of everything else.
-pub(super) struct Keep(pub(super) u32);
+pub(super) struct Keep {
+    kept: u32,
+    too_many: AtomicBool,
+}
+
+impl Keep {
+    pub(super) fn new(kept: u32) -> Self {
+        Self { kept, too_many: AtomicBool::new(false) }
+    }
+
+    /// Whether there were not as many: this has been played before.
+    pub(super) fn was_too_many(&self) -> bool {
+        self.too_many.load(Ordering::SeqCst)
+    }
+}
 
 impl Chooser for Keep {
     fn choose(&self, what: &str, n: u32) -> u32 {
-        if what == "disk.crash.journal" { self.0.min(n - 1) } else { 0 }
+        if what != "disk.crash.journal" {
+            return 0;
+        }
+        self.too_many.store(self.kept >= n, Ordering::SeqCst);
+        self.kept.min(n - 1)
     }
 }
 

@@ -1,0 +1,32 @@
+# What developers run is what CI runs. Needs Rust, a C compiler, git and make;
+# `make test` also python3 with venv, for the S3 servers it tests against.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: build demo test soak lint install-test-tools
+
+export FOLDER
+
+# The binary, optimised: target/release/tidelock
+build:
+	cargo build --release --locked -p tidelock
+
+# Syncs, changes, moves and restores a folder before your eyes. FOLDER=… takes yours.
+demo: build
+	target/release/tidelock demo $${FOLDER:+"$$FOLDER"}
+
+# Everything that must hold. The last line counts the tests.
+test: install-test-tools
+	.ci/test
+
+# The same with many more cases and fresh seeds; takes hours.
+soak: install-test-tools
+	TIDELOCK_SOAK=1 PROPTEST_CASES=$${PROPTEST_CASES:-20000} .ci/test
+
+# Formatting and lints alone.
+lint:
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+install-test-tools:
+	.ci/install-test-tools

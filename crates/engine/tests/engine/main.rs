@@ -1,0 +1,5 @@
+//! The engine as a whole, on a simulated disk, a remote in memory and a virtual
+//! world.
+
+mod bench;
+mod scenarios;

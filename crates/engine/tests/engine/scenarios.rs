@@ -1,0 +1,227 @@
+//! What a person does, step by step, and what must come of it.
+
+use crate::bench::{Bench, path};
+use tidelock_core::policy::Preset;
+use tidelock_engine::report::{Ending, Report};
+
+fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+    list.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect()
+}
+
+fn assert_ok(report: &Report) {
+    assert_eq!(report.ending(), Ending::Ok, "{report:#?}");
+}
+
+/// Nothing is sent, read or written the second time.
+fn assert_quiet(bench: &Bench, preset: Preset) {
+    let settle = bench.run(preset);
+    assert!(!settle.changed_anything(), "{settle:#?}");
+    let before = bench.requests.snapshot();
+    let report = bench.run(preset);
+    let after = bench.requests.snapshot();
+    assert!(!report.changed_anything(), "{report:#?}");
+    assert_eq!((before.put, before.copy, before.delete, before.get), (after.put, after.copy, after.delete, after.get));
+    assert_eq!(before.head, after.head, "a quiet run asks about no single object");
+}
+
+#[test]
+fn push_then_restore() {
+    let bench = Bench::new();
+    bench.write("a", b"one");
+    bench.write("d/b", b"two");
+    bench.disk.user_mkdir(&path("empty")).expect("makes");
+    bench.disk.user_symlink(&path("link"), b"d/b").expect("links");
+    let report = bench.run(Preset::Push);
+    assert_ok(&report);
+    let objects = [("a", "one"), ("d/b", "two"), ("empty/", ""), ("link.rclonelink", "d/b")];
+    assert_eq!(bench.objects(), pairs(&objects));
+    assert_eq!(report.uploaded, 4);
+    assert_quiet(&bench, Preset::Push);
+
+    let other = bench.second("desktop");
+    let report = other.run(Preset::Restore);
+    assert_ok(&report);
+    assert_eq!(other.files(), bench.files());
+    assert_quiet(&other, Preset::Restore);
+}
+
+#[test]
+fn a_renamed_folder_sends_nothing() {
+    let bench = Bench::new();
+    for number in 0..30 {
+        bench.write(&format!("old/{number}"), format!("content {number}").as_bytes());
+    }
+    bench.write("other", b"stays");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_rename(&path("old"), &path("new")).expect("renames");
+    let before = bench.requests.snapshot();
+    let report = bench.run(Preset::Push);
+    assert_ok(&report);
+    assert_eq!((report.moved, report.uploaded), (30, 0), "{report:#?}");
+    assert_eq!(bench.requests.snapshot().bytes_up, before.bytes_up);
+    assert!(bench.objects().iter().all(|(key, _)| !key.starts_with("old/")), "{:?}", bench.objects());
+    assert_quiet(&bench, Preset::Push);
+}
+
+#[test]
+fn a_swap_costs_its_smaller_file() {
+    let bench = Bench::new();
+    bench.write("big", &vec![b'b'; 10_000]);
+    bench.write("small", b"s");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_rename(&path("big"), &path("tmp")).expect("renames");
+    bench.disk.user_rename(&path("small"), &path("big")).expect("renames");
+    bench.disk.user_rename(&path("tmp"), &path("small")).expect("renames");
+    let report = bench.run(Preset::Push);
+    assert_ok(&report);
+    assert_eq!((report.moved, report.uploaded, report.uploaded_bytes), (1, 1, 1), "{report:#?}");
+    assert_eq!(bench.objects()[0].1, "s");
+    assert_eq!(bench.objects()[1].1.len(), 10_000);
+    assert_quiet(&bench, Preset::Push);
+}
+
+#[test]
+fn a_rename_over_and_a_chain_send_nothing() {
+    let bench = Bench::new();
+    for (name, content) in [("a", "AAAA"), ("b", "BBBB"), ("c", "CCCC"), ("x", "X")] {
+        bench.write(name, content.as_bytes());
+    }
+    assert_ok(&bench.run(Preset::SyncDelete));
+    bench.disk.user_rename(&path("b"), &path("c")).expect("renames over");
+    bench.disk.user_rename(&path("a"), &path("b")).expect("renames");
+    let report = bench.run(Preset::SyncDelete);
+    assert_ok(&report);
+    assert_eq!((report.moved, report.uploaded), (2, 0), "{report:#?}");
+    assert_eq!(bench.objects(), pairs(&[("b", "AAAA"), ("c", "BBBB"), ("x", "X")]));
+    assert_quiet(&bench, Preset::SyncDelete);
+}
+
+#[test]
+fn a_touch_or_a_chmod_sends_no_body() {
+    let bench = Bench::new();
+    bench.write("a", b"content");
+    assert_ok(&bench.run(Preset::Push));
+    let before = bench.requests.snapshot();
+    bench.disk.user_chmod(&path("a"), 0o600).expect("changes");
+    let report = bench.run(Preset::Push);
+    assert_ok(&report);
+    assert_eq!((report.metas, report.uploaded), (1, 0), "{report:#?}");
+    assert_eq!(bench.requests.snapshot().bytes_up, before.bytes_up);
+    assert_quiet(&bench, Preset::Push);
+    let other = bench.second("desktop");
+    assert_ok(&other.run(Preset::Restore));
+    assert_eq!(other.disk.user_stat(&path("a")).expect("there").mode, 0o600);
+}
+
+#[test]
+fn two_devices_on_one_bucket() {
+    let laptop = Bench::new();
+    let desktop = laptop.second("desktop");
+    laptop.write("d/a", b"one");
+    laptop.write("d/b", b"two");
+    laptop.write("keep", b"keep");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    assert_ok(&desktop.run(Preset::TwoWay));
+    assert_eq!(desktop.files(), laptop.files());
+
+    // A rename there costs nothing here.
+    laptop.disk.user_rename(&path("d/a"), &path("d/c")).expect("renames");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    let report = desktop.run(Preset::TwoWay);
+    assert_ok(&report);
+    assert_eq!((report.reused, report.downloaded_bytes, report.deleted_here), (1, 0, 1), "{report:#?}");
+    assert_eq!(desktop.files(), laptop.files());
+
+    // Edits on both sides keep both.
+    laptop.write("keep", b"from the laptop");
+    desktop.write("keep", b"from the desktop");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    let report = desktop.run(Preset::TwoWay);
+    assert_ok(&report);
+    assert_eq!(report.kept_both, 1, "{report:#?}");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    assert_eq!(desktop.files(), laptop.files());
+    let contents: Vec<String> = laptop.files().into_iter().map(|(_, content)| content).collect();
+    assert!(contents.contains(&"from the laptop".to_owned()) && contents.contains(&"from the desktop".to_owned()));
+
+    // Deletions travel, and an emptied folder goes with them.
+    laptop.disk.user_remove(&path("d")).expect("removes");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    assert_ok(&desktop.run(Preset::TwoWay));
+    assert_eq!(desktop.files(), laptop.files());
+    assert_quiet(&laptop, Preset::TwoWay);
+    assert_quiet(&desktop, Preset::TwoWay);
+}
+
+#[test]
+fn an_emptied_folder_stops_the_run() {
+    let bench = Bench::new();
+    bench.write("a", b"one");
+    bench.write("b", b"two");
+    assert_ok(&bench.run(Preset::SyncDelete));
+    bench.disk.user_remove(&path("a")).expect("removes");
+    bench.disk.user_remove(&path("b")).expect("removes");
+    let report = bench.run(Preset::SyncDelete);
+    assert_eq!(report.ending(), Ending::SafetyStop);
+    assert_eq!(bench.objects().len(), 2);
+    let report = bench.run_with(Preset::SyncDelete, |settings| settings.confirm_deletes = true);
+    assert_ok(&report);
+    assert_eq!(bench.objects().len(), 0);
+}
+
+#[test]
+fn an_unmounted_root_stops_the_run() {
+    let bench = Bench::new();
+    bench.write("a", b"one");
+    assert_ok(&bench.run(Preset::Mirror));
+    bench.disk.set_unmounted(true);
+    let before = bench.requests.snapshot();
+    assert_eq!(bench.run_with(Preset::Mirror, |settings| settings.confirm_deletes = true).ending(), Ending::SafetyStop);
+    assert_eq!(bench.requests.snapshot().delete, before.delete);
+    bench.disk.set_unmounted(false);
+    assert_ok(&bench.run(Preset::Mirror));
+    assert_eq!(bench.objects().len(), 1);
+}
+
+#[test]
+fn what_is_the_same_is_adopted_without_sending() {
+    let bench = Bench::new();
+    bench.write("a", b"same on both sides");
+    bench.put("a", "same on both sides");
+    let report = bench.run(Preset::Push);
+    assert_ok(&report);
+    assert_eq!((report.adopted, report.uploaded), (1, 0), "{report:#?}");
+    assert_eq!(bench.requests.snapshot().head, 0, "the ETag proves it");
+    assert_quiet(&bench, Preset::Push);
+}
+
+#[test]
+fn a_mirror_makes_the_bucket_like_the_folder() {
+    let bench = Bench::new();
+    for number in 0..10 {
+        bench.write(&format!("f{number}"), b"x");
+    }
+    bench.put("stray", "only there");
+    bench.put("f0", "other bytes");
+    let report = bench.run(Preset::Mirror);
+    assert_ok(&report);
+    assert_eq!(bench.objects().len(), 10);
+    assert_eq!(bench.objects()[0].1, "x");
+    assert_eq!(report.deleted_there, 1);
+    assert_quiet(&bench, Preset::Mirror);
+}
+
+#[test]
+fn a_restore_leaves_what_differs_unless_told() {
+    let bench = Bench::new();
+    bench.put("a", "theirs");
+    bench.write("a", b"ours");
+    let report = bench.run(Preset::Restore);
+    assert_eq!(report.ending(), Ending::Partial, "{report:#?}");
+    assert_eq!(bench.files(), pairs(&[("a", "ours")]));
+    let report = bench.run(Preset::RestoreOverwrite);
+    assert_ok(&report);
+    assert_eq!(bench.files(), pairs(&[("a", "theirs")]));
+    let trashed = bench.disk.tree().into_iter().any(|(path, node)| path.is_reserved() && node.bytes == b"ours");
+    assert!(trashed, "what was replaced is in the trash");
+}
