@@ -201,8 +201,11 @@ impl Client {
             Some(Ok(response)) => response,
             Some(Err(error)) => return Err(failed(&error, request, &url)),
             None => {
+                // A body that was never asked for never left.
+                let unsent = !request.body.is_empty() && moved.load(Ordering::Relaxed) == 0;
+                let kind = if unsent { ErrorKind::Transient } else { request.effect.lost() };
                 let text = format!("{url} said nothing for {} s", request.patience.as_secs());
-                return Err(Error::new(request.effect.lost(), request.op, text));
+                return Err(Error::new(kind, request.op, text));
             }
         };
         self.learn_time(response.headers());

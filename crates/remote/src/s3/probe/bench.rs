@@ -4,6 +4,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::S3;
+use crate::s3::address::decoded;
 use crate::s3::client::Request;
 use crate::s3::headers::{self, quoted, unquoted};
 use crate::s3::refusal::Effect;
@@ -196,7 +197,12 @@ impl<'a> Bench<'a> {
                 first_error.get_or_insert(error);
             }
         }
-        for (key, version) in &self.versions {
+        // A deletion in a batch leaves a marker that only a listing knows.
+        let kept = match self.versions.is_empty() {
+            true => Vec::new(),
+            false => self.list_versions().await.unwrap_or_else(|_| self.versions.clone()),
+        };
+        for (key, version) in &kept {
             // Who may not delete versions leaves them to the bucket's own rules.
             let _ = self.wipe(key, Some(version)).await;
         }
@@ -209,6 +215,29 @@ impl<'a> Bench<'a> {
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+
+    /// Every version and marker below our stem.
+    async fn list_versions(&self) -> Result<Vec<(Key, String)>> {
+        let mut request = Request::reading("probe", Method::GET, None, "s3:ListBucketVersions");
+        let stem = self.stem();
+        request.query = vec![("versions", ""), ("prefix", &stem), ("encoding-type", "url")];
+        let body = self.s3.client.send(&request).await?.bytes().await?;
+        let (mut key, mut found) = (String::new(), Vec::new());
+        let walked = walk(&body, |path, step| {
+            let Step::Close(text) = step else { return };
+            match path.split_once('/') {
+                Some((_, "Version/Key" | "DeleteMarker/Key")) => key = decoded(text).unwrap_or_default(),
+                Some((_, "Version/VersionId" | "DeleteMarker/VersionId")) => {
+                    found.push((Key::new(key.as_str()), text.to_owned()));
+                }
+                _ => {}
+            }
+        });
+        walked.map_err(|why| Error::new(ErrorKind::Other, "probe", why))?;
+        // A server that ignores the prefix lists what is not ours to remove.
+        found.retain(|(key, _)| key.as_str().starts_with(&stem));
+        Ok(found)
     }
 
     async fn wipe(&self, key: &Key, version: Option<&str>) -> Result<()> {
