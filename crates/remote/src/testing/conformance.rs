@@ -139,6 +139,7 @@ const CASES: &[(&str, Case)] = cases![
     keys::list_pages_and_ends,
     keys::list_while_writing,
     keys::ordinary_names,
+    keys::spelling_twins,
     keys::difficult_names,
     keys::control_characters,
     keys::folder_marker_beside_children,
