@@ -37,6 +37,8 @@ pub use error::{Error, ErrorKind, Result};
 pub trait Remote: Send + Sync {
     /// What this place can do, of what is `needed`. Probes by writing where it has
     /// to, so it may need permission to write; answers it already knows are free.
+    /// A condition it has answered "no" to is from then on not obeyed and no reason to
+    /// refuse either: `layer/condition.rs` makes up for it.
     async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities>;
 
     /// One page of the objects whose key begins with `prefix`, in ascending order
