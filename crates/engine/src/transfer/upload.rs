@@ -121,7 +121,7 @@ impl Carrier<'_> {
     pub(super) async fn check_here(&self, step: &Step) -> Result<(), Fate> {
         let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
         if let (None, Some(stat)) = (&step.here, &stat)
-            && self.is_other_key(step, stat.node)
+            && (self.is_other_key(step, stat.node) || self.is_twin(step).await)
         {
             return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
         }
@@ -134,6 +134,13 @@ impl Carrier<'_> {
             _ => false,
         };
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
+    }
+
+    /// Whether the disk takes another name for this one, as where case does not count.
+    async fn is_twin(&self, step: &Step) -> bool {
+        let Some(parent) = step.path.parent() else { return false };
+        let items = self.pair.disk.read_dir(&parent).await;
+        items.is_ok_and(|items| items.iter().all(|item| item.name != step.path.name().as_bytes()))
     }
 
     fn is_other_key(&self, step: &Step, node: Node) -> bool {

@@ -73,11 +73,11 @@ impl Stage {
         }
         self.history.acts += 1;
         self.clockwork.advance(Duration::from_nanos(1));
-        let before = self.seen(place);
+        let (before, all_before) = (self.seen(place), self.held(place));
         work(self);
-        let after = self.seen(place);
+        let (after, all_after) = (self.seen(place), self.held(place));
         self.note_deletions(place, &before, &after);
-        self.books.ledger(|ledger| ledger.observe(&before, &after, false));
+        self.books.ledger(|ledger| ledger.observe(&all_before, &all_after, false));
         self.clockwork.advance(Duration::from_nanos(1));
     }
 
@@ -209,14 +209,14 @@ impl Stage {
         let objects = self.objects();
         for (key, bytes) in before {
             let gone = !after.contains_key(key) && !after.values().any(|kept| kept == bytes) && !bytes.is_empty();
-            if gone && objects.get(key) == Some(bytes) && self.all_agree(key, bytes) {
+            if gone && objects.get(key) == Some(bytes) && self.all_agree(place, key, bytes) {
                 self.history.deleted.push((place, key.clone(), bytes.clone()));
             }
         }
     }
 
     /// Whether every device either agreed on these bytes or has never seen them.
-    fn all_agree(&self, key: &str, bytes: &[u8]) -> bool {
+    fn all_agree(&self, actor: usize, key: &str, bytes: &[u8]) -> bool {
         let digest = Digest::of(bytes);
         (0..self.devices.len()).all(|place| {
             let Ok(state) = State::in_memory(Some(&self.devices[place].state_name)) else { return false };
@@ -227,7 +227,7 @@ impl Stage {
                 row.standing == Standing::Agreed && row.digest == Some(digest) && as_there
             });
             let unknown = !self.everything(place).iter().any(|(_, other)| other == bytes);
-            agreed || (unknown && self.devices[place].mounted)
+            agreed || (unknown && place != actor && self.devices[place].mounted)
         })
     }
 

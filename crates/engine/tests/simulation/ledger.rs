@@ -58,6 +58,13 @@ impl Ledger {
                 self.versions.len() - 1
             });
             self.versions[place].meant.insert(key.clone());
+            // What was put aside may yet come back to where it was.
+            if let Some(earlier) = before.get(key).and_then(|bytes| self.by_bytes.get(bytes)) {
+                let meant = self.versions[*earlier].meant.clone();
+                if key.starts_with(".tidelock") || key.contains("/.tidelock") {
+                    self.versions[place].meant.extend(meant);
+                }
+            }
         }
         let kept: BTreeSet<&Vec<u8>> = after.values().collect();
         for bytes in before.values().filter(|bytes| !kept.contains(bytes)) {
