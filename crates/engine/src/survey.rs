@@ -158,6 +158,9 @@ impl Join<'_> {
         let Some((key, path, kind)) = self.identify(base.as_ref(), here.as_ref(), there.as_ref()) else {
             return Ok(());
         };
+        if self.listing.as_mut().is_some_and(|listing| listing.is_occupied(&key)) {
+            return Ok(());
+        }
         if here.is_none() && self.scan.rules().verdict_for_path(&path, kind == Kind::Dir).is_excluded() {
             return self.lapse(base, key, path, kind);
         }

@@ -43,7 +43,10 @@ impl Stage {
             }
             Op::OldState(place) if *place < devices => self.old_state(*place),
             Op::Outage(place, requests) if *place < devices => self.devices[*place].fate.outage(*requests),
-            Op::Jump(by_s) => self.clockwork.jump(*by_s),
+            Op::Jump(by_s) => {
+                self.history.set_back_s -= (*by_s).min(0);
+                self.clockwork.jump(*by_s);
+            }
             Op::Prune(place, path) if *place < devices => self.prune(*place, path),
             Op::Know(place) if *place < devices => self.know(*place),
             Op::Mode(place, policy) if *place < devices => {

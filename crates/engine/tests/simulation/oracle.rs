@@ -106,6 +106,8 @@ fn replaces_here(policy: &Policy) -> bool {
 pub fn settle(stage: &mut Stage) {
     stage.until_idle();
     check_sound(stage, "when all was idle");
+    // Times from the future have come to pass.
+    stage.clockwork.jump(stage.history.set_back_s);
     for place in 0..stage.devices.len() {
         stage.devices[place].fate.calm();
         if !stage.devices[place].mounted {
@@ -324,6 +326,9 @@ fn visible(stage: &Stage) {
     let mut seen: BTreeSet<Vec<u8>> = stage.objects().into_values().collect();
     for place in 0..stage.devices.len() {
         seen.extend(stage.seen(place).into_values());
+        stage.devices[place].disk.set_unmounted(true);
+        seen.extend(stage.seen(place).into_values());
+        stage.devices[place].disk.set_unmounted(false);
     }
     let hidden = stage.books.ledger(|ledger| {
         let versions = ledger.versions.iter().filter(|version| !version.released && !version.bytes.is_empty());

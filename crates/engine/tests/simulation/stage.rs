@@ -87,6 +87,8 @@ pub struct History {
     pub state_lost: bool,
     /// Something was kept beside, and said so.
     pub kept_beside: bool,
+    /// By how much the clock was set back.
+    pub set_back_s: i64,
     /// Every policy that ever ruled a device.
     pub policies: Vec<Policy>,
     /// How often a user or somebody else did something.
