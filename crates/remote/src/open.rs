@@ -141,10 +141,11 @@ mod tests {
             [("aws", Profile::aws()), ("refusing", Profile::refusing()), ("ignoring", Profile::ignoring())]
         {
             let (world, _) = world(1);
-            let memory = Memory::new(profile, world.clone());
+            let memory = Memory::new(profile.with_mib(1 << 10), world.clone());
             let place: Arc<dyn Remote> = Arc::new(memory.clone());
             let opened = stack(place, "a/b", Capabilities::default(), &OpenOptions::default(), world.clone());
-            let report = block_on(conformance(|| opened.remote.clone(), &Settings::new(&world)));
+            let report =
+                block_on(conformance(|| opened.remote.clone(), &Settings { mib: 1 << 10, ..Settings::new(&world) }));
             println!("{name}: {report}");
             report.assert_clean();
             assert!(memory.snapshot().is_empty());

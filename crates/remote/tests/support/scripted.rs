@@ -70,6 +70,27 @@ pub fn serve(script: impl FnMut(&Seen) -> Act + Send + 'static) -> Scripted {
     Scripted { url, seen }
 }
 
+/// A proxy that connects whoever says CONNECT with `target`, whatever they ask for.
+pub fn tunnel(target: &str) -> Scripted {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("bound"));
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let (record, target) = (seen.clone(), target.to_owned());
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let Ok(mut here) = stream else { return };
+            let request = read(&mut BufReader::new(here.try_clone().expect("cloned"))).expect("a request");
+            record.lock().expect("unpoisoned").push(request);
+            let mut there = TcpStream::connect(&target).expect("the target is up");
+            here.write_all(b"HTTP/1.1 200 Connected\r\n\r\n").expect("answered");
+            let (mut from, mut to) = (here.try_clone().expect("cloned"), there.try_clone().expect("cloned"));
+            std::thread::spawn(move || std::io::copy(&mut from, &mut to));
+            std::thread::spawn(move || std::io::copy(&mut there, &mut here));
+        }
+    });
+    Scripted { url, seen }
+}
+
 fn converse(stream: TcpStream, script: &Mutex<Script>, record: &Mutex<Vec<Seen>>) {
     let mut writer = stream.try_clone().expect("cloned");
     let mut reader = BufReader::new(stream);

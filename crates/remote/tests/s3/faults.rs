@@ -1,82 +1,6 @@
-//! The S3 remote and bad days: refusals, lost replies, broken bodies, redirects,
-//! clocks, proxies.
+//! Bad days: refusals, lost replies, broken bodies, redirects, wrong clocks.
 
-#[path = "support/scripted.rs"]
-mod scripted;
-
-use async_trait::async_trait;
-use bytes::Bytes;
-use futures::TryStreamExt;
-use scripted::{Act, Scripted, Seen, answer, error, raw, serve};
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex};
-use std::time::Duration;
-use tidelock_core::entry::RemoteStamp;
-use tidelock_core::path::Key;
-use tidelock_remote::s3::{self, CapabilityStore, Keys, S3, S3Options};
-use tidelock_remote::world::{Sleep, World};
-use tidelock_remote::{
-    Ability, Condition, Cursor, ErrorKind, ObjectMeta, Piece, Progress, Put, Remote, Result, Unwatched,
-};
-
-const SECRET: &str = "the-secret-that-nobody-may-see";
-const ETAG: (&str, &str) = ("ETag", "\"0123\"");
-
-/// Waits a thousandth as long as told.
-struct Hasty;
-
-#[async_trait]
-impl Sleep for Hasty {
-    async fn sleep(&self, duration: Duration) {
-        tokio::time::sleep(duration / 1000).await;
-    }
-}
-
-fn hasty() -> World {
-    World { sleep: Arc::new(Hasty), ..World::real() }
-}
-
-fn options(url: &str) -> S3Options {
-    S3Options {
-        endpoint: Some(url.to_owned()),
-        region: Some("us-east-1".to_owned()),
-        keys: Some(Keys { id: "AKIA".to_owned(), secret: SECRET.to_owned(), token: Some("token".to_owned()) }),
-        ..S3Options::default()
-    }
-}
-
-async fn open(server: &Scripted) -> S3 {
-    s3::open(World::real(), "tide", options(&server.url), None).await.expect("opens")
-}
-
-async fn open_hasty(server: &Scripted) -> S3 {
-    s3::open(hasty(), "tide", options(&server.url), None).await.expect("opens")
-}
-
-fn bytes_put(size: usize, condition: Condition) -> Put {
-    let source: Arc<dyn tidelock_remote::Source> = Arc::new(Bytes::from(vec![7; size]));
-    let recipe = vec![Piece::Bytes { source, offset: 0, size: size as u64 }];
-    Put { key: key(), recipe, meta: ObjectMeta::default(), storage_class: None, condition }
-}
-
-fn copy_put() -> Put {
-    let recipe = vec![Piece::CopyOf { key: Key::new("old"), stamp: stamp(), offset: 0, size: 5 }];
-    Put { key: key(), recipe, meta: ObjectMeta::default(), storage_class: None, condition: Condition::Absent }
-}
-
-fn key() -> Key {
-    Key::new("some/key")
-}
-
-fn stamp() -> RemoteStamp {
-    RemoteStamp { etag: "0123".to_owned(), size: 5, modified_s: None }
-}
-
-async fn kind_of_put(server: &Scripted, put: &Put) -> ErrorKind {
-    let error = open(server).await.put(put, &Unwatched).await.expect_err("refused");
-    assert!(!error.to_string().contains(SECRET) && !format!("{error:?}").contains(SECRET));
-    error.kind
-}
+use super::*;
 
 #[tokio::test]
 async fn refusals_have_kinds() {
@@ -225,11 +149,6 @@ async fn listings_are_checked() {
         let error = open(&server).await.list("in/", &Cursor::start()).await.expect_err("no listing");
         assert_eq!(error.kind, ErrorKind::Corrupt);
     }
-}
-
-fn scope(request: &Seen) -> String {
-    let text = request.header("authorization");
-    text.split("Credential=").nth(1).and_then(|rest| rest.split(',').next()).unwrap_or_default().to_owned()
 }
 
 #[tokio::test]
@@ -387,17 +306,6 @@ async fn a_failed_upload_is_given_up() {
     }
 }
 
-/// What is known of a place, given.
-struct Given(&'static str);
-
-impl CapabilityStore for Given {
-    fn load(&self, _place: &str) -> Option<String> {
-        let now_s = World::real().clock.wall_ns() / 1_000_000_000;
-        Some(self.0.replace("NOW", &now_s.to_string()))
-    }
-    fn save(&self, _place: &str, _text: &str) {}
-}
-
 async fn deletions(server: &Scripted, conditional: bool) -> Vec<Result<()>> {
     let given = match conditional {
         true => r#"{"found_s":NOW,"abilities":{"batch-delete-if-match":true}}"#,
@@ -484,105 +392,4 @@ async fn what_a_place_refuses_to_hear_is_not_said() {
     assert!(seen[0].header("x-amz-checksum-crc64nvme").is_empty() && !seen[0].header("content-md5").is_empty());
     let known = remote.capabilities(&[Ability::PutIfAbsent]).await.expect("known");
     assert_eq!((known.has(Ability::PutIfAbsent), server.seen().len()), (false, 2), "what is known is free");
-}
-
-/// Tests that need an environment of their own run themselves again in one.
-fn in_child(name: &str, variables: &[(&str, String)]) -> bool {
-    if std::env::var_os("TIDELOCK_CHILD").is_some() {
-        return true;
-    }
-    let program = std::env::current_exe().expect("known");
-    let mut command = std::process::Command::new(program);
-    command.args(["--exact", name, "--nocapture"]).env("TIDELOCK_CHILD", "1");
-    command.env_remove("NO_PROXY").env_remove("no_proxy");
-    let output = command.envs(variables.iter().map(|(name, value)| (name, value))).output().expect("runs");
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success() && text.contains("1 passed"), "{text}");
-    false
-}
-
-#[test]
-fn proxies_are_used() {
-    let server = serve(|request| match request.is("CONNECT") {
-        true => answer(407, &[], ""),
-        false => answer(200, &[ETAG], ""),
-    });
-    let proxy = server.url.replace("http://", "http://user:pass@");
-    let variables = [("HTTP_PROXY", proxy.clone()), ("HTTPS_PROXY", proxy)];
-    if in_child("proxies_are_used", &variables) {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(async {
-            let open = |url| s3::open(World::real(), "tide", options(url), None);
-            let remote = open("http://s3.invalid:81").await.expect("opens");
-            remote.put(&bytes_put(5, Condition::Absent), &Unwatched).await.expect("stored");
-            let remote = open("https://s3.invalid").await.expect("opens");
-            let refused = remote.head(&key()).await.expect_err("the proxy refuses");
-            assert_eq!(refused.kind, ErrorKind::Unreachable, "{refused}");
-            assert!(!refused.to_string().contains("pass"), "{refused}");
-        });
-        return;
-    }
-    let seen = server.seen();
-    assert!(seen[0].is("PUT http://s3.invalid:81/tide/some/key HTTP/1.1"), "{:?}", seen[0].line);
-    assert_eq!(seen[0].header("proxy-authorization"), "Basic dXNlcjpwYXNz");
-    let signed = blank_sha256(seen[0].header("x-amz-content-sha256"));
-    assert!(signed, "in the clear to another host, the signature covers the body");
-    assert!(seen[1].is("CONNECT s3.invalid:443"), "{:?}", seen[1].line);
-}
-
-fn blank_sha256(text: &str) -> bool {
-    text.len() == 64 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
-}
-
-#[test]
-fn settings_come_from_the_aws_files() {
-    let server = serve(|_| Act::Say(raw(200, &[], "<ListBucketResult/>")));
-    let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, text: &str| {
-        let path = folder.path().join(name);
-        std::fs::write(&path, text).expect("written");
-        path.display().to_string()
-    };
-    let config = format!(
-        "[profile sea]\nregion = ap-sea-1\nservices = mine\ns3 =\n  addressing_style = virtual\n\
-         [profile broken]\ns3 =\n  addressing_style = sideways\n\
-         [services mine]\ns3 =\n  endpoint_url = {}\n",
-        server.url.replace("127.0.0.1", "localhost")
-    );
-    let keys = "[sea]\naws_access_key_id = SEAKEY\naws_secret_access_key = s\n";
-    let variables = [
-        ("AWS_CONFIG_FILE", write("config", &config)),
-        ("AWS_SHARED_CREDENTIALS_FILE", write("credentials", keys)),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ];
-    if in_child("settings_come_from_the_aws_files", &variables) {
-        let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-        runtime.block_on(async {
-            let profile = |name: &str| S3Options { profile: Some(name.to_owned()), ..S3Options::default() };
-            let open = |options| s3::open(World::real(), "tide", options, None);
-            let error = open(profile("none")).await.err().expect("no such profile");
-            assert!(error.kind == ErrorKind::Config && error.message.contains("--profile"), "{error}");
-            let error = open(profile("broken")).await.err().expect("no region, and a wrong style");
-            assert!(error.kind == ErrorKind::Config && error.message.contains("--region"), "{error}");
-            let with_region = S3Options { region: Some("eu-west-1".to_owned()), ..profile("broken") };
-            let error = open(with_region).await.err().expect("a wrong style");
-            assert!(error.kind == ErrorKind::Config && error.message.contains("sideways"), "{error}");
-            let bad = S3Options { endpoint: Some("example.org".to_owned()), ..S3Options::default() };
-            assert_eq!(open(bad).await.err().expect("no scheme").kind, ErrorKind::Config);
-            let nobody = S3Options { endpoint: Some("http://127.0.0.1:1".to_owned()), ..S3Options::default() };
-            let error = open(nobody).await.expect("opens").head(&key()).await.expect_err("no credentials");
-            assert_eq!(error.kind, ErrorKind::Credentials, "{error}");
-            assert!(error.message.contains("AWS_ACCESS_KEY_ID"), "{error}");
-            // tide.localhost is this machine, if names below localhost are known here.
-            let listed = open(profile("sea")).await.expect("opens").list("", &Cursor::start()).await;
-            assert!(listed.is_ok() || listed.is_err_and(|error| error.message.contains("tide.localhost")));
-            let path = S3Options { path_style: Some(true), ..profile("sea") };
-            open(path).await.expect("opens").list("", &Cursor::start()).await.expect("lists");
-        });
-        return;
-    }
-    let seen = server.seen();
-    let last = seen.last().expect("a request came");
-    assert!(last.is("GET /tide?"), "{}", last.line);
-    assert!(scope(last).starts_with("SEAKEY/") && scope(last).contains("/ap-sea-1/s3/"), "{}", scope(last));
 }

@@ -1,0 +1,10 @@
+//! The planner in a model world: three trees, the real decisions, and effects that
+//! succeed. See ARCHITECTURE.md, "How it is proved".
+
+mod carry;
+mod exhaustive;
+mod laws;
+mod many;
+mod random;
+mod survey;
+mod world;
