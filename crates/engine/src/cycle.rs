@@ -26,7 +26,7 @@ use crate::transfer::Carrier;
 use crate::{owner, state};
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
-use tidelock_core::plan::{Problem, ProblemClass, Step, Totals};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_remote::Ability;
 
@@ -239,6 +239,9 @@ fn show(pair: &Pair, spool: &Spool<'_>, report: &mut Report) -> Result<(), Failu
     report.drift = report.planned.drift;
     report.conflicts = report.planned.conflicts;
     each_step(spool, |step| {
+        if step.action == Action::Conflict {
+            report.end(Ending::Conflicts);
+        }
         if !pair.settings.only_moves || step.action.is_rename() {
             pair.listener.hear(&Event::of_step(step));
         }

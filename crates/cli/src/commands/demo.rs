@@ -105,10 +105,10 @@ impl Stage {
         let files = u64::try_from(entries.len()).unwrap_or(u64::MAX);
         face.narrate(&format!("   {}, {}", count(files, "entry", "entries"), bytes(total)));
 
-        face.narrate("2. It is synced into an embedded store.");
-        let first = self.sync(&folder, Preset::Push).await?;
+        face.narrate("2. It is synced into an embedded store, with --delete: what is deleted here shall go there too.");
+        let first = self.sync(&folder).await?;
         face.narrate(&told(&first));
-        let again = self.sync(&folder, Preset::Push).await?;
+        let again = self.sync(&folder).await?;
         face.narrate("   Synced once more at once:");
         face.narrate(&told(&again));
         if again.report.changed_anything() {
@@ -120,8 +120,8 @@ impl Stage {
             face.narrate(&format!("   {}", shown(&what)));
         }
         let total: u64 = tree::read(&folder)?.values().map(|entry| entry.bytes).sum();
-        face.narrate("4. It is synced again, with --delete.");
-        let second = self.sync(&folder, Preset::SyncDelete).await?;
+        face.narrate("4. It is synced again.");
+        let second = self.sync(&folder).await?;
         face.narrate(&told(&second));
         let spared = total.saturating_sub(second.report.uploaded_bytes);
         face.narrate(&format!("   Of {} in the folder, {} were not sent again.", bytes(total), bytes(spared)));
@@ -153,7 +153,8 @@ impl Stage {
         Sides { local: local.to_owned(), remote, service: Service::default() }
     }
 
-    async fn sync(&self, folder: &Path, preset: Preset) -> Result<RunReply, Trouble> {
+    async fn sync(&self, folder: &Path) -> Result<RunReply, Trouble> {
+        let preset = Preset::SyncDelete;
         let request = Sync { sides: self.sides(folder), preset, options: Options::default() };
         self.ask(&Request::Sync(request)).await
     }
