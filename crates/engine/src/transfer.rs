@@ -220,7 +220,7 @@ impl<'a> Carrier<'a> {
 
     /// One step, by its action.
     pub(crate) async fn carry_out(&self, step: &Step) -> Fate {
-        if self.pair.settings.only_moves && !matches!(step.action, Action::Move { .. } | Action::DeleteMoved) {
+        if self.pair.settings.only_moves && !step.action.is_rename() {
             return Fate::Left;
         }
         match &step.action {
