@@ -78,7 +78,11 @@ impl Carrier<'_> {
         if self.pair.settings.only_moves && step.action != Action::DeleteMoved {
             return Err(Fate::Left);
         }
-        self.check_here(step).await?;
+        match self.check_here(step).await {
+            // A file where the folder was, or the reverse: this key's entry is gone.
+            Ok(()) | Err(Fate::Blocked(_)) => {}
+            Err(fate) => return Err(fate),
+        }
         if step.action == Action::DeleteMoved {
             let row = self.pair.state.row(&step.key).map_err(|error| Fate::Fatal(error.into()))?;
             if row.is_none_or(|row| row.moved_to.is_none()) {

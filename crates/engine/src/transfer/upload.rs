@@ -6,7 +6,7 @@
 //! sent as its marker, a link as its target.
 
 use super::bytes::FileBytes;
-use super::{Carrier, Fate, disk_fate, problem, remote_fate};
+use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
 use crate::pair::Pair;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
-use tidelock_core::names::Kind;
+use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::Key;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
@@ -116,9 +116,15 @@ impl Carrier<'_> {
         if expected { Ok(file) } else { Err(Fate::Stale) }
     }
 
-    /// Makes sure that the local side is as the step expects it.
+    /// Makes sure that the local side is as the step expects it. `Blocked` if nothing
+    /// was expected, and an entry of another kind, with a key of its own, is there.
     pub(super) async fn check_here(&self, step: &Step) -> Result<(), Fate> {
         let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
+        if let (None, Some(stat)) = (&step.here, &stat)
+            && self.is_other_key(step, stat.node)
+        {
+            return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
+        }
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
@@ -128,6 +134,16 @@ impl Carrier<'_> {
             _ => false,
         };
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
+    }
+
+    fn is_other_key(&self, step: &Step, node: Node) -> bool {
+        let kind = match node {
+            Node::File => Kind::File,
+            Node::Dir => Kind::Dir,
+            Node::Link => Kind::Link,
+            Node::Special => return false,
+        };
+        key_of(&step.path, kind, self.pair.settings.scan.links).is_ok_and(|key| key != step.key)
     }
 
     /// A write of a step's key, under a new attempt id, and the metadata as it will
