@@ -7,4 +7,5 @@ mod laws;
 mod many;
 mod random;
 mod survey;
+mod two;
 mod world;
