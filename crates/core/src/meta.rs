@@ -114,8 +114,8 @@ pub fn encode(attributes: &Attributes, format: MetaFormat) -> Encoded {
         put("uid", meta.uid.map(|uid| uid.to_string()));
         put("gid", meta.gid.map(|gid| gid.to_string()));
     }
+    put(DIGEST, digest.map(|digest| bound_digest(&digest, mtime.as_deref())));
     put("mtime", mtime);
-    put(DIGEST, digest.map(|digest| digest.to_string()));
     put(ATTEMPT, token(attempt.as_deref()));
     put(REPLACED, token(replaced.as_deref()));
     put("md5chksum", md5.map(|md5| escape::to_base64(&md5)));
@@ -163,11 +163,22 @@ pub fn decode(keys: &BTreeMap<String, String>) -> Attributes {
             xattrs: xattrs::read(&lower),
         },
         kind: mode.and_then(kind_of),
-        digest: get(DIGEST).and_then(Digest::parse),
+        digest: get(DIGEST).and_then(|text| unbound_digest(text, get("mtime"))),
         attempt: get(ATTEMPT).and_then(token_of),
         replaced: get(REPLACED).and_then(token_of),
         md5: get("md5chksum").and_then(escape::from_base64).and_then(|md5| md5.try_into().ok()).or(foreign.md5),
     }
+}
+
+/// Some programs keep our keys when they rewrite a body, but they set the time: a
+/// digest is worth something only beside the very time it was written with.
+fn bound_digest(digest: &Digest, mtime: Option<&str>) -> String {
+    mtime.map_or_else(|| digest.to_string(), |mtime| format!("{digest}@{mtime}"))
+}
+
+fn unbound_digest(text: &str, mtime: Option<&str>) -> Option<Digest> {
+    let (digest, then) = text.split_once('@').map_or((text, None), |(digest, then)| (digest, Some(then)));
+    Digest::parse(digest).filter(|_| then == mtime)
 }
 
 fn token_of(text: &str) -> Option<String> {

@@ -82,6 +82,17 @@ pub trait Disk: Send + Sync {
     /// still is the file with this id, else `Changed`. Returns what is there after.
     async fn set_meta(&self, path: &RelPath, id: FileId, meta: &Meta, scope: MetaScope) -> Result<Stat>;
 
+    /// The same, if what is at `path` has exactly this stamp; and the modification
+    /// time is only set if size and modification time are still those, since it
+    /// would hide what was written meanwhile.
+    async fn set_meta_unchanged(
+        &self,
+        path: &RelPath,
+        stamp: &LocalStamp,
+        meta: &Meta,
+        scope: MetaScope,
+    ) -> Result<Stat>;
+
     /// Makes the names in a folder durable.
     async fn sync_dir(&self, dir: &RelPath) -> Result<()>;
 }

@@ -72,6 +72,23 @@ pub enum Event {
         /// The row of the decision table.
         row: String,
     },
+    /// An object of a listing.
+    Object {
+        /// Its key.
+        key: String,
+        /// Its size.
+        bytes: u64,
+        /// Its entity tag.
+        etag: String,
+        /// When it was written, Unix seconds.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        modified_s: Option<i64>,
+        /// Its storage class, where that is not the usual one.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        storage_class: Option<String>,
+        /// Whether its bytes must be thawed before they can be read.
+        archived: bool,
+    },
     /// Something could not be done.
     Problem(Problem),
     /// Something a person should know.

@@ -36,6 +36,22 @@ pub enum Failure {
     /// The place lacks what this flow needs.
     #[error("{0}")]
     Unable(String),
+    /// Another run of the pair is going on.
+    #[error("{0}")]
+    Busy(String),
+    /// A saved plan no longer fits what it was made for.
+    #[error("{0}")]
+    Outdated(String),
+    /// A file of Tidelock's own, or a folder to be made, cannot be worked with.
+    #[error("{path}: {what}")]
+    Place {
+        /// The file.
+        path: String,
+        /// What sort of trouble it is.
+        kind: std::io::ErrorKind,
+        /// What the system said.
+        what: String,
+    },
     /// The listing cannot be had whole.
     #[error("the listing of the remote is not complete, so nothing was changed: {0}")]
     Listing(String),
@@ -48,11 +64,15 @@ impl Failure {
     /// How the run ends.
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) => Ending::SafetyStop,
+            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) => Ending::SafetyStop,
             Self::Root { .. } => Ending::NotFound,
             Self::Unable(_) => Ending::Config,
             Self::Remote(error) => ending_of(&error.kind),
+            Self::Busy(_) => Ending::Temporary,
+            Self::Place { kind: std::io::ErrorKind::PermissionDenied, .. } => Ending::Denied,
+            Self::Place { .. } => Ending::Failed,
             Self::State(error) if error.is_full() => Ending::Temporary,
+            Self::State(state::Error::Newer { .. }) => Ending::Config,
             Self::State(_) | Self::Listing(_) => Ending::Failed,
             Self::Interrupted => Ending::Interrupted,
         }

@@ -276,14 +276,12 @@ impl Installer {
         {
             return Ok(*stat);
         }
-        let returned = self.disk.rename(to, from).await;
-        match (seen, returned) {
-            // Back at its place; or gone from the new one as well, since somebody
-            // took it from there.
-            (Ok(_), Ok(())) | (Ok(None), Err(_)) => Err(InstallError::Stale),
-            (Err(error), Ok(())) => Err(error.into()),
-            _ => Err(InstallError::BothKept { kept: to.clone() }),
+        let returned = self.disk.rename(to, from).await.is_ok();
+        // If it is not there any more, it did go back, or somebody took it from there.
+        if !returned && !matches!(self.disk.stat(to).await, Ok(None)) {
+            return Err(InstallError::BothKept { kept: to.clone() });
         }
+        Err(seen.err().map_or(InstallError::Stale, InstallError::Disk))
     }
 
     /// Makes a folder, and those above it, with this metadata. `Stale` if something
@@ -304,9 +302,7 @@ impl Installer {
         Ok(Installed { stat, trashed: None, dirs: [vec![path.clone()], dirs_of(&made, path)?].concat() })
     }
 
-    /// Sets metadata on what is there, if it is as expected. Its change time is now,
-    /// so the stamp is racy: a write that fell into the same moment shows only to
-    /// whoever reads the bytes.
+    /// Sets metadata on what is there, if it is as expected.
     pub async fn set_meta_here(
         &self,
         path: &RelPath,
@@ -314,8 +310,13 @@ impl Installer {
         meta: &Meta,
         scope: MetaScope,
     ) -> Result<Stat> {
-        self.require(path, expected, true).await?;
-        match self.disk.set_meta(path, expected.file_id, meta, scope).await {
+        let seen = self.require(path, expected, true).await?;
+        // A folder's own stamp moves with every name in it and tells nothing.
+        let set = match seen.node {
+            Node::Dir => self.disk.set_meta(path, expected.file_id, meta, scope).await,
+            _ => self.disk.set_meta_unchanged(path, &seen.stamp, meta, scope).await,
+        };
+        match set {
             Err(error) if matches!(error.kind, ErrorKind::Changed | ErrorKind::NotFound) => Err(InstallError::Stale),
             Ok(stat) if stat.stamp.size != expected.size => Err(InstallError::Stale),
             other => Ok(other?),

@@ -7,6 +7,8 @@
 
 #![deny(unsafe_code)]
 
+pub mod api;
+mod commands;
 pub mod cycle;
 pub mod digest;
 pub mod disk;
@@ -17,6 +19,7 @@ pub mod listing;
 mod owner;
 pub mod pair;
 mod pairing;
+pub mod place;
 pub mod planted;
 pub mod record;
 pub mod report;

@@ -9,6 +9,7 @@ use crate::event::Listener;
 use crate::planted::Planted;
 use crate::scan::ScanOptions;
 use crate::state::State;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::filter::Rules;
@@ -18,7 +19,8 @@ use tidelock_remote::Remote;
 use tidelock_remote::world::World;
 
 /// Where absence there is read from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum RemoteCheck {
     /// From a complete listing.
     #[default]

@@ -109,10 +109,10 @@ impl State {
         Self::prepare(Connection::open(file)?)
     }
 
-    /// Opens an existing file for looking only.
+    /// Opens an existing file for looking only, and leaves no trace beside it.
     pub fn open_read_only(file: &Path) -> Result<Self> {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(file, flags)?;
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(uri(file), flags)?;
         schema::check_version(&connection)?;
         schema::tune(&connection)?;
         schema::open_spool(&connection)?;
@@ -313,6 +313,25 @@ impl State {
     pub fn spool(&self) -> Result<Spool<'_>> {
         Spool::start(self)
     }
+}
+
+/// The file as SQLite's URIs have it. Where no log lies beside it, nobody is
+/// writing, and it is read as it is: SQLite would otherwise leave an empty log.
+/// A run that begins meanwhile may make what is read here stale, or unreadable;
+/// who only looks can look again.
+fn uri(file: &Path) -> String {
+    let log = file.with_extension("sqlite-wal");
+    let mut uri = "file:".to_owned();
+    for byte in file.as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+            other => uri.push_str(&format!("%{other:02x}")),
+        }
+    }
+    if !log.exists() {
+        uri.push_str("?immutable=1");
+    }
+    uri
 }
 
 #[cfg(test)]

@@ -147,8 +147,13 @@ impl<'a> Carrier<'a> {
         let mut running = FuturesUnordered::new();
         let mut next = 1_i64;
         let mut ended = false;
+        let mut settled = Ok(());
         loop {
-            while !ended && running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
+            while settled.is_ok()
+                && !ended
+                && running.len() < self.pair.settings.concurrency
+                && !self.pair.is_interrupted()
+            {
                 let chain = self.spool.chain(next)?;
                 next += 1;
                 ended = chain.is_empty();
@@ -158,10 +163,10 @@ impl<'a> Carrier<'a> {
             }
             let Some(fates) = running.next().await else { break };
             for (step, fate) in fates {
-                self.settle(&step, fate, recorder, report, aftermath, blocked).await?;
+                settled = settled.and(self.settle(&step, fate, recorder, report, aftermath, blocked).await);
             }
         }
-        self.check_interrupt()
+        settled.and(self.check_interrupt())
     }
 
     async fn chain(&self, steps: Vec<(i64, Step)>) -> Vec<(Step, Fate)> {
@@ -187,8 +192,10 @@ impl<'a> Carrier<'a> {
         let mut waiting = VecDeque::new();
         let mut after = 0;
         let mut ended = false;
+        // What is under way is finished and recorded, even when the run is over.
+        let mut settled = Ok(());
         loop {
-            while running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
+            while settled.is_ok() && running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
                 if waiting.is_empty() && !ended {
                     let page = self.spool.steps(Phase::Write, after)?;
                     after = page.last().map_or(after, |(seq, _)| *seq);
@@ -202,9 +209,9 @@ impl<'a> Carrier<'a> {
                 });
             }
             let Some((step, fate)) = running.next().await else { break };
-            self.settle(&step, fate, recorder, report, aftermath, blocked).await?;
+            settled = settled.and(self.settle(&step, fate, recorder, report, aftermath, blocked).await);
         }
-        self.check_interrupt()
+        settled.and(self.check_interrupt())
     }
 
     pub(crate) fn check_interrupt(&self) -> Result<(), Failure> {
@@ -368,7 +375,7 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
             ProblemClass::Skipped,
             "a symbolic link or a mount stands where a folder was expected; nothing is written through it",
         )),
-        Kind::Denied | Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Denied, error.to_string())),
+        Kind::Denied | Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
         Kind::NoSpace => {
             Fate::Problem(problem(step, ProblemClass::Failed, format!("{error}; make room, then run again")))
         }

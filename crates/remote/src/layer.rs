@@ -13,7 +13,7 @@ pub mod scope;
 
 pub use condition::Emulated;
 pub use limit::Limit;
-pub use observe::{Counts, Observe, Requests};
+pub use observe::{Observe, RequestCounts, Requests};
 pub use readonly::ReadOnly;
 pub use retry::Retry;
 pub use scope::Scope;

@@ -37,6 +37,8 @@ pub use error::{Error, ErrorKind, Result};
 pub trait Remote: Send + Sync {
     /// What this place can do, of what is `needed`. Probes by writing where it has
     /// to, so it may need permission to write; answers it already knows are free.
+    /// A condition it has answered "no" to is from then on not obeyed and no reason to
+    /// refuse either: `layer/condition.rs` makes up for it.
     async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities>;
 
     /// One page of the objects whose key begins with `prefix`, in ascending order
@@ -60,7 +62,8 @@ pub trait Remote: Send + Sync {
     async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored>;
 
     /// Removes objects, each under its own condition. One answer per item, in the
-    /// same order. Removing what is absent is [`ErrorKind::NotFound`].
+    /// same order. Removing what is absent is [`ErrorKind::NotFound`] where the place
+    /// can tell; S3 without conditions cannot, and says it was done.
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>>;
 
     /// Gives up an upload that [`Progress::started`] once told of, freeing its

@@ -70,6 +70,12 @@ const WALLS: &[Wall] = &[
                 &["std::fs", "std::thread", "rustix::fs", "rustix::process", "tokio::task"],
                 "the real disk: the simulation puts disk/sim.rs in its place",
             ),
+            (
+                "place.rs",
+                &["std::fs", "std::process", "rustix::fs", "rustix::process"],
+                "where states, locks and this device's name live, outside every synced folder; the simulation is given \
+                 a state of its own",
+            ),
             ("disk/sys.rs", &["std::fs", "rustix::fs", "rustix::process"], "the system calls of the real disk"),
         ],
     },

@@ -288,18 +288,29 @@ impl Named {
     }
 }
 
+/// Longer patterns need memory of their own while they are matched.
+const FEW: usize = 64;
+
 /// Follows every way through the pattern at once: one flag for each token the
 /// match may stand at, and one for the end.
 fn run(tokens: &[Token], text: &str) -> bool {
-    let mut now = vec![false; tokens.len() + 1];
-    let mut next = now.clone();
-    stand(tokens, &mut now, 0);
+    let places = tokens.len() + 1;
+    if places <= FEW {
+        let (mut now, mut next) = ([false; FEW], [false; FEW]);
+        return match (now.get_mut(..places), next.get_mut(..places)) {
+            (Some(now), Some(next)) => run_in(tokens, text, now, next),
+            _ => false,
+        };
+    }
+    run_in(tokens, text, &mut vec![false; places], &mut vec![false; places])
+}
+
+fn run_in<'a>(tokens: &[Token], text: &str, mut now: &'a mut [bool], mut next: &'a mut [bool]) -> bool {
+    stand(tokens, now, 0);
     for c in text.chars() {
         next.fill(false);
-        for (at, token) in tokens.iter().enumerate() {
-            if !now.get(at).copied().unwrap_or(false) {
-                continue;
-            }
+        let mut alive = false;
+        for (at, (token, _)) in tokens.iter().zip(&*now).enumerate().filter(|(_, (_, here))| **here) {
             let (stays, goes_on) = match token {
                 Token::Char(wanted) => (false, *wanted == c),
                 Token::One => (false, c != '/'),
@@ -310,11 +321,15 @@ fn run(tokens: &[Token], text: &str) -> bool {
                 Token::InDirs => (true, c == '/'),
             };
             if stays {
-                stand(tokens, &mut next, at);
+                stand(tokens, next, at);
             }
             if goes_on {
-                stand(tokens, &mut next, at + 1);
+                stand(tokens, next, at + 1);
             }
+            alive |= stays || goes_on;
+        }
+        if !alive {
+            return false;
         }
         std::mem::swap(&mut now, &mut next);
     }

@@ -253,6 +253,8 @@ fn hostile_patterns_stay_cheap() {
     let deep = format!("{}b", "**/a*/".repeat(100));
     let set = |pattern: &str| RuleSet::new(Rules::new(vec![option(pattern, false)], vec![], true).expect("valid"));
     assert!(!set(&stars).verdict_for_path(&path(&"a".repeat(255)), false).is_excluded());
+    assert!(set(&"?".repeat(200)).verdict_for_path(&path(&"a".repeat(200)), false).is_excluded());
+    assert!(!set(&"?".repeat(200)).verdict_for_path(&path(&"a".repeat(199)), false).is_excluded());
     let long = vec!["aa"; 80].join("/");
     assert!(!set(&deep).verdict_for_path(&path(&long), false).is_excluded());
 }

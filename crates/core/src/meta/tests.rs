@@ -28,7 +28,7 @@ fn sample() -> Attributes {
 
 #[test]
 fn the_three_formats() {
-    let digest = Digest::of(b"x").to_string();
+    let digest = format!("{}@1700000000.123456789", Digest::of(b"x"));
     let ours = [
         ("tidelock-digest", &*digest),
         ("tidelock-attempt", "7f/12"),
@@ -42,6 +42,14 @@ fn the_three_formats() {
     assert_eq!(encode(&sample(), MetaFormat::Rclone).keys, with(&[&owner[..], &[("mode", "0100644")]].concat()));
     let s3fs = [("mode", "33188"), ("ctime", "1700000000.123456789"), ("atime", "1700000000.123456789")];
     assert_eq!(encode(&sample(), MetaFormat::S3fs).keys, with(&[&owner[..], &s3fs].concat()));
+}
+
+#[test]
+fn a_digest_is_worthless_beside_another_time() {
+    let mut keys = encode(&sample(), MetaFormat::S3fs).keys;
+    assert!(decode(&keys).digest.is_some());
+    keys.insert("mtime".into(), "1700000001.5".into());
+    assert_eq!(decode(&keys).digest, None);
 }
 
 #[test]

@@ -20,7 +20,7 @@ use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use tidelock_core::entry::{FileId, Meta};
+use tidelock_core::entry::{FileId, LocalStamp, Meta};
 use tidelock_core::path::{RelPath, TEMP_PREFIX};
 
 /// How many bytes of names are asked from the kernel at once.
@@ -195,6 +195,30 @@ impl Shared {
         Ok(items)
     }
 
+    fn set_meta(
+        &self,
+        path: &RelPath,
+        meta: &Meta,
+        scope: MetaScope,
+        unchanged: Option<&LocalStamp>,
+        is_meant: impl FnOnce(&LocalStamp) -> bool,
+    ) -> Result<Stat> {
+        let op = "set metadata";
+        self.with_handle(op, path, |handle| {
+            let fd = handle.fd();
+            let seen = sys::stat_fd(fd).map_err(|errno| error(op, path, errno))?;
+            if !is_meant(&sys::stamp_of(&seen)) {
+                return Err(Error::new(ErrorKind::Changed, op, path, "it is another file now"));
+            }
+            if sys::node_of(&seen) == Node::Special {
+                return Err(error(op, path, Errno::NXIO));
+            }
+            meta::set(handle, meta, scope, unchanged).map_err(|errno| error(op, path, errno))?;
+            let after = sys::stat_fd(fd).and_then(|seen| self.stat_from(&seen, || sys::filesystem_of(fd)));
+            after.map_err(|errno| error(op, path, errno))
+        })
+    }
+
     /// Calls `act` with a handle on what is at `path`, opened as openly as may be.
     fn with_handle<T>(&self, op: &'static str, path: &RelPath, act: impl FnOnce(Handle<'_>) -> Result<T>) -> Result<T> {
         match self.beneath.open(path, OFlags::RDONLY | OFlags::NONBLOCK) {
@@ -342,20 +366,17 @@ impl Disk for RealDisk {
     }
 
     async fn set_meta(&self, path: &RelPath, id: FileId, meta: &Meta, scope: MetaScope) -> Result<Stat> {
-        let op = "set metadata";
-        self.shared.with_handle(op, path, |handle| {
-            let fd = handle.fd();
-            let seen = sys::stat_fd(fd).map_err(|errno| error(op, path, errno))?;
-            if sys::stamp_of(&seen).file_id != id {
-                return Err(Error::new(ErrorKind::Changed, op, path, "it is another file now"));
-            }
-            if sys::node_of(&seen) == Node::Special {
-                return Err(error(op, path, Errno::NXIO));
-            }
-            meta::set(handle, meta, scope).map_err(|errno| error(op, path, errno))?;
-            let after = sys::stat_fd(fd).and_then(|seen| self.shared.stat_from(&seen, || sys::filesystem_of(fd)));
-            after.map_err(|errno| error(op, path, errno))
-        })
+        self.shared.set_meta(path, meta, scope, None, |seen| seen.file_id == id)
+    }
+
+    async fn set_meta_unchanged(
+        &self,
+        path: &RelPath,
+        stamp: &LocalStamp,
+        meta: &Meta,
+        scope: MetaScope,
+    ) -> Result<Stat> {
+        self.shared.set_meta(path, meta, scope, Some(stamp), |seen| seen == stamp)
     }
 
     async fn sync_dir(&self, dir: &RelPath) -> Result<()> {
@@ -412,7 +433,8 @@ impl WriteFile for RealWrite {
     }
 
     async fn set_meta(&mut self, meta: &Meta, scope: MetaScope) -> Result<()> {
-        meta::set(Handle::Open(self.fd.as_fd()), meta, scope).map_err(|errno| error("set metadata", &self.path, errno))
+        meta::set(Handle::Open(self.fd.as_fd()), meta, scope, None)
+            .map_err(|errno| error("set metadata", &self.path, errno))
     }
 
     async fn sync(&mut self) -> Result<()> {

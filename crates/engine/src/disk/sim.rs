@@ -11,7 +11,8 @@ mod faults;
 mod user;
 mod volume;
 
-pub use faults::{Chooser, Gate, GoodDay};
+use faults::Fault;
+pub use faults::{Ajar, Chooser, Gate, GoodDay};
 pub use user::{SimNode, UserFile, UserResult};
 pub use volume::InodeReuse;
 
@@ -20,7 +21,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use tidelock_core::entry::{FileId, Meta};
+use tidelock_core::entry::{FileId, LocalStamp, Meta};
 use tidelock_core::path::{RelPath, TEMP_PREFIX};
 use tidelock_remote::world::World;
 use volume::{Body, Outcome, Place, Serial, Volume};
@@ -72,7 +73,7 @@ impl SimDisk {
     /// An empty disk on which nothing fails.
     pub fn new(options: SimOptions, world: World) -> Self {
         let volume = Volume::new(options, world.clock.wall_ns());
-        Self { volume: Arc::new(Mutex::new(volume)), world, chooser: Arc::new(GoodDay), gate: Arc::new(GoodDay) }
+        Self { volume: Arc::new(Mutex::new(volume)), world, chooser: Arc::new(GoodDay), gate: Arc::new(Ajar) }
     }
 
     /// The same disk, seen by an engine whose chances and pauses these decide.
@@ -118,7 +119,8 @@ impl SimDisk {
     ) -> Result<T> {
         self.gate.pass(op.name).await;
         let outcome = match faults::fault(&*self.chooser, op.name, op.writes) {
-            Some(kind) => Err(kind),
+            Some(Fault::Refused(kind)) => Err(kind),
+            Some(Fault::Done) => effect(&mut self.lock(), self.now_ns()).and(Err(ErrorKind::Io)),
             None => effect(&mut self.lock(), self.now_ns()),
         };
         self.gate.pass(op.done).await;
@@ -332,6 +334,24 @@ impl Disk for SimDisk {
         self.call(writing!("set_meta"), path, |volume, now_ns| {
             let serial = volume.find(path)?;
             if volume.stat(serial).stamp.file_id != id {
+                return Err(ErrorKind::Changed);
+            }
+            set_attributes(volume, serial, meta, scope, now_ns);
+            Ok(volume.stat(serial))
+        })
+        .await
+    }
+
+    async fn set_meta_unchanged(
+        &self,
+        path: &RelPath,
+        stamp: &LocalStamp,
+        meta: &Meta,
+        scope: MetaScope,
+    ) -> Result<Stat> {
+        self.call(writing!("set_meta"), path, |volume, now_ns| {
+            let serial = volume.find(path)?;
+            if volume.stat(serial).stamp != *stamp {
                 return Err(ErrorKind::Changed);
             }
             set_attributes(volume, serial, meta, scope, now_ns);

@@ -271,6 +271,7 @@ pub(super) fn kind_of(errno: Errno) -> ErrorKind {
         Errno::XDEV => ErrorKind::CrossDevice,
         Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP | Errno::NAMETOOLONG | Errno::FBIG => ErrorKind::Unsupported,
         Errno::ROFS => ErrorKind::ReadOnly,
+        Errno::STALE => ErrorKind::Changed,
         _ => ErrorKind::Io,
     }
 }
@@ -292,6 +293,7 @@ pub(super) fn words_of(errno: Errno) -> String {
         Errno::NAMETOOLONG => "the name is too long for this file system",
         Errno::FBIG => "the file is too large for this file system",
         Errno::INVAL | Errno::NOSYS | Errno::OPNOTSUPP => "the file system cannot do this",
+        Errno::STALE => "it was changed meanwhile",
         Errno::ROFS => "the file system is read-only",
         Errno::IO => "the disk reported an input/output error",
         Errno::MFILE | Errno::NFILE => "too many files are open",

@@ -304,6 +304,10 @@ on_every_disk! {
         let wider = Meta { mode: Some(0o755), ..Meta::default() };
         let after = disk.set_meta(&p("a"), made.stamp.file_id, &wider, scope).await.expect("sets");
         assert_eq!(after.mode, 0o755);
+        let old = LocalStamp { change_ns: 1, ..after.stamp };
+        assert_eq!(kind(disk.set_meta_unchanged(&p("a"), &old, &meta, scope).await), Some(ErrorKind::Changed));
+        let after = disk.set_meta_unchanged(&p("a"), &after.stamp, &meta, scope).await.expect("sets");
+        assert_eq!((after.mode, after.stamp.mtime_ns), (0o751, -1_500_000_001));
         let other = FileId { inode: made.stamp.file_id.inode, birth_ns: made.stamp.file_id.birth_ns + 1 };
         assert_eq!(kind(disk.set_meta(&p("a"), other, &meta, scope).await), Some(ErrorKind::Changed));
     }
@@ -378,4 +382,36 @@ on_every_disk! {
         let stat = disk.stat(&RelPath::root()).await.expect("stats").expect("is there");
         assert_eq!((stat.stamp.file_id, stat.filesystem), (before.dir, before.filesystem));
     }
+}
+
+/// What was written meanwhile is not hidden by an older time.
+#[test]
+fn a_time_is_not_set_over_a_change() {
+    use super::sys::meta::{self, Handle};
+    use rustix::fd::AsFd;
+    let place = Real::new(false);
+    place.user_write("a", b"a");
+    let seen = block_on(place.disk().stat(&p("a"))).expect("stats").expect("is there").stamp;
+    place.user_write("a", b"longer");
+    let fd = rustix::fs::open(place.at("a"), rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty()).expect("opens");
+    let meta = Meta { mtime_ns: Some(3), ..Meta::default() };
+    let set = meta::set(Handle::Open(fd.as_fd()), &meta, MetaScope::default(), Some(&seen));
+    assert_eq!(set, Err(rustix::io::Errno::STALE));
+    assert_ne!(block_on(place.disk().stat(&p("a"))).expect("stats").expect("is there").stamp.mtime_ns, 3);
+}
+
+/// A file that its owner may not read is reached by its place alone.
+#[test]
+fn metadata_can_be_set_without_opening() {
+    use super::sys::meta::{self, Handle};
+    use rustix::fd::AsFd;
+    let place = Real::new(false);
+    place.user_write("a", b"a");
+    let fd = rustix::fs::open(place.at("a"), rustix::fs::OFlags::PATH, rustix::fs::Mode::empty()).expect("opens");
+    let xattrs = BTreeMap::from([("user.a".to_owned(), b"b".to_vec())]);
+    let meta = Meta { mtime_ns: Some(3), mode: Some(0o604), xattrs: Some(xattrs.clone()), ..Meta::default() };
+    meta::set(Handle::Place(fd.as_fd()), &meta, MetaScope::default(), None).expect("sets");
+    assert_eq!(meta::xattrs(Handle::Place(fd.as_fd())), Ok(xattrs));
+    let stat = block_on(place.disk().stat(&p("a"))).expect("stats").expect("is there");
+    assert_eq!((stat.mode, stat.stamp.mtime_ns), (0o604, 3));
 }

@@ -145,7 +145,12 @@ impl Carrier<'_> {
 
     /// Whether the object was written by a run of this device over what was agreed.
     fn is_our_own(&self, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
-        let (Some(attempt), Some(replaced)) = (&attributes.attempt, &attributes.replaced) else { return false };
+        // Without a digest that still holds, another program may have rewritten the
+        // body and kept our keys.
+        let (Some(attempt), Some(replaced), Some(_)) = (&attributes.attempt, &attributes.replaced, attributes.digest)
+        else {
+            return false;
+        };
         let Some((token, _)) = attempt.split_once('/') else { return false };
         let agreed = base
             .filter(|base| base.standing == Standing::Agreed)

@@ -104,19 +104,21 @@ impl Carrier<'_> {
     ) -> Result<(), Failure> {
         let mut waiting = VecDeque::from(steps);
         let mut running = FuturesUnordered::new();
+        let mut settled = Ok(());
         loop {
-            while running.len() < self.pair.settings.concurrency {
+            while settled.is_ok() && running.len() < self.pair.settings.concurrency {
                 let Some(step) = waiting.pop_front() else { break };
                 running.push(async move {
                     let fate = self.delete_file(&step).await;
                     (step, fate)
                 });
             }
-            let Some((step, fate)) = running.next().await else { return Ok(()) };
+            let Some((step, fate)) = running.next().await else { return settled };
             if matches!(fate, Fate::Done(_)) {
                 parents.extend(step.path.parent());
             }
-            self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+            let none = &mut VecDeque::new();
+            settled = settled.and(self.settle(&step, fate, recorder, report, aftermath, none).await);
         }
     }
 

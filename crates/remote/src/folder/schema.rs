@@ -127,11 +127,13 @@ pub(super) fn open(root: &Path, mode: OpenMode) -> Result<Connection> {
 }
 
 fn writer(root: &Path) -> rusqlite::Result<Connection> {
+    kill::point("open database");
     let connection = connect(root)?;
     connection.execute_batch(&format!(
         "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -16384;
-         PRAGMA wal_autocheckpoint = {};",
-        log::CHECKPOINT_PAGES
+         PRAGMA wal_autocheckpoint = {}; PRAGMA journal_size_limit = {};",
+        log::CHECKPOINT_PAGES,
+        log::LIMIT_BYTES
     ))?;
     Ok(connection)
 }

@@ -418,30 +418,6 @@ async fn a_copy_looks_again_when_its_origin_was_written_anew_with_the_same_bytes
 }
 
 #[tokio::test]
-async fn the_log_is_emptied_when_readers_let_it() {
-    let place = TempDir::new().unwrap();
-    let folder = create(place.path());
-    let log_bytes = || fs::metadata(place.path().join("store.sqlite-wal")).unwrap().len();
-    folder.put_bytes("first", &noise(1, 100), Condition::Absent).await.unwrap();
-    let reader = schema::reader(place.path()).unwrap();
-    reader.execute_batch("BEGIN; SELECT * FROM objects;").unwrap();
-    let bytes = noise(2, SMALL_BYTES);
-    let names: Vec<String> = (0..2 * log::LIMIT_BYTES / SMALL_BYTES as u64).map(|number| number.to_string()).collect();
-    let puts = names.iter().map(|name| folder.put_bytes(name, &bytes, Condition::Absent));
-    futures::future::try_join_all(puts).await.unwrap();
-    assert!(log_bytes() > log::LIMIT_BYTES, "a reader keeps it");
-    drop(reader);
-    // Each of these may be the one that finds it due; it is then, not before the answer.
-    for name in names {
-        if log_bytes() < log::LIMIT_BYTES {
-            return;
-        }
-        folder.put_bytes(&format!("more/{name}"), &bytes, Condition::Absent).await.unwrap();
-    }
-    panic!("the log has {} bytes", log_bytes());
-}
-
-#[tokio::test]
 async fn listings_come_in_pages_and_in_the_order_of_bytes() {
     let place = TempDir::new().unwrap();
     let folder = create(place.path());

@@ -66,6 +66,8 @@ impl Writer {
                 desk.carry_out(batch);
                 desk.log.tend(&desk.connection);
             }
+            // The last connection moves the log into the database.
+            kill::point("close database");
         };
         let thread = std::thread::Builder::new().name("folder-writer".to_owned()).spawn(work);
         let thread = thread.map_err(|error| failure::io("open", "cannot start the writer", error))?;

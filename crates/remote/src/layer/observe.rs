@@ -36,7 +36,7 @@ pub struct Requests {
 
 /// The counters at one moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
+pub struct RequestCounts {
     /// Pages of listings.
     pub list: u64,
     /// Looks at one object.
@@ -65,8 +65,8 @@ pub struct Counts {
 
 impl Requests {
     /// The counters now.
-    pub fn snapshot(&self) -> Counts {
-        Counts {
+    pub fn snapshot(&self) -> RequestCounts {
+        RequestCounts {
             list: self.list.load(Relaxed),
             head: self.head.load(Relaxed),
             get: self.get.load(Relaxed),
@@ -102,7 +102,7 @@ pub struct Observe {
 }
 
 impl Observe {
-    /// Counts what reaches `remote` in `requests`.
+    /// RequestCounts what reaches `remote` in `requests`.
     pub fn new(remote: Arc<dyn Remote>, requests: Arc<Requests>) -> Self {
         Self { remote, requests }
     }

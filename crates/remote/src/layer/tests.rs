@@ -16,6 +16,9 @@ use futures::executor::block_on;
 use std::sync::{Arc, Mutex};
 use tidelock_core::backoff::{Backoff, Budget};
 
+/// A mebibyte where its size does not matter.
+const MIB: usize = 1 << 10;
+
 fn key(text: &str) -> Key {
     Key::new(text)
 }
@@ -64,8 +67,8 @@ fn retrying(remote: Arc<dyn Remote>, requests: &Arc<Requests>, world: World) -> 
 #[test]
 fn every_layer_is_a_remote() {
     let (world, _) = world(1);
-    let memory = Arc::new(Memory::new(Profile::versioned(), world.clone()));
-    let bare = Arc::new(Memory::new(Profile::ignoring(), world.clone()));
+    let memory = Arc::new(Memory::new(Profile::versioned().with_mib(MIB), world.clone()));
+    let bare = Arc::new(Memory::new(Profile::ignoring().with_mib(MIB), world.clone()));
     let requests = Arc::new(Requests::default());
     let layers: [(&str, Arc<dyn Remote>); 6] = [
         ("scope", Arc::new(Scope::new(memory.clone(), "some/where"))),
@@ -76,7 +79,7 @@ fn every_layer_is_a_remote() {
         ("condition on nothing", Arc::new(Emulated::new(bare.clone()))),
     ];
     for (name, layer) in layers {
-        let report = block_on(conformance(|| layer.clone(), &Settings::new(&world)));
+        let report = block_on(conformance(|| layer.clone(), &Settings { mib: MIB, ..Settings::new(&world) }));
         println!("{name}: {report}");
         report.assert_clean();
         assert_eq!(report.not_offered.is_empty(), name != "condition on nothing", "{name}: {report}");
@@ -173,7 +176,7 @@ fn requests_and_bytes_are_counted() {
     block_on(observe.head(&key("a"))).expect("answers");
     let items = ["a", "none"].map(|name| (key(name), Condition::Matches(stored.stamp.clone())));
     block_on(observe.delete(&items));
-    let expected = Counts {
+    let expected = RequestCounts {
         list: 1,
         head: 1,
         get: 1,
@@ -184,7 +187,7 @@ fn requests_and_bytes_are_counted() {
         bytes_up: 50,
         bytes_down: 27,
         errors: 2,
-        ..Counts::default()
+        ..RequestCounts::default()
     };
     assert_eq!(requests.snapshot(), expected);
 }

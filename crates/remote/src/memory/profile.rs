@@ -125,6 +125,16 @@ impl Profile {
         self
     }
 
+    /// The same with limits on parts as if a mebibyte were so many bytes.
+    #[must_use]
+    pub fn with_mib(mut self, mib: usize) -> Self {
+        let mib = mib as u64;
+        self.single_max_bytes = 8 * mib;
+        self.part_bytes = 8 * mib;
+        self.part_min_bytes = 5 * mib;
+        self
+    }
+
     /// The same with part and page sizes of a few bytes and keys, so that small
     /// simulated files go through every path.
     #[must_use]

@@ -30,6 +30,10 @@ use tidelock_core::path::Key;
 
 /// How long nothing may move before a request is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+/// The same for bodies that a slow line may take long to carry after the last of
+/// their bytes went into the socket's buffer.
+const BODY_PATIENCE: Duration = Duration::from_secs(180);
+const LONG_BODY_BYTES: usize = 1 << 20;
 /// The same for requests that make the server move many bytes before it answers.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(600);
 /// A clock this far off is taken for the reason of a bare 403.
@@ -194,14 +198,20 @@ impl Client {
         let credentials = self.keyring.current().await?;
         let moved = Arc::new(AtomicU64::new(0));
         let outgoing = self.prepare(request, place, &credentials, &moved)?;
-        let answer = watched(&self.world, request.patience, &moved, self.http.request(outgoing)).await;
-        let url = place.endpoint.url();
+        let (scheme, host) = (outgoing.uri().scheme_str(), outgoing.uri().authority());
+        let url = format!("{}://{}", scheme.unwrap_or_default(), host.map_or("", |host| host.as_str()));
+        let long = request.body.len() >= LONG_BODY_BYTES;
+        let patience = if long { request.patience.max(BODY_PATIENCE) } else { request.patience };
+        let answer = watched(&self.world, patience, &moved, self.http.request(outgoing)).await;
         let response = match answer {
             Some(Ok(response)) => response,
             Some(Err(error)) => return Err(failed(&error, request, &url)),
             None => {
-                let text = format!("{url} said nothing for {} s", request.patience.as_secs());
-                return Err(Error::new(request.effect.lost(), request.op, text));
+                // A body that was never asked for never left.
+                let unsent = !request.body.is_empty() && moved.load(Ordering::Relaxed) == 0;
+                let kind = if unsent { ErrorKind::Transient } else { request.effect.lost() };
+                let text = format!("{url} said nothing for {} s", patience.as_secs());
+                return Err(Error::new(kind, request.op, text));
             }
         };
         self.learn_time(response.headers());
@@ -323,14 +333,13 @@ impl Client {
         false
     }
 
-    /// Remembers the bucket's region. Only Amazon's own host follows it; a given
-    /// endpoint stays the only one that ever sees a signature.
+    /// Remembers the bucket's region. Only Amazon's public hosts follow it; any
+    /// other endpoint stays the only one that ever sees a signature.
     fn move_to(&self, region: &str, from: &Place) {
-        let endpoint = if self.settings.custom_endpoint {
-            from.endpoint.clone()
-        } else {
-            Endpoint::amazon(region, self.settings.fips, self.settings.dual_stack)
-        };
+        let public = |region: &str| Endpoint::amazon(region, self.settings.fips, self.settings.dual_stack);
+        let global = from.endpoint.tls && from.endpoint.authority == "s3.amazonaws.com";
+        let follows = global || from.endpoint == public(&from.region);
+        let endpoint = if follows { public(region) } else { from.endpoint.clone() };
         let place = Place { endpoint, region: region.to_owned() };
         *self.place.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(place);
     }

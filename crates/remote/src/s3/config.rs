@@ -53,8 +53,6 @@ impl std::fmt::Debug for Keys {
 /// What the client works with.
 pub(super) struct Settings {
     pub(super) endpoint: Endpoint,
-    /// Whether the endpoint was given, so that no other host is ever talked to.
-    pub(super) custom_endpoint: bool,
     pub(super) fips: bool,
     pub(super) dual_stack: bool,
     pub(super) region: String,
@@ -80,7 +78,7 @@ impl Settings {
     pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<Self> {
         let profile = load_profile(options).await?;
         let ca_bundle = ca_bundle(&profile)?;
-        let config = load_chain(options, ca_bundle.as_ref()).await?;
+        let config = load_chain(options, &profile, ca_bundle.as_ref()).await?;
         let credentials = match &options.keys {
             Some(keys) => SharedCredentialsProvider::new(Credentials::new(
                 &keys.id,
@@ -93,22 +91,11 @@ impl Settings {
         };
         let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
         let given = endpoint(options, &config)?;
-        let custom_endpoint = given.is_some();
         let region = region(&config, given.as_ref())?;
         let endpoint = given.unwrap_or_else(|| Endpoint::amazon(&region, fips, dual_stack));
         let path_style = path_style(bucket, options, &profile, &endpoint)?;
         let sign_payload = s3_setting(&profile, "payload_signing_enabled").is_some_and(|value| value == "true");
-        Ok(Self {
-            endpoint,
-            custom_endpoint,
-            fips,
-            dual_stack,
-            region,
-            path_style,
-            sign_payload,
-            ca_bundle,
-            credentials,
-        })
+        Ok(Self { endpoint, fips, dual_stack, region, path_style, sign_payload, ca_bundle, credentials })
     }
 }
 
@@ -171,7 +158,7 @@ fn ca_bundle(profile: &ProfileSet) -> Result<Option<PathBuf>> {
     Ok(Some(path))
 }
 
-async fn load_chain(options: &S3Options, ca_bundle: Option<&PathBuf>) -> Result<SdkConfig> {
+async fn load_chain(options: &S3Options, profile: &ProfileSet, ca_bundle: Option<&PathBuf>) -> Result<SdkConfig> {
     let mut trust = tls::TrustStore::default();
     if let Some(path) = ca_bundle {
         let pem = std::fs::read(path).map_err(|error| config_error(format!("{}: {error}", path.display())))?;
@@ -195,10 +182,22 @@ async fn load_chain(options: &S3Options, ca_bundle: Option<&PathBuf>) -> Result<
     if let Some(profile) = &options.profile {
         loader = loader.profile_name(profile);
     }
-    if let Some(region) = &options.region {
-        loader = loader.region(Region::new(region.clone()));
+    if let Some(region) = options.region.clone().or_else(|| region_of_custom_endpoint(options, profile)) {
+        loader = loader.region(Region::new(region));
     }
     Ok(loader.load().await)
+}
+
+/// The region for an endpoint of one's own, if none is set anywhere: the chain
+/// would go on to ask the metadata service of a cloud that this is not.
+fn region_of_custom_endpoint(options: &S3Options, profile: &ProfileSet) -> Option<String> {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    let custom = options.endpoint.as_ref().is_some_and(|text| Endpoint::parse(text).is_ok_and(|found| !found.amazon))
+        || set("AWS_ENDPOINT_URL_S3")
+        || set("AWS_ENDPOINT_URL")
+        || profile.get("endpoint_url").is_some();
+    let known = set("AWS_REGION") || set("AWS_DEFAULT_REGION") || profile.get("region").is_some();
+    (custom && !known).then(|| "us-east-1".to_owned())
 }
 
 fn endpoint(options: &S3Options, config: &SdkConfig) -> Result<Option<Endpoint>> {

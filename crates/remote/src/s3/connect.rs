@@ -69,10 +69,11 @@ fn roots(ca_bundle: Option<&Path>) -> Result<RootCertStore> {
     let wrong = |why: String| {
         Error::new(ErrorKind::Config, "connect", format!("the CA bundle {} cannot be read: {why}", path.display()))
     };
-    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))? {
-        let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
-        roots.add(certificate).map_err(|error| wrong(error.to_string()))?;
-    }
+    let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+    let found: Vec<_> = found.collect::<std::result::Result<_, _>>().map_err(|error| wrong(error.to_string()))?;
+    // As with the system's own, a certificate of an unknown kind helps nobody and
+    // harms nobody.
+    roots.add_parsable_certificates(found);
     if roots.is_empty() {
         return Err(wrong("it holds no certificate".to_owned()));
     }
@@ -123,7 +124,7 @@ impl Service<Uri> for Route {
                 Err(format!("the proxy's scheme is {scheme}, and only http:// proxies are supported").into())
             });
         }
-        let name = format!("{}", proxy.uri().authority().map_or("the proxy", |found| found.as_str()));
+        let name = proxy.uri().authority().map_or("the proxy", |found| found.as_str()).to_owned();
         let failed = move |error: BoxError| -> BoxError { format!("the proxy {name} failed: {error}").into() };
         if to.scheme_str() == Some("https") {
             let mut tunnel = Tunnel::new(proxy.uri().clone(), self.tcp.clone());

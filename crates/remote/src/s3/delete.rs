@@ -13,7 +13,6 @@ use super::xml::{Step, escape_into, walk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Ability, Condition};
 use bytes::Bytes;
-use crc_fast::{CrcAlgorithm, checksum};
 use futures::{StreamExt, stream};
 use http::Method;
 use std::collections::{HashMap, HashSet};
@@ -114,10 +113,6 @@ impl S3 {
         // S3 wants a checksum here; every server knows this oldest one.
         request.header("content-md5", &content_md5(document.as_bytes()))?;
         request.header("content-type", "application/xml")?;
-        if self.sends_crc() {
-            let sum = checksum(CrcAlgorithm::Crc64Nvme, document.as_bytes());
-            request.header(super::headers::CRC64NVME, &super::headers::write_checksum(sum))?;
-        }
         request.body = Bytes::from(document);
         let body = self.client.send(&request).await?.bytes().await?;
         self.answers(&body)

@@ -13,7 +13,7 @@ use super::parts::Part;
 use super::put::seal;
 use super::xml::{Step, escape_into, walk};
 use crate::error::{Error, ErrorKind, Result};
-use crate::{Ability, Piece, Progress, Put, Stored};
+use crate::{Ability, Condition, Piece, Progress, Put, Stored};
 use bytes::Bytes;
 use crc_fast::{CrcAlgorithm, checksum_combine};
 use futures::StreamExt;
@@ -233,6 +233,7 @@ impl S3 {
     }
 
     async fn complete(&self, put: &Put, upload: &str, done: &[Done]) -> Result<Stored> {
+        self.look_first(put).await?;
         let mut request = Request::changing("put", Method::POST, Some(&put.key), "s3:PutObject");
         request.query = vec![("uploadId", upload)];
         request.patience = LONG_PATIENCE;
@@ -258,6 +259,25 @@ impl S3 {
         let written = self.document(reply, &request).await?;
         let stored = self.proof(put, written, version).await?;
         Ok(self.confirm(put, stored).await)
+    }
+
+    /// Where the place is known not to obey the condition, whoever asked looked
+    /// before the upload began, which may be hours ago: so look again. The moment
+    /// between this look and the end stays open, as the ability says.
+    async fn look_first(&self, put: &Put) -> Result<()> {
+        let (ability, wanted) = match &put.condition {
+            Condition::Absent => (Ability::PutIfAbsent, None),
+            Condition::Matches(stamp) => (Ability::PutIfMatch, Some(stamp.etag.as_str())),
+        };
+        if self.abilities.known(ability) != Some(false) {
+            return Ok(());
+        }
+        let found = self.look(&put.key).await?;
+        if found.as_ref().map(|object| object.stamp.etag.as_str()) == wanted {
+            return Ok(());
+        }
+        let text = "somebody else wrote the object while this upload was under way";
+        Err(Error::new(ErrorKind::Precondition, "put", text).on(&put.key))
     }
 
     /// Some servers show an object made of parts under another ETag than they said

@@ -48,6 +48,9 @@ pub struct Settings {
     /// The longest key the place takes below that, in bytes; S3's 1,024 less
     /// whatever comes before.
     pub key_max_bytes: usize,
+    /// What cases about uploads in parts take for a mebibyte. Less than 1 << 20
+    /// only for a place whose own limits are as much smaller.
+    pub mib: usize,
     /// Cases to leave out, by name, with the reason; they count as not offered.
     pub except: Vec<(String, String)>,
     /// Run only cases whose name contains this.
@@ -58,7 +61,7 @@ impl Settings {
     /// Everything, below a prefix of its own.
     pub fn new(world: &World) -> Self {
         let prefix = format!("conformance-{}/", world.token());
-        Self { key_max_bytes: 1000 - prefix.len(), prefix, except: Vec::new(), only: None }
+        Self { key_max_bytes: 1000 - prefix.len(), prefix, mib: 1 << 20, except: Vec::new(), only: None }
     }
 }
 
@@ -136,6 +139,7 @@ const CASES: &[(&str, Case)] = cases![
     keys::list_pages_and_ends,
     keys::list_while_writing,
     keys::ordinary_names,
+    keys::spelling_twins,
     keys::difficult_names,
     keys::control_characters,
     keys::folder_marker_beside_children,
@@ -210,6 +214,7 @@ async fn run(remote: Arc<dyn Remote>, name: &str, case: Case, settings: &Setting
         able,
         prefix: format!("{}{name}/", settings.prefix),
         key_max_bytes: settings.key_max_bytes - name.len() - 1,
+        mib: settings.mib,
     };
     let verdict = case(ctx.clone()).await;
     // Leave the place as it was found; what a failed case left may not go.
@@ -224,6 +229,7 @@ struct Ctx {
     able: Capabilities,
     prefix: String,
     key_max_bytes: usize,
+    mib: usize,
 }
 
 impl Ctx {

@@ -7,13 +7,15 @@
 
 mod choosers;
 mod local;
+mod parked;
 
 pub use choosers::{Script, Seeded};
-use local::{Detached, detach};
+use local::detach;
+use parked::{Parked, park};
 
 use crate::{
-    Ability, Capabilities, Condition, Cursor, Download, Error, ErrorKind, Object, Page, Progress, Put, Remote, Result,
-    Stored, Unwatched,
+    Ability, Capabilities, Condition, Cursor, Download, Error, ErrorKind, Object, Page, Piece, Progress, Put, Remote,
+    Result, Stored, Unwatched,
 };
 use async_trait::async_trait;
 use futures::{StreamExt as _, stream};
@@ -72,15 +74,19 @@ pub enum Fault {
     Cut,
     /// A bit of the body is another.
     Corrupt,
+    /// Done, and the place says that it failed inside.
+    Broken,
 }
 
 impl Fault {
     /// What can happen to an operation of this name; a choice is an index.
     pub fn of(what: &str) -> &'static [Fault] {
-        use Fault::{Busy, Corrupt, Cut, Items, Late, Lost, None, ShortPage, Transient, Twice, Unreachable, Vanished};
+        use Fault::{
+            Broken, Busy, Corrupt, Cut, Items, Late, Lost, None, ShortPage, Transient, Twice, Unreachable, Vanished,
+        };
         match what {
-            "put" => &[None, Lost, Late, Transient, Busy, Unreachable, Vanished, Twice],
-            "delete" => &[None, Lost, Late, Transient, Busy, Unreachable, Vanished, Twice, Items],
+            "put" => &[None, Lost, Late, Transient, Busy, Unreachable, Vanished, Twice, Broken],
+            "delete" => &[None, Lost, Late, Transient, Busy, Unreachable, Vanished, Twice, Broken, Items],
             "get" => &[None, Cut, Corrupt, Transient, Busy, Unreachable, Vanished],
             "list" => &[None, ShortPage, Transient, Busy, Unreachable, Vanished],
             "abandon" => &[None, Lost, Transient, Busy, Unreachable, Vanished],
@@ -91,7 +97,10 @@ impl Fault {
 
 /// A request the network still holds.
 enum Late {
-    Put(Detached),
+    /// A write at its last step.
+    Parked(Parked),
+    /// A write that has yet to do anything there.
+    Put(Put),
     Delete(Vec<(Key, Condition)>),
 }
 
@@ -138,7 +147,8 @@ impl Faulty {
     async fn arrive(&self, late: Late) {
         // Nobody waits for the answer any more.
         match late {
-            Late::Put(put) => drop(self.remote.put(&put.request(), &Unwatched).await),
+            Late::Parked(parked) => parked.arrive().await,
+            Late::Put(put) => drop(self.remote.put(&put, &Unwatched).await),
             Late::Delete(items) => drop(self.remote.delete(&items).await),
         }
     }
@@ -170,6 +180,26 @@ impl Faulty {
             _ => return Ok(fault),
         };
         Err(Error::new(kind, what, format!("injected: {fault:?}")))
+    }
+
+    /// A write whose reply does not come, because its end is yet to.
+    async fn hold(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
+        let bytes = request.recipe.iter().any(|piece| matches!(piece, Piece::Bytes { .. }));
+        let late = if bytes {
+            park(self.remote.clone(), request, progress).await?.map(Late::Parked)
+        } else {
+            Some(Late::Put(request.clone()))
+        };
+        self.held(|held| held.extend(late));
+        Err(lost("put"))
+    }
+
+    /// A write of which the network keeps a copy.
+    async fn double(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
+        let detached = detach(request, progress).await?;
+        let stored = self.remote.put(&detached, &local::OnlyUploads(progress)).await;
+        self.held(|held| held.push(Late::Put(detached)));
+        stored
     }
 
     async fn delete_some(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
@@ -222,6 +252,10 @@ impl Faulty {
     }
 }
 
+fn broken(what: &'static str) -> Error {
+    Error::new(ErrorKind::Transient, what, "injected: done, and called failed")
+}
+
 fn lost(what: &'static str) -> Error {
     Error::new(ErrorKind::OutcomeUnknown, what, "injected: no reply came")
 }
@@ -265,18 +299,18 @@ impl Remote for Faulty {
             self.gate.pass("put.done").await;
             return stored;
         }
-        // The bytes leave now, whenever they arrive; what fails on this side is
-        // told, whatever happens on the other.
-        let detached = detach(request, progress).await?;
-        let stored = match fault {
-            Fault::Late => Err(lost("put")),
-            _ => self.remote.put(&detached.request(), &local::OnlyUploads(progress)).await,
+        let answer = match fault {
+            Fault::Late => self.hold(request, progress).await,
+            Fault::Twice => self.double(request, progress).await,
+            // What fails on this side is told, whatever happens on the other.
+            _ => match self.remote.put(request, progress).await {
+                Err(error) if matches!(error.kind, ErrorKind::Source | ErrorKind::Other) => Err(error),
+                _ if fault == Fault::Broken => Err(broken("put")),
+                _ => Err(lost("put")),
+            },
         };
-        if matches!(fault, Fault::Late | Fault::Twice) {
-            self.held(|late| late.push(Late::Put(detached)));
-        }
         self.gate.pass("put.done").await;
-        if fault == Fault::Lost { Err(lost("put").on(&request.key)) } else { stored }
+        answer.map_err(|error| if error.key.is_some() { error } else { error.on(&request.key) })
     }
 
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
@@ -294,7 +328,11 @@ impl Remote for Faulty {
             self.held(|late| late.push(Late::Delete(items.to_vec())));
         }
         self.gate.pass("delete.done").await;
-        if fault == Fault::Lost { each(lost("delete")) } else { answers }
+        match fault {
+            Fault::Lost => each(lost("delete")),
+            Fault::Broken => each(broken("delete")),
+            _ => answers,
+        }
     }
 
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {

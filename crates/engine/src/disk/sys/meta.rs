@@ -5,13 +5,13 @@
 //! scope says so: set-id bits are masked, foreign attribute namespaces ignored, an
 //! owner that may not be given is left as it is.
 
-use super::{again, gate, node_of, stat_fd};
+use super::{again, gate, node_of, stamp_of, stat_fd};
 use crate::disk::{MetaScope, Node};
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::fs::{AtFlags, CWD, Gid, Mode, Timespec, Timestamps, UTIME_OMIT, Uid, XattrFlags};
 use rustix::io::{Errno, Result};
 use std::collections::BTreeMap;
-use tidelock_core::entry::Meta;
+use tidelock_core::entry::{LocalStamp, Meta};
 
 /// The only namespace of extended attributes that is read or written.
 const XATTR_NAMESPACE: &str = "user.";
@@ -41,8 +41,14 @@ impl Handle<'_> {
     }
 }
 
-/// Sets what `meta` knows: attributes, owner, mode and, last, times.
-pub(in crate::disk) fn set(handle: Handle<'_>, meta: &Meta, scope: MetaScope) -> Result<()> {
+/// Sets what `meta` knows: attributes, owner, mode and, last, times; those only if
+/// the content's stamp still is `unchanged`, where one is given, else `ESTALE`.
+pub(in crate::disk) fn set(
+    handle: Handle<'_>,
+    meta: &Meta,
+    scope: MetaScope,
+    unchanged: Option<&LocalStamp>,
+) -> Result<()> {
     let stat = stat_fd(handle.fd())?;
     let node = node_of(&stat);
     if let Some(wanted) = meta.xattrs.as_ref().filter(|_| matches!(node, Node::File | Node::Dir)) {
@@ -54,7 +60,14 @@ pub(in crate::disk) fn set(handle: Handle<'_>, meta: &Meta, scope: MetaScope) ->
     if let Some(mode) = meta.mode.filter(|_| node != Node::Link) {
         set_mode(handle, allowed_mode(mode, u32::from(stat.stx_mode), node, scope))?;
     }
-    meta.mtime_ns.map_or(Ok(()), |mtime_ns| set_mtime(handle, mtime_ns))
+    let Some(mtime_ns) = meta.mtime_ns else { return Ok(()) };
+    if let Some(expected) = unchanged {
+        let now = stamp_of(&stat_fd(handle.fd())?);
+        if (now.size, now.mtime_ns) != (expected.size, expected.mtime_ns) {
+            return Err(Errno::STALE);
+        }
+    }
+    set_mtime(handle, mtime_ns)
 }
 
 /// The mode that may be set. Without privilege a file loses its special bits,

@@ -1,7 +1,7 @@
 //! What the simulated disk alone can do: crash, forget, fail, fold and unmount.
 
 use super::*;
-use crate::disk::sim::{Chooser, GoodDay, InodeReuse};
+use crate::disk::sim::{Ajar, Chooser, InodeReuse};
 use std::sync::Mutex;
 
 fn disk(options: SimOptions) -> SimDisk {
@@ -80,7 +80,7 @@ fn a_folder_sync_keeps_what_came_before_it_and_no_more() {
 #[test]
 fn a_rename_survives_whole_or_not_at_all() {
     for kept in 0..4 {
-        let disk = disk(SimOptions::default()).with(Arc::new(Always("disk.crash.journal", kept)), Arc::new(GoodDay));
+        let disk = disk(SimOptions::default()).with(Arc::new(Always("disk.crash.journal", kept)), Arc::new(Ajar));
         block_on(async {
             write_new(&disk, "a", b"a").await;
             write_new(&disk, "b", b"b").await;
@@ -183,7 +183,7 @@ fn a_failed_sync_stays_failed() {
             u32::from(what == "disk.sync" && !std::mem::replace(&mut *done, true))
         }
     }
-    let disk = disk(SimOptions::default()).with(Arc::new(Once(Mutex::new(false))), Arc::new(GoodDay));
+    let disk = disk(SimOptions::default()).with(Arc::new(Once(Mutex::new(false))), Arc::new(Ajar));
     block_on(async {
         let mut file = disk.create(&p("a")).await.expect("creates");
         file.write(b"x").await.expect("writes");

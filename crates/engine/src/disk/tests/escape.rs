@@ -213,3 +213,68 @@ fn pipes_are_special_and_never_opened_for_long() {
     assert_eq!(block_on(place.disk().stat(&p("pipe"))).expect("stats").expect("is there").node, Node::Special);
     assert_eq!(kind(block_on(place.disk().open(&p("pipe")))), Some(ErrorKind::NotAFile));
 }
+
+/// A file system mounted below the root, gone again at the end.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn tmpfs(at: PathBuf) -> Self {
+        let done = std::process::Command::new("mount").args(["-t", "tmpfs", "none"]).arg(&at).status().expect("runs");
+        assert!(done.success());
+        Self(at)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Mounting needs root. Anybody else's run says so in the file that `make test`
+/// names, which counts as a skipped test and fails CI.
+fn is_root() -> bool {
+    if rustix::process::geteuid().is_root() {
+        return true;
+    }
+    if let Ok(file) = std::env::var("TIDELOCK_SKIPPED") {
+        std::fs::write(file, "mounts_are_crossed_only_when_told_to: needs root; run `sudo make test`\n")
+            .expect("writes");
+    }
+    false
+}
+
+#[test]
+fn mounts_are_crossed_only_when_told_to() {
+    if !is_root() {
+        return;
+    }
+    for walking in [false, true] {
+        let place = Real::new(walking);
+        place.user_mkdir("m");
+        let _mounted = Mounted::tmpfs(place.at("m"));
+        place.user_write("m/f", b"x");
+        place.user_write("spare", b"spare");
+        block_on(async {
+            let disk = place.disk();
+            let root = disk.root().await.expect("is there");
+            let mount = disk.stat(&p("m")).await.expect("stats").expect("is there");
+            assert!(mount.mount_point && mount.filesystem != root.filesystem);
+            let id = mount.stamp.file_id;
+            for (call, worked) in assault(disk, &p("m/f"), &p("spare"), id).await {
+                assert!(!worked, "{call} crossed the mount");
+            }
+            assert_eq!(kind(disk.read_dir(&p("m")).await), Some(ErrorKind::Escapes));
+            assert_eq!(kind(disk.stat(&p("m/f")).await), Some(ErrorKind::Escapes));
+            let options = RealOptions { cross_mounts: true, follow_links: false };
+            let crossing = RealDisk::open(place.folder.path(), options).expect("opens");
+            assert_eq!(read_all(&crossing, "m/f").await, b"x");
+            assert_eq!(crossing.stat(&p("m/f")).await.expect("stats").expect("is there").filesystem, mount.filesystem);
+            assert_eq!(kind(crossing.rename(&p("m/f"), &p("f")).await), Some(ErrorKind::CrossDevice));
+        });
+        // Mounting over the root itself shows another root.
+        let before = block_on(place.disk().root()).expect("is there");
+        let _over = Mounted::tmpfs(place.folder.path().to_owned());
+        assert_ne!(block_on(place.disk().root()).expect("is there").filesystem, before.filesystem);
+    }
+}

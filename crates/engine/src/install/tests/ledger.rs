@@ -1,6 +1,6 @@
 //! The user's side of a story, and the judge.
 
-use super::{Action, NEW, OLD, installer, p};
+use super::{Action, NEW, OLD, RETIMED_NS, installer, p};
 use crate::disk::Node;
 use crate::disk::sim::{Chooser, Gate, SimDisk, SimNode};
 use crate::install::{InstallError, Result};
@@ -63,27 +63,30 @@ impl Edit {
     }
 
     /// Does it, where there is something to do it to. Returns what was written.
-    fn apply(self, disk: &SimDisk, path: &RelPath) -> Option<Vec<u8>> {
+    fn apply(self, disk: &SimDisk, path: &RelPath, number: u32) -> Option<Vec<u8>> {
+        // As long as the old one, and never the same twice.
+        let text = format!("us{number:02}");
+        let own = text.as_bytes();
         let parent = path.parent().expect("below the root");
         let _ = match self {
             Self::Nothing => Ok(()),
-            Self::Rewrite => disk.user_write(path, b"usr!"),
+            Self::Rewrite => disk.user_write(path, own),
             Self::RewriteForged => {
                 let before = disk.user_stat(path).map(|stat| stat.stamp.mtime_ns);
-                disk.user_write(path, b"usr!").and_then(|()| disk.user_set_mtime(path, before.unwrap_or(1)))
+                disk.user_write(path, own).and_then(|()| disk.user_set_mtime(path, before.unwrap_or(1)))
             }
-            Self::Append => disk.user_append(path, b"+"),
-            Self::Replace => disk.user_replace(path, b"usr!"),
+            Self::Append => disk.user_append(path, own),
+            Self::Replace => disk.user_replace(path, own),
             Self::Remove => disk.user_remove(path),
-            Self::RemoveAndCreate => disk.user_remove(path).and_then(|()| disk.user_write(path, b"usr!")),
-            Self::RenameAway => disk.user_rename(path, &p("away")),
+            Self::RemoveAndCreate => disk.user_remove(path).and_then(|()| disk.user_write(path, own)),
+            Self::RenameAway => disk.user_rename(path, &p(&format!("away{number}"))),
             Self::RenameAwayAndCreate => {
-                disk.user_rename(path, &p("away")).and_then(|()| disk.user_write(path, b"usr!"))
+                disk.user_rename(path, &p(&format!("away{number}"))).and_then(|()| disk.user_write(path, own))
             }
             Self::ReplaceByFolder => disk
                 .user_remove(path)
                 .and_then(|()| disk.user_mkdir(path))
-                .and_then(|()| disk.user_write(&path.join("in").expect("valid"), b"usr!")),
+                .and_then(|()| disk.user_write(&path.join("in").expect("valid"), own)),
             Self::RenameFolder => disk.user_rename(&parent, &p("moved")),
             Self::Chmod => disk.user_chmod(path, 0o600),
         };
@@ -135,6 +138,12 @@ struct Ledger {
     new_given_up: bool,
     /// The user made the place something other than a file, or moved it.
     left: bool,
+    /// What the user last wrote at the place, if that was the last they did. Not if
+    /// the time was forged: into a file that was ours for an instant, that cannot be
+    /// told from nothing at all, and is found in the trash.
+    last_word: Option<Vec<u8>>,
+    /// And that was another file, not more of the one that was there.
+    last_is_another_file: bool,
     /// Something was wrong at a gate.
     complaint: Option<String>,
 }
@@ -143,39 +152,46 @@ struct Ledger {
 pub(super) struct Script {
     action: Action,
     disk: SimDisk,
-    edit: Option<(Edit, u32)>,
+    edits: Vec<(Edit, u32)>,
     die_at: Option<u32>,
     passed: Mutex<u32>,
     ledger: Mutex<Ledger>,
 }
 
 impl Script {
-    pub(super) fn new(action: Action, disk: SimDisk, edit: Option<(Edit, u32)>, die_at: Option<u32>) -> Self {
+    pub(super) fn new(action: Action, disk: SimDisk, edits: &[(Edit, u32)], die_at: Option<u32>) -> Self {
         let known = vec![OLD.to_vec(), NEW.to_vec(), b"bystander".to_vec()];
         let owed = vec![OLD.to_vec(), b"bystander".to_vec()];
         let ledger = Mutex::new(Ledger { owed, known, ..Ledger::default() });
-        Self { action, disk, edit, die_at, passed: Mutex::new(0), ledger }
+        Self { action, disk, edits: edits.to_vec(), die_at, passed: Mutex::new(0), ledger }
     }
 
     /// Whether all its events have happened.
     pub(super) fn is_over(&self) -> bool {
         let passed = *self.passed.lock().expect("not poisoned");
-        self.edit.is_none_or(|(_, at)| at < passed) && self.die_at.is_none_or(|at| at < passed)
+        self.edits.iter().all(|(_, at)| *at < passed) && self.die_at.is_none_or(|at| at < passed)
     }
 
-    fn happen(&self, edit: Edit) {
+    fn happen(&self, edit: Edit, number: u32) {
         let path = self.action.contested();
         let mut ledger = self.ledger.lock().expect("not poisoned");
-        let before = self.disk.user_read(&path);
+        let inside = path.join("in").expect("valid");
+        let before = self.disk.user_read(&path).or_else(|| self.disk.user_read(&inside));
         let was_there = self.disk.user_stat(&path).is_some();
-        let written = edit.apply(&self.disk, &path);
-        if let Some(seen) = before.filter(|_| edit.supersedes()) {
+        let written = edit.apply(&self.disk, &path, number);
+        if let Some(seen) =
+            before.filter(|_| edit.supersedes() && (written.is_some() || self.disk.user_stat(&path).is_none()))
+        {
             ledger.new_given_up |= seen == NEW;
             ledger.owed.retain(|owed| *owed != seen);
         }
         // Where nothing was, removing and renaming away do nothing.
         let needs_one = matches!(edit, Edit::RemoveAndCreate | Edit::RenameAwayAndCreate | Edit::ReplaceByFolder);
+        ledger.last_word = None;
         if let Some(written) = written.filter(|_| was_there || !needs_one) {
+            ledger.last_word =
+                Some(written.clone()).filter(|_| !matches!(edit, Edit::ReplaceByFolder | Edit::RewriteForged));
+            ledger.last_is_another_file = !matches!(edit, Edit::Rewrite | Edit::Append);
             ledger.owed.push(written.clone());
             ledger.known.push(written);
         }
@@ -199,15 +215,15 @@ impl Script {
 
 #[async_trait]
 impl Gate for Script {
-    async fn pass(&self, _what: &str) {
+    async fn pass(&self, _what: &'static str) {
         let number = {
             let mut passed = self.passed.lock().expect("not poisoned");
             *passed += 1;
             *passed - 1
         };
         self.look();
-        if let Some((edit, _)) = self.edit.filter(|(_, at)| *at == number) {
-            self.happen(edit);
+        for (edit, _) in self.edits.iter().filter(|(_, at)| *at == number) {
+            self.happen(*edit, number);
         }
         if self.die_at == Some(number) {
             std::future::pending::<()>().await;
@@ -227,9 +243,31 @@ pub(super) fn check(
     disk: &SimDisk,
     planted: Planted,
 ) -> std::result::Result<(), String> {
-    let ledger = script.ledger.lock().expect("not poisoned").clone();
-    if let Some(complaint) = ledger.complaint {
-        return Err(complaint);
+    check_survival(script, disk, planted)?;
+    let ledger = script.ledger.lock().expect("not poisoned");
+    judge_outcome(action, script, outcome, disk, &ledger)
+}
+
+/// The same after a call failed: then anything may be reported but success.
+pub(super) fn check_failure(
+    action: Action,
+    script: &Script,
+    outcome: Option<&Result<()>>,
+    disk: &SimDisk,
+) -> std::result::Result<(), String> {
+    check_survival(script, disk, Planted::default())?;
+    let ledger = script.ledger.lock().expect("not poisoned");
+    match outcome {
+        Some(Err(InstallError::Disk(_) | InstallError::Stale)) => Ok(()),
+        Some(Err(InstallError::BothKept { kept })) if disk.user_stat(kept).is_some() => Ok(()),
+        other => judge_outcome(action, script, other, disk, &ledger),
+    }
+}
+
+fn check_survival(script: &Script, disk: &SimDisk, planted: Planted) -> std::result::Result<(), String> {
+    let ledger = script.ledger.lock().expect("not poisoned");
+    if let Some(complaint) = &ledger.complaint {
+        return Err(complaint.clone());
     }
     let leftovers: Vec<RelPath> = disk.tree().into_keys().filter(is_temp).collect();
     let restarted = installer(disk, planted);
@@ -247,11 +285,15 @@ pub(super) fn check(
             return Err(format!("{:?} is lost: {:?}", String::from_utf8_lossy(owed), names(disk)));
         }
     }
-    if let Some((path, node)) = files().find(|(path, node)| !path.is_reserved() && !ledger.known.contains(&node.bytes))
-    {
-        return Err(format!("{path} holds {:?}, which nobody wrote", node.bytes));
+    match files().find(|(path, node)| !path.is_reserved() && !ledger.known.contains(&node.bytes)) {
+        Some((path, node)) => Err(format!("{path} holds {:?}, which nobody wrote", node.bytes)),
+        None => Ok(()),
     }
-    judge_outcome(action, script, outcome, disk, ledger.new_given_up)
+}
+
+/// Whether the user put a time back themselves.
+fn forged(script: &Script) -> bool {
+    script.edits.iter().any(|(edit, _)| *edit == Edit::RewriteForged)
 }
 
 fn names(disk: &SimDisk) -> Vec<(String, String)> {
@@ -265,26 +307,41 @@ fn judge_outcome(
     script: &Script,
     outcome: Option<&Result<()>>,
     disk: &SimDisk,
-    new_given_up: bool,
+    ledger: &Ledger,
 ) -> std::result::Result<(), String> {
     let shows_new = || disk.tree().iter().any(|(path, node)| !path.is_reserved() && node.bytes.starts_with(NEW));
+    let read = || disk.user_read(&action.contested());
+    // A time of ours on bytes of theirs hides that they wrote.
+    let retimed = disk.user_stat(&action.contested()).is_some_and(|stat| stat.stamp.mtime_ns == RETIMED_NS);
+    if retimed && action == Action::Retime && !forged(script) && read().as_deref() != Some(OLD) {
+        return Err("a change was hidden behind an older time".to_owned());
+    }
     match outcome {
         Some(Ok(())) => {
-            if action.shows_new() && !new_given_up && !shows_new() {
+            if action.shows_new() && !ledger.new_given_up && !shows_new() {
                 return Err(format!("reported, but not there: {:?}", names(disk)));
             }
-            let early = matches!(script.edit, Some((edit, 0)) if edit != Edit::Nothing && edit != Edit::RenameFolder);
+            let early =
+                matches!(script.edits.first(), Some((edit, 0)) if !matches!(edit, Edit::Nothing | Edit::RenameFolder));
             if early && action != Action::Create {
                 return Err("changed before it began, and yet done".to_owned());
             }
             Ok(())
         }
         Some(Err(InstallError::Stale)) if shows_new() => Err(format!("called stale, but there: {:?}", names(disk))),
-        Some(Err(InstallError::Stale)) if script.edit.is_none() => Err("stale for no reason".to_owned()),
+        Some(Err(InstallError::Stale)) if script.edits.is_empty() => Err("stale for no reason".to_owned()),
+        Some(Err(InstallError::Stale)) if ledger.last_word != read().filter(|_| ledger.last_word.is_some()) => {
+            Err(format!("the user's last word is not at its place: {:?}", names(disk)))
+        }
+        Some(Err(InstallError::BothKept { .. }))
+            if ledger.last_is_another_file && ledger.last_word.is_some() && ledger.last_word != read() =>
+        {
+            Err(format!("the newest is not at its place: {:?}", names(disk)))
+        }
         Some(Err(InstallError::BothKept { kept })) if disk.user_stat(kept).is_none() => {
             Err(format!("nothing is kept at {kept}"))
         }
-        Some(Err(InstallError::Disk(error))) if script.edit.is_none() => Err(error.to_string()),
+        Some(Err(InstallError::Disk(error))) if script.edits.is_empty() => Err(error.to_string()),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::S3;
+use crate::s3::address::decoded;
 use crate::s3::client::Request;
 use crate::s3::headers::{self, quoted, unquoted};
 use crate::s3::refusal::Effect;
@@ -66,9 +67,16 @@ impl<'a> Bench<'a> {
         format!("{}/", self.stem)
     }
 
-    /// A PUT that is expected to work.
+    /// A PUT that is expected to work. It says that the key is free, because some
+    /// buckets let nobody write who says nothing.
     pub(super) async fn create(&mut self, key: &Key, body: &str) -> Result<String> {
-        match self.put(key, body, &[]).await? {
+        let foreign = self.foreign;
+        let mut answer = self.put(key, body, &[("if-none-match", "*")]).await?;
+        if answer == Answer::Foreign {
+            self.foreign = foreign;
+            answer = self.put(key, body, &[]).await?;
+        }
+        match answer {
             Answer::Granted(etag) => Ok(etag),
             _ => Err(Error::new(ErrorKind::Other, "probe", "the server refused a plain PUT").on(key)),
         }
@@ -188,15 +196,24 @@ impl<'a> Bench<'a> {
         }
     }
 
-    /// Removes everything that was written, every version of it.
+    /// Removes everything that was written, every version of it. Credentials that
+    /// may not delete cannot, and are none the worse for it: a few small objects
+    /// stay.
     pub(super) async fn clear(self) -> Result<()> {
         let mut first_error = None;
         for (key, upload) in &self.uploads {
-            if let Err(error) = self.s3.give_up(key, upload).await {
+            if let Err(error) = self.s3.give_up(key, upload).await
+                && error.kind != ErrorKind::Denied
+            {
                 first_error.get_or_insert(error);
             }
         }
-        for (key, version) in &self.versions {
+        // A deletion in a batch leaves a marker that only a listing knows.
+        let kept = match self.versions.is_empty() {
+            true => Vec::new(),
+            false => self.list_versions().await.unwrap_or_else(|_| self.versions.clone()),
+        };
+        for (key, version) in &kept {
             // Who may not delete versions leaves them to the bucket's own rules.
             let _ = self.wipe(key, Some(version)).await;
         }
@@ -204,11 +221,36 @@ impl<'a> Bench<'a> {
             if !self.versions.is_empty() && matches!(self.read(key).await, Ok(None)) {
                 continue;
             }
-            if let Err(error) = self.wipe(key, None).await {
+            if let Err(error) = self.wipe(key, None).await
+                && error.kind != ErrorKind::Denied
+            {
                 first_error.get_or_insert(error);
             }
         }
         first_error.map_or(Ok(()), Err)
+    }
+
+    /// Every version and marker below our stem.
+    async fn list_versions(&self) -> Result<Vec<(Key, String)>> {
+        let mut request = Request::reading("probe", Method::GET, None, "s3:ListBucketVersions");
+        let stem = self.stem();
+        request.query = vec![("versions", ""), ("prefix", &stem), ("encoding-type", "url")];
+        let body = self.s3.client.send(&request).await?.bytes().await?;
+        let (mut key, mut found) = (String::new(), Vec::new());
+        let walked = walk(&body, |path, step| {
+            let Step::Close(text) = step else { return };
+            match path.split_once('/') {
+                Some((_, "Version/Key" | "DeleteMarker/Key")) => key = decoded(text).unwrap_or_default(),
+                Some((_, "Version/VersionId" | "DeleteMarker/VersionId")) => {
+                    found.push((Key::new(key.as_str()), text.to_owned()));
+                }
+                _ => {}
+            }
+        });
+        walked.map_err(|why| Error::new(ErrorKind::Other, "probe", why))?;
+        // A server that ignores the prefix lists what is not ours to remove.
+        found.retain(|(key, _)| key.as_str().starts_with(&stem));
+        Ok(found)
     }
 
     async fn wipe(&self, key: &Key, version: Option<&str>) -> Result<()> {

@@ -9,8 +9,8 @@ use tidelock_core::entry::RemoteStamp;
 const LOST: &[ErrorKind] = &[ErrorKind::Precondition];
 /// In a race, a place may also say that another write was under way.
 const RACED: &[ErrorKind] = &[ErrorKind::Precondition, ErrorKind::Conflict];
-/// Over what any place sends whole.
-const PARTS_BYTES: usize = 17 << 20;
+/// Over what any place sends whole, in mebibytes.
+const PARTS_MIB: usize = 17;
 
 fn wrong() -> RemoteStamp {
     RemoteStamp { etag: "0123456789abcdef0123456789abcdef".to_owned(), size: 1, modified_s: None }
@@ -28,7 +28,7 @@ pub(super) async fn put_if_absent_in_parts(ctx: Ctx) -> Verdict {
     ctx.needs(Ability::PutIfAbsent)?;
     ctx.create("a", "first").await?;
     let watch = super::Watch::default();
-    let put = ctx.body("a", noise(1, PARTS_BYTES), Condition::Absent);
+    let put = ctx.body("a", noise(1, PARTS_MIB * ctx.mib), Condition::Absent);
     refused(ctx.remote.put(&put, &watch).await, LOST, "creating what exists, in parts")?;
     watch.ensure_ended()?;
     same(&ctx.read("a").await?, b"first", "after a refused write")
@@ -99,7 +99,7 @@ pub(super) async fn put_if_match_on_nothing(ctx: Ctx) -> Verdict {
 pub(super) async fn put_if_match_in_parts(ctx: Ctx) -> Verdict {
     ctx.needs(Ability::PutIfMatch)?;
     let first = ctx.create("a", "first").await?.stamp;
-    let body = noise(2, PARTS_BYTES);
+    let body = noise(2, PARTS_MIB * ctx.mib);
     let watch = super::Watch::default();
     let put = ctx.body("a", body.clone(), Condition::Matches(wrong()));
     refused(ctx.remote.put(&put, &watch).await, LOST, "replacing another than expected")?;

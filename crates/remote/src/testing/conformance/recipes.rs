@@ -4,8 +4,6 @@ use super::{Ctx, Flawed, Verdict, Watch, copy_of, ensure, noise, piece, refused,
 use crate::{Ability, Condition, ErrorKind, ObjectMeta, Piece, Unwatched};
 use std::sync::Arc;
 
-const MIB: usize = 1 << 20;
-
 pub(super) async fn copy_keeps_bytes_and_replaces_metadata(ctx: Ctx) -> Verdict {
     let user = |value: &str| [("mtime".to_owned(), value.to_owned())].into_iter().collect();
     let mut put = ctx.body("from", "the bytes", Condition::Absent);
@@ -53,18 +51,19 @@ pub(super) async fn copy_of_empty(ctx: Ctx) -> Verdict {
 }
 
 pub(super) async fn mixed_recipe(ctx: Ctx) -> Verdict {
+    let mib = ctx.mib;
     ctx.needs(Ability::PartCopy)?;
-    let old = noise(3, 12 * MIB);
+    let old = noise(3, 12 * mib);
     let stamp = ctx.create("old", old.clone()).await?.stamp;
-    let (middle, tail) = (noise(4, 5 * MIB + 3), noise(5, 17));
+    let (middle, tail) = (noise(4, 5 * mib + 3), noise(5, 17));
     let from = ctx.key("old");
     let recipe = vec![
-        copy_of(from.clone(), &stamp, 1, 5 * MIB as u64 + 1),
+        copy_of(from.clone(), &stamp, 1, 5 * mib as u64 + 1),
         piece(middle.clone()),
-        copy_of(from, &stamp, 6 * MIB as u64, 6 * MIB as u64),
+        copy_of(from, &stamp, 6 * mib as u64, 6 * mib as u64),
         piece(tail.clone()),
     ];
-    let expected = [&old[1..5 * MIB + 2], &middle[..], &old[6 * MIB..], &tail[..]].concat();
+    let expected = [&old[1..5 * mib + 2], &middle[..], &old[6 * mib..], &tail[..]].concat();
     let watch = Watch::default();
     let stored = ctx.remote.put(&ctx.recipe("new", recipe.clone(), Condition::Absent), &watch).await?;
     watch.ensure_ended()?;
@@ -76,11 +75,12 @@ pub(super) async fn mixed_recipe(ctx: Ctx) -> Verdict {
 }
 
 pub(super) async fn part_copy_of_changed_source(ctx: Ctx) -> Verdict {
+    let mib = ctx.mib;
     ctx.needs(Ability::PartCopy)?;
     ctx.needs(Ability::CopySourceIfMatch)?;
-    let old = ctx.create("from", noise(6, 6 * MIB)).await?.stamp;
-    ctx.remote.put(&ctx.body("from", noise(7, 6 * MIB), Condition::Matches(old.clone())), &Unwatched).await?;
-    let recipe = vec![copy_of(ctx.key("from"), &old, 0, 5 * MIB as u64), piece("tail")];
+    let old = ctx.create("from", noise(6, 6 * mib)).await?.stamp;
+    ctx.remote.put(&ctx.body("from", noise(7, 6 * mib), Condition::Matches(old.clone())), &Unwatched).await?;
+    let recipe = vec![copy_of(ctx.key("from"), &old, 0, 5 * mib as u64), piece("tail")];
     let watch = Watch::default();
     let result = ctx.remote.put(&ctx.recipe("to", recipe, Condition::Absent), &watch).await;
     refused(result, &[ErrorKind::Precondition], "copying a part of what has changed")?;
@@ -89,7 +89,8 @@ pub(super) async fn part_copy_of_changed_source(ctx: Ctx) -> Verdict {
 }
 
 pub(super) async fn large_stream(ctx: Ctx) -> Verdict {
-    let body = noise(8, 20 * MIB + 1);
+    let mib = ctx.mib;
+    let body = noise(8, 20 * mib + 1);
     let mut put = ctx.body("a", body.clone(), Condition::Absent);
     put.meta.user.insert("mtime".to_owned(), "1".to_owned());
     let watch = Watch::default();
@@ -123,7 +124,7 @@ pub(super) async fn failing_seal_whole(ctx: Ctx) -> Verdict {
 }
 
 pub(super) async fn failing_seal_in_parts(ctx: Ctx) -> Verdict {
-    failing(&ctx, 17 * MIB, 17 * MIB as u64, false).await
+    failing(&ctx, 17 * ctx.mib, 17 * ctx.mib as u64, false).await
 }
 
 pub(super) async fn short_source_whole(ctx: Ctx) -> Verdict {
@@ -131,12 +132,13 @@ pub(super) async fn short_source_whole(ctx: Ctx) -> Verdict {
 }
 
 pub(super) async fn short_source_in_parts(ctx: Ctx) -> Verdict {
-    failing(&ctx, 17 * MIB, 16 * MIB as u64 + 5, true).await
+    failing(&ctx, 17 * ctx.mib, 16 * ctx.mib as u64 + 5, true).await
 }
 
 pub(super) async fn checksum_is_kept(ctx: Ctx) -> Verdict {
+    let mib = ctx.mib;
     ctx.needs(Ability::Crc64Nvme)?;
-    for (name, size) in [("empty", 0), ("small", 9), ("large", 17 * MIB)] {
+    for (name, size) in [("empty", 0), ("small", 9), ("large", 17 * mib)] {
         let body = noise(10, size);
         let expected = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Nvme, &body);
         ctx.create(name, body).await?;

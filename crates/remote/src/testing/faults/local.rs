@@ -1,35 +1,12 @@
-//! The near side of a request the network holds: its bytes, read and sealed while
-//! the sender was still there.
+//! A request that needs its sender no more: its bytes, read and sealed while the
+//! sender was still there, travel in it.
 
-use crate::{Condition, Error, ErrorKind, ObjectMeta, Piece, Progress, Put, Result, Source};
+use crate::{Error, ErrorKind, Piece, Progress, Put, Result, Source};
 use async_trait::async_trait;
 use std::sync::Arc;
-use tidelock_core::path::Key;
 
-/// A request that needs its sender no more.
-pub(super) struct Detached {
-    key: Key,
-    recipe: Vec<Piece>,
-    meta: ObjectMeta,
-    storage_class: Option<String>,
-    condition: Condition,
-}
-
-impl Detached {
-    /// The request as it left.
-    pub(super) fn request(&self) -> Put {
-        Put {
-            key: self.key.clone(),
-            recipe: self.recipe.clone(),
-            meta: self.meta.clone(),
-            storage_class: self.storage_class.clone(),
-            condition: self.condition.clone(),
-        }
-    }
-}
-
-/// Reads and seals every source of a request.
-pub(super) async fn detach(request: &Put, progress: &dyn Progress) -> Result<Detached> {
+/// The request with its bytes in it, read and sealed.
+pub(super) async fn detach(request: &Put, progress: &dyn Progress) -> Result<Put> {
     let mut recipe = Vec::new();
     let mut sources: Vec<&Arc<dyn Source>> = Vec::new();
     for piece in &request.recipe {
@@ -50,13 +27,7 @@ pub(super) async fn detach(request: &Put, progress: &dyn Progress) -> Result<Det
     for source in sources {
         source.seal().await?;
     }
-    Ok(Detached {
-        key: request.key.clone(),
-        recipe,
-        meta: request.meta.clone(),
-        storage_class: request.storage_class.clone(),
-        condition: request.condition.clone(),
-    })
+    Ok(Put { recipe, ..request.clone() })
 }
 
 /// Tells of uploads and not of bytes, which were told when they left.

@@ -34,12 +34,12 @@ fn kind<T>(result: Result<T>) -> Option<ErrorKind> {
 #[test]
 fn without_faults_it_is_what_it_wraps() {
     let (world, _) = world(7);
-    let memory = Memory::new(Profile::aws(), world.clone());
+    let memory = Memory::new(Profile::aws().with_mib(1 << 10), world.clone());
     let open = || {
         let quiet: Arc<dyn Remote> = Arc::new(Faulty::new(Arc::new(memory.clone()), Script::new(&[]), Arc::new(Ajar)));
         quiet
     };
-    block_on(conformance(open, &Settings::new(&world))).assert_clean();
+    block_on(conformance(open, &Settings { mib: 1 << 10, ..Settings::new(&world) })).assert_clean();
 }
 
 #[test]
@@ -53,6 +53,7 @@ fn puts_meet_each_fault() {
         (Fault::Vanished, Some(ErrorKind::OutcomeUnknown), false),
         (Fault::Late, Some(ErrorKind::OutcomeUnknown), false),
         (Fault::Twice, None, true),
+        (Fault::Broken, Some(ErrorKind::Transient), true),
     ] {
         let (memory, faulty, script) = faulty(&[("put", fault)]);
         let result = block_on(faulty.put(&put("a", "body", Condition::Absent), &Unwatched));
@@ -79,22 +80,81 @@ fn a_late_put_is_judged_when_it_arrives() {
 
 #[test]
 fn a_late_put_needs_its_sender_no_more() {
-    struct Once(std::sync::atomic::AtomicU32);
+    use std::sync::atomic::{AtomicBool, Ordering};
+    struct Gone(Arc<AtomicBool>);
     #[async_trait]
-    impl Source for Once {
+    impl Source for Gone {
         async fn read(&self, _offset: u64, size: usize) -> Result<Bytes> {
-            assert_eq!(self.0.fetch_add(1, std::sync::atomic::Ordering::SeqCst), 0, "read again");
+            assert!(!self.0.load(Ordering::SeqCst), "read after the sender had gone");
             Ok(vec![b'x'; size].into())
         }
+        async fn seal(&self) -> Result<()> {
+            assert!(!self.0.load(Ordering::SeqCst), "sealed after the sender had gone");
+            Ok(())
+        }
     }
-    let (memory, faulty, _) = faulty(&[("put", Fault::Late)]);
-    let mut request = put("a", "", Condition::Absent);
-    request.recipe = vec![Piece::Bytes { source: Arc::new(Once(0.into())), offset: 0, size: 100 }];
-    let _ = block_on(faulty.put(&request, &Unwatched));
-    drop(request);
-    block_on(faulty.flush_late());
-    assert_eq!(memory.snapshot()[&key("a")].0.len(), 100);
-    assert_eq!(memory.pending_uploads(), []);
+    for fault in [Fault::Late, Fault::Twice] {
+        let (memory, faulty, _) = faulty(&[("put", fault)]);
+        let gone = Arc::new(AtomicBool::new(false));
+        let mut request = put("a", "", Condition::Absent);
+        request.recipe = vec![Piece::Bytes { source: Arc::new(Gone(gone.clone())), offset: 0, size: 100 }];
+        let _ = block_on(faulty.put(&request, &Unwatched));
+        drop(request);
+        gone.store(true, Ordering::SeqCst);
+        block_on(faulty.flush_late());
+        assert_eq!(memory.snapshot()[&key("a")].0.len(), 100);
+        assert_eq!((memory.pending_uploads(), faulty.late()), (vec![], 0));
+    }
+}
+
+/// Remembers the uploads it was told of.
+#[derive(Default)]
+struct Ids(Mutex<Vec<String>>, Mutex<Vec<String>>);
+
+#[async_trait]
+impl Progress for Ids {
+    async fn started(&self, upload_id: &str) -> Result<()> {
+        self.0.lock().expect("whole").push(upload_id.to_owned());
+        Ok(())
+    }
+    async fn ended(&self, upload_id: &str) -> Result<()> {
+        self.1.lock().expect("whole").push(upload_id.to_owned());
+        Ok(())
+    }
+    fn sent(&self, _bytes: u64) {}
+}
+
+#[test]
+fn a_late_upload_in_parts_is_pending_until_it_arrives_or_is_given_up() {
+    for give_up in [false, true] {
+        let (memory, faulty, _) = faulty(&[("put", Fault::Late)]);
+        let long = put("a", "forty bytes that are sent in three parts", Condition::Absent);
+        let ids = Ids::default();
+        assert_eq!(kind(block_on(faulty.put(&long, &ids))), Some(ErrorKind::OutcomeUnknown));
+        let pending = memory.pending_uploads();
+        assert_eq!(ids.0.lock().expect("whole").as_slice(), [pending[0].0.clone()]);
+        assert!(ids.1.lock().expect("whole").is_empty());
+        if give_up {
+            block_on(faulty.abandon(&key("a"), &pending[0].0)).expect("given up");
+        }
+        block_on(faulty.flush_late());
+        assert_eq!(memory.pending_uploads(), []);
+        assert_eq!(memory.snapshot().contains_key(&key("a")), !give_up);
+    }
+}
+
+#[test]
+fn a_source_that_fails_is_told_whatever_the_network_does() {
+    for fault in [Fault::Lost, Fault::Late, Fault::Twice, Fault::Broken] {
+        for size in [6, 60] {
+            let (memory, faulty, _) = faulty(&[("put", fault)]);
+            let mut request = put("a", "short", Condition::Absent);
+            request.recipe = vec![Piece::Bytes { source: Arc::new(Bytes::from("short")), offset: 0, size }];
+            assert_eq!(kind(block_on(faulty.put(&request, &Unwatched))), Some(ErrorKind::Source), "{fault:?}");
+            block_on(faulty.flush_late());
+            assert!(memory.snapshot().is_empty() && memory.pending_uploads().is_empty());
+        }
+    }
 }
 
 #[test]

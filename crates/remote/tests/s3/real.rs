@@ -1,18 +1,8 @@
 //! The S3 remote against servers that nobody here wrote.
 
-#[path = "support/servers.rs"]
-mod servers;
-
-use bytes::Bytes;
-use futures::TryStreamExt;
+use super::*;
 use servers::Server;
-use std::sync::Arc;
-use tidelock_core::entry::RemoteStamp;
-use tidelock_core::path::Key;
-use tidelock_remote::s3::{self, Keys, S3, S3Options};
 use tidelock_remote::testing::conformance::{Report, Settings, conformance};
-use tidelock_remote::world::World;
-use tidelock_remote::{Condition, Cursor, ErrorKind, ObjectMeta, Piece, Put, Remote, Unwatched};
 
 const BUCKET: &str = "tide-bucket";
 
@@ -111,6 +101,7 @@ async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)]) -> Report
     let report = conformance(|| remote.clone(), &settings).await;
     println!("{report}");
     assert_eq!(all_keys(&*remote, "").await, Vec::<String>::new(), "something was left behind");
+    assert!(!servers::plain(&server.url, "GET", &format!("/{bucket}?uploads"), "").contains("<Upload>"));
     report
 }
 
@@ -128,4 +119,74 @@ async fn rclone_conformance() {
     let why = "it keeps objects as files, so `a` and `a/b` exclude each other";
     let except = ["list_in_order", "list_by_prefix", "list_after_a_key", "folder_marker_beside_children"];
     suite(&server, BUCKET, &except.map(|name| (name, why))).await.assert_clean();
+}
+
+const ALL: [Ability; 10] = [
+    Ability::PutIfAbsent,
+    Ability::PutIfMatch,
+    Ability::DeleteIfMatch,
+    Ability::BatchDeleteIfMatch,
+    Ability::CopyIfMatch,
+    Ability::CopySourceIfMatch,
+    Ability::PartCopy,
+    Ability::Crc64Nvme,
+    Ability::Versions,
+    Ability::OrderedList,
+];
+
+async fn found(remote: &S3) -> Vec<Ability> {
+    let found = remote.capabilities(&ALL).await.expect("answers");
+    assert_eq!(found.0.len(), ALL.len());
+    ALL.into_iter().filter(|ability| found.has(*ability)).collect()
+}
+
+/// What these servers are known to do. A change here is news about them.
+#[tokio::test]
+async fn abilities_are_found_out() {
+    let moto = servers::moto();
+    servers::create_bucket(&moto, BUCKET);
+    let remote = open(&moto, BUCKET).await;
+    // It judges If-Match on PUT, but not on completing an upload.
+    let expected = [Ability::PutIfAbsent, Ability::DeleteIfMatch, Ability::PartCopy, Ability::OrderedList];
+    assert_eq!(found(&remote).await, expected);
+    let rclone = servers::rclone(&[BUCKET]);
+    let remote = open(&rclone, BUCKET).await;
+    assert_eq!(found(&remote).await, [Ability::OrderedList]);
+}
+
+#[tokio::test]
+async fn probing_a_bucket_with_versions_leaves_none() {
+    let server = servers::moto();
+    servers::create_bucket(&server, BUCKET);
+    servers::keep_versions(&server, BUCKET);
+    let remote = open(&server, BUCKET).await.probing_below("some/where/");
+    assert!(found(&remote).await.contains(&Ability::Versions));
+    for query in ["versions", "uploads"] {
+        let left = servers::plain(&server.url, "GET", &format!("/{BUCKET}?{query}"), "");
+        assert!(left.starts_with("HTTP/1.1 200") && !left.contains("<Key>"), "{left}");
+    }
+    let stored = remote.put(&put("a", b"one", Condition::Absent), &Unwatched).await.expect("stored");
+    assert!(stored.version.is_some());
+    let seen = remote.head(&Key::new("a")).await.expect("answers").expect("there");
+    assert_eq!(seen.version, stored.version);
+}
+
+#[tokio::test]
+async fn missing_buckets_and_wrong_keys() {
+    let moto = servers::moto();
+    servers::create_bucket(&moto, BUCKET);
+    let remote = open(&moto, "no-such-bucket").await;
+    let kinds = [
+        remote.list("", &Cursor::start()).await.expect_err("no bucket").kind,
+        remote.head(&Key::new("a")).await.expect_err("no bucket").kind,
+        remote.get(&Key::new("a"), None, None).await.err().expect("no bucket").kind,
+        remote.put(&put("a", b"x", Condition::Absent), &Unwatched).await.expect_err("no bucket").kind,
+    ];
+    assert_eq!(kinds, [const { ErrorKind::NoBucket }; 4]);
+    let rclone = servers::rclone(&[BUCKET]);
+    let wrong = Keys { id: servers::KEY.0.to_owned(), secret: "wrong".to_owned(), token: None };
+    let with_wrong = S3Options { keys: Some(wrong), ..options(&rclone.url) };
+    let remote = s3::open(World::real(), BUCKET, with_wrong, None).await.expect("opens");
+    let refused = remote.list("", &Cursor::start()).await.expect_err("a wrong secret");
+    assert_eq!(refused.kind, ErrorKind::Credentials, "{refused}");
 }

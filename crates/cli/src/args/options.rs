@@ -1,0 +1,156 @@
+//! Options that several verbs share, and how their values are read.
+//!
+//! Groups follow what a person thinks of: what takes part, how a run goes about
+//! it, where the service is. Their meaning is the engine's.
+
+use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+use tidelock_remote::url::RemoteUrl;
+
+/// What takes part, and how it is compared.
+#[derive(Debug, Args)]
+pub struct LookArgs {
+    /// Leave out what matches (gitignore patterns; the last match wins).
+    #[arg(long, value_name = "PATTERN", help_heading = "What takes part")]
+    pub exclude: Vec<String>,
+    /// Take in again what an earlier pattern left out.
+    #[arg(long, value_name = "PATTERN", help_heading = "What takes part")]
+    pub include: Vec<String>,
+    /// Read patterns from a file, beside the .tidelockignore files met on the way.
+    #[arg(long, value_name = "FILE", help_heading = "What takes part")]
+    pub ignore_file: Vec<PathBuf>,
+    /// Take names that begin with a dot (the default).
+    #[arg(long, overrides_with = "no_hidden", help_heading = "What takes part")]
+    pub hidden: bool,
+    /// Leave out names that begin with a dot.
+    #[arg(long, overrides_with = "hidden", help_heading = "What takes part")]
+    pub no_hidden: bool,
+    /// Send what links point to instead of the links.
+    #[arg(long, help_heading = "What takes part")]
+    pub follow_links: bool,
+    /// Take extended attributes along.
+    #[arg(long, help_heading = "What takes part")]
+    pub xattrs: bool,
+    /// What proves two files the same that were never in step.
+    #[arg(long, value_name = "HOW", help_heading = "How they are compared")]
+    pub compare: Option<Compare>,
+    /// What becomes of a file changed on both sides.
+    #[arg(long, value_name = "HOW", help_heading = "How they are compared")]
+    pub conflict: Option<Conflict>,
+    /// Where to read from what is there: its listing, or our own record of it.
+    #[arg(long, value_name = "HOW", default_value = "list", help_heading = "How they are compared")]
+    pub remote_check: RemoteCheck,
+    /// The format in which metadata is stored.
+    #[arg(long, value_name = "FORMAT", default_value = "rclone", help_heading = "How they are compared")]
+    pub metadata: Metadata,
+    /// Transfers at once [default: 16, on S3 32].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "How they are compared")]
+    pub concurrency: Option<u32>,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    /// Say what would be done, and change nothing anywhere.
+    #[arg(long, short = 'n', help_heading = "Safety")]
+    pub dry_run: bool,
+    /// Stop if more than N would be deleted within an hour.
+    #[arg(long, value_name = "N", help_heading = "Safety")]
+    pub max_delete: Option<u64>,
+    /// Carry out deletions that the guard stopped.
+    #[arg(long, help_heading = "Safety")]
+    pub confirm_deletes: bool,
+    /// Accept that the folder is another directory or file system than before.
+    #[arg(long, help_heading = "Safety")]
+    pub accept_root: bool,
+    /// Mirror onto a place that another device mirrors onto.
+    #[arg(long, help_heading = "Safety")]
+    pub take_over: bool,
+    /// Sync two ways on a service without conditional writes.
+    #[arg(long, help_heading = "Safety")]
+    pub allow_unconditional: bool,
+    /// How long to wait for another run of this pair, as in 30, 30s or 5m.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Safety")]
+    pub lock_timeout: Duration,
+}
+
+/// Where an S3 service is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ServiceArgs {
+    /// The service's address, as in https://s3.example.org.
+    #[arg(long, value_name = "URL", help_heading = "S3")]
+    pub endpoint: Option<String>,
+    /// The region.
+    #[arg(long, help_heading = "S3")]
+    pub region: Option<String>,
+    /// The profile in the AWS configuration files.
+    #[arg(long, help_heading = "S3")]
+    pub profile: Option<String>,
+    /// Name the bucket in the path instead of the host name.
+    #[arg(long, help_heading = "S3")]
+    pub path_style: bool,
+}
+
+/// `--compare`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compare {
+    /// Equal size and modification time.
+    Stamp,
+    /// Equal content.
+    Digest,
+}
+
+/// `--conflict`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Conflict {
+    /// Write nothing and list it.
+    Report,
+    /// Keep both, one under another name.
+    KeepBoth,
+    /// The folder's wins.
+    Local,
+    /// The remote's wins.
+    Remote,
+    /// The one modified later wins.
+    Newer,
+}
+
+/// `--remote-check`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RemoteCheck {
+    /// List it.
+    List,
+    /// Trust the record; nothing is then deleted or replaced without a look.
+    State,
+}
+
+/// `--metadata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Metadata {
+    /// As rclone does.
+    Rclone,
+    /// As s3fs does.
+    S3fs,
+    /// The modification time alone.
+    Minimal,
+}
+
+/// A remote's name, checked and left as it was typed.
+pub fn remote(text: &str) -> Result<String, String> {
+    RemoteUrl::parse(text).map(|_| text.to_owned()).map_err(|error| error.why)
+}
+
+/// Seconds, or a number with `ms`, `s`, `m` or `h`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{unit:?} is no unit; write ms, s, m or h")),
+    };
+    let number: f64 = number.parse().map_err(|_| "write a number, as in 30s".to_owned())?;
+    Duration::try_from_secs_f64(number * factor).map_err(|_| "that is too long".to_owned())
+}

@@ -1,0 +1,63 @@
+//! Running what was typed.
+//!
+//! One way for every verb: translate, call, draw, end. `demo` alone is a little
+//! play of several calls and has a room of its own.
+
+use crate::args::{Cli, request};
+use crate::interrupt::Interrupt;
+use crate::render::{Face, choose};
+use crate::{exit, render};
+use clap::ArgMatches;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::{Arc, Mutex};
+use tidelock_engine::api::{Context, Reply, Request, call};
+use tidelock_engine::failure::Failure;
+use tidelock_engine::place::Place;
+use tidelock_engine::report::Ending;
+use tidelock_remote::world::World;
+
+/// Runs it, to the exit code.
+pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
+    let request = match request::request(cli, matches) {
+        Ok(request) => request,
+        Err(complaint) => {
+            render::complain(&complaint);
+            return exit::code(exit::USAGE);
+        }
+    };
+    let interrupt = Interrupt::listen();
+    let world = World::real();
+    let face: Arc<dyn Face> = choose(cli, &world);
+    let answer = match context(world, &interrupt, &face) {
+        Ok(context) => call(&context, &request).await,
+        Err(failure) => Err(failure),
+    };
+    exit::code(finish(&request, &answer, face.as_ref(), &interrupt))
+}
+
+fn context(world: World, interrupt: &Interrupt, face: &Arc<dyn Face>) -> Result<Context, Failure> {
+    let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    Ok(Context {
+        world,
+        place: Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?,
+        listener: Arc::clone(face).listener(),
+        interrupted: Arc::clone(&interrupt.asked),
+        output: Mutex::new(Box::new(std::io::stdout())),
+        input: Mutex::new(Box::new(std::io::empty())),
+    })
+}
+
+/// Draws the end; what the process is to return.
+fn finish(request: &Request, answer: &Result<Reply, Failure>, face: &dyn Face, interrupt: &Interrupt) -> i32 {
+    let ending = match answer {
+        Ok(reply) => reply.ending(),
+        Err(failure) => failure.ending(),
+    };
+    let code = if ending == Ending::Interrupted { interrupt.code() } else { ending.code() };
+    match answer {
+        Ok(reply) => face.finished(request, reply, code),
+        Err(failure) => face.refused(request, failure, code),
+    }
+    code
+}

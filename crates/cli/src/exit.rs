@@ -1,0 +1,25 @@
+//! Exit codes: the contract of docs/exit-codes.md.
+//!
+//! They follow from how a run ended, which the engine tells; only misuse of the
+//! command line and signals are this crate's own.
+
+use std::process::ExitCode;
+
+/// The command line was misunderstood. Clap ends with the same.
+pub const USAGE: i32 = 2;
+
+/// What `--help` says of them.
+pub const HELP: &str = "\
+Exit codes:
+    0  done                              6  conflicts wait for you
+    1  something failed                  7  archived data must be thawed first
+    2  the command line is wrong        75  busy or unreachable: try again later
+    3  some paths were skipped          77  credentials or permissions
+    4  the folder or bucket is missing  78  a setting is wrong
+    5  stopped for safety         130, 143  interrupted; the next run goes on
+When several apply: 130/143 > 2 > 78 > 77 > 5 > 75 > 1 > 6 > 3 > 7 > 4.";
+
+/// The code as the process returns it.
+pub fn code(code: i32) -> ExitCode {
+    ExitCode::from(u8::try_from(code).unwrap_or(1))
+}

@@ -1,0 +1,46 @@
+//! Ctrl-C and SIGTERM.
+//!
+//! The first one asks the run to end: what is in flight is finished and recorded.
+//! The second one ends the process at once; the next run heals whatever that
+//! leaves. Which of the two signals came decides the exit code.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What signals have said so far.
+#[derive(Debug, Clone, Default)]
+pub struct Interrupt {
+    /// The run is to end.
+    pub asked: Arc<AtomicBool>,
+    code: Arc<AtomicI32>,
+}
+
+impl Interrupt {
+    /// Listens from now on. Needs a runtime.
+    pub fn listen() -> Self {
+        let interrupt = Self::default();
+        for (kind, code) in [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143)] {
+            // Without a handler the signal ends the process as it always did.
+            let Ok(mut signals) = signal(kind) else { continue };
+            let told = interrupt.clone();
+            tokio::spawn(async move {
+                while signals.recv().await.is_some() {
+                    told.code.store(code, Ordering::Relaxed);
+                    if told.asked.swap(true, Ordering::Relaxed) {
+                        std::process::exit(code);
+                    }
+                }
+            });
+        }
+        interrupt
+    }
+
+    /// The exit code of an interrupted run.
+    pub fn code(&self) -> i32 {
+        match self.code.load(Ordering::Relaxed) {
+            0 => 130,
+            code => code,
+        }
+    }
+}

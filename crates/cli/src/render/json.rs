@@ -1,0 +1,79 @@
+//! NDJSON: one event per line on standard output, and nothing else there.
+//!
+//! Every line carries the schema's version, a number that grows by one and a time;
+//! errors are events too, and the last line is always a `summary`. The schema is
+//! docs/events.md; fields may be added without a new version.
+
+use super::{Face, Out};
+use serde::Serialize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use tidelock_engine::api::{Reply, Request};
+use tidelock_engine::event::{EVENT_VERSION, Event, Listener};
+use tidelock_engine::failure::Failure;
+use tidelock_engine::report::Ending;
+use tidelock_remote::world::World;
+
+/// Writes events.
+pub struct Json {
+    out: Out,
+    world: World,
+    seq: AtomicU64,
+}
+
+impl Json {
+    /// Begins at number 1.
+    pub fn new(world: World) -> Self {
+        Self { out: Out::new(), world, seq: AtomicU64::new(0) }
+    }
+
+    fn write(&self, body: &impl Serialize) {
+        let mut out = self.out.lock();
+        // Numbered under the lock, so that lines come in the order of their numbers.
+        let seq = self.seq.fetch_add(1, Ordering::Relaxed) + 1;
+        let at_ms = self.world.clock.wall_ns() / 1_000_000;
+        let line = serde_json::to_string(&Envelope { v: EVENT_VERSION, seq, at_ms, body });
+        // Events hold nothing that JSON cannot: names are text, numbers are finite.
+        let Ok(line) = line else { return };
+        Out::write(&mut out, &line);
+    }
+}
+
+#[derive(Serialize)]
+struct Envelope<'a, T: Serialize> {
+    v: u32,
+    seq: u64,
+    at_ms: i64,
+    #[serde(flatten)]
+    body: &'a T,
+}
+
+/// What this face adds to the engine's events.
+#[derive(Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+enum Own<'a> {
+    Error { ending: Ending, message: String },
+    Summary { command: &'a str, exit: i32, endings: Vec<Ending>, reply: Option<&'a Reply> },
+}
+
+impl Listener for Json {
+    fn hear(&self, event: &Event) {
+        self.write(event);
+    }
+}
+
+impl Face for Json {
+    fn finished(&self, request: &Request, reply: &Reply, code: i32) {
+        self.write(&Own::Summary { command: request.name(), exit: code, endings: reply.endings(), reply: Some(reply) });
+    }
+
+    fn refused(&self, request: &Request, failure: &Failure, code: i32) {
+        self.write(&Own::Error { ending: failure.ending(), message: failure.to_string() });
+        let endings = vec![failure.ending()];
+        self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: None });
+    }
+
+    fn listener(self: Arc<Self>) -> Arc<dyn Listener> {
+        self
+    }
+}

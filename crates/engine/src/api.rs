@@ -1,0 +1,318 @@
+//! The command surface: what every face can ask for.
+//!
+//! A command is a [`Request`] and gives a [`Reply`] or a [`Failure`]; [`call`]
+//! hands it to its room in `commands/` by one plain match. Terminal, socket and
+//! window ask the same way and draw the same events; how anything is drawn is
+//! theirs, and so is reading what a person typed.
+
+use crate::commands::{ls, moves, restore, status, sync};
+use crate::event::Listener;
+use crate::failure::Failure;
+use crate::pair::RemoteCheck;
+use crate::place::Place;
+use crate::report::{Ending, Report};
+use serde::{Deserialize, Serialize};
+use std::io::{BufRead, Write};
+use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
+use tidelock_core::filter::{IgnoreFile, RuleLine};
+use tidelock_core::meta::MetaFormat;
+use tidelock_core::policy::{Compare, OnConflict, Preset};
+use tidelock_remote::layer::RequestCounts;
+use tidelock_remote::world::World;
+
+/// What commands work with, whoever asks.
+pub struct Context {
+    /// Time, chance and waiting.
+    pub world: World,
+    /// Where states are kept.
+    pub place: Place,
+    /// Who is told of events.
+    pub listener: Arc<dyn Listener>,
+    /// Set when the person wants to end.
+    pub interrupted: Arc<AtomicBool>,
+    /// Where a plan is written to.
+    pub output: Mutex<Box<dyn Write + Send>>,
+    /// Where a plan is read from.
+    pub input: Mutex<Box<dyn BufRead + Send>>,
+}
+
+/// What can be asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "command")]
+pub enum Request {
+    /// Make one side like the other.
+    Sync(Sync),
+    /// What a sync would find.
+    Status(Status),
+    /// Carry renames over, and nothing else.
+    Moves(Moves),
+    /// Bring files back.
+    Restore(Restore),
+    /// What is on a remote.
+    Ls(Ls),
+}
+
+impl Request {
+    /// The command's name, as people type it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sync(_) => "sync",
+            Self::Status(_) => "status",
+            Self::Moves(_) => "moves",
+            Self::Restore(_) => "restore",
+            Self::Ls(_) => "ls",
+        }
+    }
+}
+
+/// What comes back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "reply")]
+pub enum Reply {
+    /// A run is over.
+    Run(RunReply),
+    /// How a pair stands.
+    Status(Box<StatusReply>),
+    /// What was listed.
+    Ls(LsReply),
+}
+
+impl Reply {
+    /// How it ended.
+    pub fn ending(&self) -> Ending {
+        match self {
+            Self::Run(run) => run.report.ending(),
+            Self::Status(status) => status.run.report.ending(),
+            Self::Ls(ls) if ls.interrupted => Ending::Interrupted,
+            Self::Ls(_) => Ending::Ok,
+        }
+    }
+
+    /// Every way in which it ended.
+    pub fn endings(&self) -> Vec<Ending> {
+        match self {
+            Self::Run(run) => run.report.endings.clone(),
+            Self::Status(status) => status.run.report.endings.clone(),
+            Self::Ls(_) => Vec::new(),
+        }
+    }
+}
+
+/// Carries a request out.
+pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure> {
+    match request {
+        Request::Sync(request) => sync::run(context, request).await.map(Reply::Run),
+        Request::Status(request) => status::run(context, request).await.map(|reply| Reply::Status(Box::new(reply))),
+        Request::Moves(request) => moves::run(context, request).await.map(Reply::Run),
+        Request::Restore(request) => restore::run(context, request).await.map(Reply::Run),
+        Request::Ls(request) => ls::run(context, request).await.map(Reply::Ls),
+    }
+}
+
+/// A folder and a remote, as a person names them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sides {
+    /// The folder.
+    pub local: PathBuf,
+    /// The remote's URL.
+    pub remote: String,
+    /// Where the S3 service is, if it is one.
+    #[serde(default)]
+    pub service: Service,
+}
+
+/// What a person may say about an S3 service.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Service {
+    /// Its address.
+    pub endpoint: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The profile in the shared AWS files.
+    pub profile: Option<String>,
+    /// Whether the bucket is named in the path.
+    pub path_style: Option<bool>,
+}
+
+/// How a run goes about it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Options {
+    /// Include and exclude patterns, in their order.
+    pub filters: Vec<RuleLine>,
+    /// Ignore files, with their content.
+    pub ignore_files: Vec<IgnoreFile>,
+    /// Whether names that begin with a dot take part.
+    pub hidden: bool,
+    /// Read through links.
+    pub follow_links: bool,
+    /// What proves sameness where no base does.
+    pub compare: Option<Compare>,
+    /// What becomes of conflicts.
+    pub conflict: Option<OnConflict>,
+    /// How many transfers run at once.
+    pub concurrency: Option<usize>,
+    /// The person's own limit on deletions.
+    pub max_delete: Option<u64>,
+    /// Deletions are confirmed.
+    pub confirm_deletes: bool,
+    /// The root may be another than before.
+    pub accept_root: bool,
+    /// Another device's mirror may be taken over.
+    pub take_over: bool,
+    /// Two-way sync may go without conditions.
+    pub allow_unconditional: bool,
+    /// Where absence there is read from.
+    pub remote_check: RemoteCheck,
+    /// In whose format metadata is written.
+    pub metadata: MetaFormat,
+    /// Whether extended attributes take part.
+    pub xattrs: bool,
+    /// How long another run of the pair is waited for.
+    pub lock_timeout_ms: u64,
+    /// Only say what would be done.
+    pub dry_run: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            filters: Vec::new(),
+            ignore_files: Vec::new(),
+            hidden: true,
+            follow_links: false,
+            compare: None,
+            conflict: None,
+            concurrency: None,
+            max_delete: None,
+            confirm_deletes: false,
+            accept_root: false,
+            take_over: false,
+            allow_unconditional: false,
+            remote_check: RemoteCheck::List,
+            metadata: MetaFormat::Rclone,
+            xattrs: false,
+            lock_timeout_ms: 10_000,
+            dry_run: false,
+        }
+    }
+}
+
+/// Asks for a sync, or for its plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sync {
+    /// Between whom.
+    pub sides: Sides,
+    /// Which column of the table.
+    pub preset: Preset,
+    /// How.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Asks how a pair stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Status {
+    /// Which pair.
+    pub sides: Sides,
+    /// How it is looked at.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Asks for a saved plan to be carried out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Apply {
+    /// Where the S3 service is, if it is one: a plan does not say.
+    #[serde(default)]
+    pub service: Service,
+    /// How.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Asks for renames to be carried over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Moves {
+    /// Between whom.
+    pub sides: Sides,
+    /// How.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Asks for files to be brought back.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Restore {
+    /// From where, and into which folder.
+    pub sides: Sides,
+    /// Whether files that differ here are replaced.
+    #[serde(default)]
+    pub overwrite: bool,
+    /// How.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// Asks what is on a remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ls {
+    /// The remote's URL.
+    pub remote: String,
+    /// Where the S3 service is.
+    #[serde(default)]
+    pub service: Service,
+    /// What keys begin with.
+    #[serde(default)]
+    pub path: String,
+}
+
+/// Asks why a path is treated as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Why {
+    /// Of which pair.
+    pub sides: Sides,
+    /// The path, below the folder.
+    pub path: String,
+    /// How a run would go about it.
+    #[serde(default)]
+    pub options: Options,
+}
+
+/// What came of a run, and what it asked of the remote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunReply {
+    /// What came of it.
+    pub report: Report,
+    /// What reached the remote.
+    pub requests: RequestCounts,
+    /// Whether it only looked.
+    pub dry_run: bool,
+}
+
+/// How a pair stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StatusReply {
+    /// The mode it was last synced in; none if never.
+    pub mode: Option<String>,
+    /// How many entries are on record.
+    pub entries: u64,
+    /// The last run.
+    pub last_run: Option<crate::state::Run>,
+    /// What a sync would find now.
+    pub run: RunReply,
+}
+
+/// What was listed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LsReply {
+    /// How many objects.
+    pub objects: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Whether it was cut short.
+    pub interrupted: bool,
+}

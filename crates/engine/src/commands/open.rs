@@ -1,0 +1,230 @@
+//! From what a person named to a pair that can run.
+//!
+//! Here the two sides become a folder and a place, the state is found and, for
+//! runs that change anything, locked. Sides that lie in each other are refused:
+//! a folder that holds its own store would be synced into itself.
+
+use crate::api::{Context, Options, Service, Sides};
+use crate::cycle::{self, Mode};
+use crate::disk::real::{RealDisk, RealOptions};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::pair::{Pair, Settings};
+use crate::place::{self, KnownAbilities, Lock, PairPlace};
+use crate::planted::Planted;
+use crate::report::Report;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+use tidelock_core::filter::Rules;
+use tidelock_core::meta::MetaFormat;
+use tidelock_core::names::LinkStyle;
+use tidelock_core::policy::Policy;
+use tidelock_remote::ErrorKind;
+use tidelock_remote::layer::Requests;
+use tidelock_remote::memory::{Memory, Profile};
+use tidelock_remote::open::{OpenOptions, Opened, open, stack};
+use tidelock_remote::s3::S3Options;
+use tidelock_remote::url::RemoteUrl;
+
+/// How often a store that others hold is looked at.
+const LOOK_EVERY_MS: u64 = 100;
+
+/// An open pair and what goes with it.
+pub(crate) struct Open {
+    pub(crate) pair: Pair,
+    pub(crate) place: PairPlace,
+    pub(crate) requests: Arc<Requests>,
+    /// The folder, by its one true name.
+    pub(crate) local: PathBuf,
+    /// Held as long as the pair is open, by runs that change anything.
+    _lock: Option<Lock>,
+}
+
+/// Which pair, and how it is opened.
+pub(crate) struct Wanted<'a> {
+    pub(crate) sides: &'a Sides,
+    pub(crate) options: &'a Options,
+    pub(crate) policy: Policy,
+    pub(crate) command: &'a str,
+    pub(crate) mode: Mode,
+    /// Whether the store must exist already.
+    pub(crate) existing: bool,
+}
+
+impl Open {
+    /// Opens both sides and the state.
+    pub(crate) async fn new(context: &Context, wanted: &Wanted<'_>) -> Result<Self, Failure> {
+        let Wanted { sides, options, .. } = wanted;
+        let url = parse(&sides.remote)?;
+        let local = place::canonical(&sides.local)?;
+        keep_apart(context, &local, &url)?;
+        let disk = RealDisk::open(&local, RealOptions { follow_links: options.follow_links, cross_mounts: false })
+            .map_err(|error| Failure::root(&sides.local.display().to_string(), &error))?;
+        let settings = settings(context, wanted, &url)?;
+        let store = Store { context, url: &url, service: &sides.service, concurrency: settings.concurrency };
+        let dry = wanted.mode == Mode::DryRun;
+        // Naming a bucket sends nothing; a store in a folder is named by its path.
+        let (name, opened) = match &url {
+            RemoteUrl::Folder(path) => (format!("folder:{}", place::canonical(path)?.display()), None),
+            _ => {
+                let opened = store.open(dry, wanted.existing).await?;
+                (opened.remote.describe(), Some(opened))
+            }
+        };
+        let place = context.place.pair(&local, &name);
+        let patience = Duration::from_millis(options.lock_timeout_ms);
+        let lock = if dry { None } else { Some(place.lock(&context.world, wanted.command, patience).await?) };
+        let opened = match opened {
+            Some(opened) => opened,
+            None => store.open_patiently(dry, wanted.existing, patience).await?,
+        };
+        for problem in &opened.problems {
+            let about = problem.key.as_ref().map_or(String::new(), |key| format!("{key}: "));
+            context.listener.hear(&Event::Note { text: format!("the store: {about}{}", problem.what) });
+        }
+        let now_ms = context.world.clock.wall_ns() / 1_000_000;
+        let state = if dry { place.open_to_look()? } else { place.open(now_ms)? };
+        if let Some(text) = state.note {
+            context.listener.hear(&Event::Note { text });
+        }
+        let pair = Pair {
+            disk: Arc::new(disk),
+            remote: opened.remote,
+            state: Arc::new(state.state),
+            world: context.world.clone(),
+            settings,
+            listener: Arc::clone(&context.listener),
+            tag: place.id.chars().take(8).collect(),
+            local_name: local.display().to_string(),
+            remote_name: url.to_string(),
+            interrupted: Arc::clone(&context.interrupted),
+            planted: Planted::default(),
+        };
+        Ok(Self { pair, place, requests: opened.requests, local, _lock: lock })
+    }
+
+    /// One run, from looking to its report.
+    pub(crate) async fn run(&self, mode: Mode) -> Report {
+        cycle::run(&self.pair, mode).await
+    }
+}
+
+/// A remote by its name.
+pub(crate) fn parse(remote: &str) -> Result<RemoteUrl, Failure> {
+    RemoteUrl::parse(remote).map_err(|error| Failure::Unable(error.to_string()))
+}
+
+/// Opens a remote to look at it alone.
+pub(crate) async fn open_to_look(context: &Context, remote: &str, service: &Service) -> Result<Opened, Failure> {
+    let url = parse(remote)?;
+    Store { context, url: &url, service, concurrency: 8 }.open(true, true).await
+}
+
+struct Store<'a> {
+    context: &'a Context,
+    url: &'a RemoteUrl,
+    service: &'a Service,
+    concurrency: usize,
+}
+
+impl Store<'_> {
+    async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
+        let Service { endpoint, region, profile, path_style } = self.service.clone();
+        let options = OpenOptions {
+            s3: S3Options { endpoint, region, profile, path_style, keys: None },
+            abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
+            concurrency: self.concurrency,
+            read_only,
+            create: !existing,
+            ..OpenOptions::default()
+        };
+        match open(self.url, &options, self.context.world.clone()).await {
+            // Who only asks what would happen sees the empty store that would be made.
+            Err(error) if error.kind == ErrorKind::NoBucket && read_only && !existing && self.is_folder() => {
+                let text = format!("{} does not exist yet; a sync would make it", self.url);
+                self.context.listener.hear(&Event::Note { text });
+                let empty = Arc::new(Memory::new(Profile::aws(), self.context.world.clone()));
+                let known = tidelock_remote::Capabilities::default();
+                Ok(stack(empty, "", known, &options, self.context.world.clone()))
+            }
+            other => Ok(other?),
+        }
+    }
+
+    fn is_folder(&self) -> bool {
+        matches!(self.url, RemoteUrl::Folder(_))
+    }
+
+    /// Waits for another process that has the store open.
+    async fn open_patiently(&self, read_only: bool, existing: bool, patience: Duration) -> Result<Opened, Failure> {
+        let clock = &self.context.world.clock;
+        let patience_ns = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
+        let deadline = clock.monotonic_ns().saturating_add(patience_ns);
+        loop {
+            match self.open(read_only, existing).await {
+                Err(Failure::Remote(error)) if error.kind == ErrorKind::InUse && clock.monotonic_ns() < deadline => {
+                    self.context.world.sleep.sleep(Duration::from_millis(LOOK_EVERY_MS)).await;
+                }
+                other => return other,
+            }
+        }
+    }
+}
+
+/// Refuses sides that lie in each other, and a state within what is synced.
+fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Failure> {
+    let state = place::canonical(context.place.dir())?;
+    if state.starts_with(local) {
+        return Err(Failure::Unable(format!(
+            "Tidelock's state ({}) would lie inside the synced folder {}; set XDG_STATE_HOME to a place outside it",
+            state.display(),
+            local.display()
+        )));
+    }
+    let RemoteUrl::Folder(path) = url else { return Ok(()) };
+    let store = place::canonical(path)?;
+    if store.starts_with(local) || local.starts_with(&store) {
+        return Err(Failure::Unable(format!(
+            "the folder {} and the store {} lie in each other; give a store outside the folder",
+            local.display(),
+            store.display()
+        )));
+    }
+    if state.starts_with(&store) {
+        let what = format!("Tidelock's state ({}) lies inside the store {}", state.display(), store.display());
+        return Err(Failure::Unable(format!("{what}; give another store")));
+    }
+    Ok(())
+}
+
+fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
+    let options = wanted.options;
+    let device = match wanted.mode {
+        Mode::Execute => context.place.device(&context.world)?,
+        Mode::DryRun => context.place.device_or_any(),
+    };
+    let mut policy = wanted.policy;
+    policy.compare = options.compare.unwrap_or(policy.compare);
+    policy.conflict = options.conflict.unwrap_or(policy.conflict);
+    let mut settings = Settings::new(policy, &device);
+    settings.rules = Rules::new(options.filters.clone(), options.ignore_files.clone(), options.hidden)
+        .map_err(|error| Failure::Unable(error.to_string()))?;
+    let (default_dir_mode, owner) = place::custom();
+    settings.scan.default_dir_mode = default_dir_mode;
+    settings.scan.owner = owner;
+    settings.scan.xattrs = options.xattrs;
+    settings.scan.links = if options.metadata == MetaFormat::S3fs { LinkStyle::Mode } else { LinkStyle::Suffix };
+    settings.format = options.metadata;
+    settings.meta_scope.owner = true;
+    let usual = if matches!(url, RemoteUrl::S3 { .. }) { 32 } else { 16 };
+    settings.concurrency = options.concurrency.unwrap_or(usual).clamp(1, 1024);
+    settings.max_delete = options.max_delete;
+    settings.confirm_deletes = options.confirm_deletes;
+    settings.accept_root = options.accept_root;
+    settings.take_over = options.take_over;
+    settings.allow_unconditional = options.allow_unconditional;
+    settings.remote_check = options.remote_check;
+    wanted.command.clone_into(&mut settings.command);
+    Ok(settings)
+}
