@@ -76,7 +76,11 @@ fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action, policy: &Pol
     let Some(BaseRow { moved_to: Some(_), there: Some(agreed), .. }) = seen.base else { return action };
     match seen.there {
         Some(there) if here.is_none() && there.stamp.same_content(&agreed.stamp) => {
-            if policy.writes_there() { Action::DeleteMoved } else { Action::Leave }
+            if policy.writes_there() {
+                Action::DeleteMoved
+            } else {
+                Action::Leave
+            }
         }
         _ => action,
     }

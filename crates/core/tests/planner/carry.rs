@@ -572,7 +572,15 @@ impl<'a> Carrier<'a> {
         let Some(object) = self.bucket.objects.get(&step.key).cloned() else { return Ok(Fate::Stale) };
         let content = if object.digest { digest_of(object.content) } else { Digest::of(object.etag.as_bytes()) };
         let aside = key(&self.aside(step, &content), step.kind);
-        if !self.bucket.objects.contains_key(&aside) {
+        let ours = |taken: &Object| {
+            let attempt = taken.attempt.as_ref();
+            attempt.is_some_and(|attempt| attempt.device == self.device.number && attempt.key == aside)
+        };
+        let taken = self.bucket.objects.get(&aside);
+        if taken.is_some_and(|taken| !ours(taken)) {
+            return Ok(Fate::Blocked);
+        }
+        if taken.is_none() {
             self.effect()?;
             let copy = Object {
                 attempt: Some(Attempt { device: self.device.number, key: aside.clone(), replaced: None }),
