@@ -188,19 +188,18 @@ impl Stage {
             Deed::Close => disk.user_close(self.devices[place].open.take()?),
             Deed::Fill(full) => {
                 let filler = parse("filler")?;
-                if *full { disk.user_write(&filler, &self.fresh(FILLER_BYTES)).ok()? } else { disk.user_remove(&filler).ok()? }
+                if *full {
+                    disk.user_write(&filler, &self.fresh(FILLER_BYTES)).ok()?
+                } else {
+                    disk.user_remove(&filler).ok()?
+                }
             }
         }
         Some(())
     }
 
     /// A deletion of what every side agreed on must be passed on.
-    fn note_deletions(
-        &mut self,
-        place: usize,
-        before: &crate::ledger::Contents,
-        after: &crate::ledger::Contents,
-    ) {
+    fn note_deletions(&mut self, place: usize, before: &crate::ledger::Contents, after: &crate::ledger::Contents) {
         // What is written again is no deletion any more.
         self.history.deleted.retain(|(_, key, bytes)| !after.contains_key(key) && !after.values().any(|b| b == bytes));
         if !self.is_idle() || self.devices[place].excluded.is_some() {
