@@ -280,7 +280,9 @@ impl Join<'_> {
 fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
     let agreed = seen.base.and_then(|row| row.here.as_ref()).map(|half| half.stamp.file_id);
     let now = step.here.as_ref().map(|here| here.stamp.file_id);
-    let sends = step.action == Action::Upload || step.action == Action::Compare && step.row.there == Change::Same;
+    // Only an agreed object may be overwritten unseen: a pruned one is the only copy.
+    let vouched = step.row.standing == Some(Standing::Agreed) && step.row.there == Change::Same;
+    let sends = step.action == Action::Upload || step.action == Action::Compare && vouched;
     step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
 }
 

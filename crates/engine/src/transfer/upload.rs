@@ -116,17 +116,33 @@ impl Carrier<'_> {
         if expected { Ok(file) } else { Err(Fate::Stale) }
     }
 
-    /// Makes sure that the local side is as the step expects it. `Blocked` if nothing
-    /// was expected, and an entry of another kind, with a key of its own, is there.
+    /// Makes sure that the local side is as the step expects it. An entry of another
+    /// kind has another key: this one is absent as far as anyone planned.
     pub(super) async fn check_here(&self, step: &Step) -> Result<(), Fate> {
-        let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
-        if let (None, Some(stat)) = (&step.here, &stat)
-            && (self.is_other_key(step, stat.node) || self.is_twin(step).await)
-        {
-            return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
+        match self.check_place(step).await {
+            Err(Fate::Blocked(_)) => Ok(()),
+            other => other,
         }
+    }
+
+    /// The same for whoever is about to put something there: another kind of entry
+    /// is in the way.
+    pub(super) async fn check_place(&self, step: &Step) -> Result<(), Fate> {
+        let stat = match self.pair.disk.stat(&step.path).await {
+            Ok(stat) => stat,
+            // A file stands where a folder above it was.
+            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => None,
+            Err(error) => return Err(disk_fate(step, error)),
+        };
+        let in_the_way = match (&step.here, &stat) {
+            (None, Some(stat)) => self.is_other_key(step, stat.node) || self.is_twin(step).await,
+            _ => false,
+        };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
+            (None, Some(_)) if in_the_way => {
+                return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
+            }
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
             }
@@ -166,7 +182,7 @@ impl Carrier<'_> {
             Condition::Absent => "none".to_owned(),
             Condition::Matches(stamp) => stamp.etag.clone(),
         };
-        let attributes = Attributes { attempt: Some(self.attempt()), replaced: Some(replaced), ..attributes };
+        let attributes = Attributes { attempt: Some(self.attempt(&step.key)), replaced: Some(replaced), ..attributes };
         let encoded = encode(&attributes, self.pair.settings.format);
         if let Some(left_out) = &encoded.problem {
             let left_out = problem(step, ProblemClass::Skipped, left_out.to_string());

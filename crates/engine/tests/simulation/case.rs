@@ -108,26 +108,67 @@ pub enum Op {
 /// What a user does.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Deed {
-    Write { path: String, size: usize },
-    Append { path: String, size: usize },
+    Write {
+        path: String,
+        size: usize,
+    },
+    Append {
+        path: String,
+        size: usize,
+    },
     /// Other bytes of the same length; perhaps with the time put back.
-    Rewrite { path: String, put_back: bool },
-    Truncate { path: String, size: usize },
+    Rewrite {
+        path: String,
+        put_back: bool,
+    },
+    Truncate {
+        path: String,
+        size: usize,
+    },
     /// As editors save: a new file over the name.
-    Save { path: String, size: usize },
-    Rename { from: String, to: String },
-    Swap { a: String, b: String },
-    Remove { path: String },
+    Save {
+        path: String,
+        size: usize,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Swap {
+        a: String,
+        b: String,
+    },
+    Remove {
+        path: String,
+    },
     /// Removed, and another of the same length made at once.
-    Recreate { path: String },
-    Chmod { path: String, mode: u32 },
-    Touch { path: String },
-    Link { path: String },
-    HardLink { path: String, new: String },
-    Mkdir { path: String },
-    Special { path: String },
+    Recreate {
+        path: String,
+    },
+    Chmod {
+        path: String,
+        mode: u32,
+    },
+    Touch {
+        path: String,
+    },
+    Link {
+        path: String,
+    },
+    HardLink {
+        path: String,
+        new: String,
+    },
+    Mkdir {
+        path: String,
+    },
+    Special {
+        path: String,
+    },
     /// Opened, and written to from now on a bit at a time.
-    Open { path: String },
+    Open {
+        path: String,
+    },
     WriteOpen,
     Close,
     /// Most of the disk is used up, or is free again.
@@ -137,18 +178,49 @@ pub enum Deed {
 /// What somebody else does in the bucket.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Act {
-    Put { key: String, size: usize },
+    Put {
+        key: String,
+        size: usize,
+    },
     /// The same bytes once more.
-    Again { key: String },
-    Marker { key: String },
-    Delete { key: String },
-    Archive { key: String },
-    Thaw { key: String },
+    Again {
+        key: String,
+    },
+    Marker {
+        key: String,
+    },
+    Delete {
+        key: String,
+    },
+    Archive {
+        key: String,
+    },
+    Thaw {
+        key: String,
+    },
 }
 
 const PATHS: [&str; 20] = [
-    "a", "b", "c", "A", "a.txt", "d/a", "d/b", "d/e/a", "d/e", "d", "e/a", "e/b", "e", "d.x", "é", "a b", "a/b",
-    "d/e/f/g", "-", "x.rclonelink",
+    "a",
+    "b",
+    "c",
+    "A",
+    "a.txt",
+    "d/a",
+    "d/b",
+    "d/e/a",
+    "d/e",
+    "d",
+    "e/a",
+    "e/b",
+    "e",
+    "d.x",
+    "é",
+    "a b",
+    "a/b",
+    "d/e/f/g",
+    "-",
+    "x.rclonelink",
 ];
 const ILLEGAL: [&str; 5] = ["a//b", "../up", "/abs", "d/./x", "e/"];
 const GRAINS_NS: [(usize, i64); 4] = [(5, 1), (2, 4_000_000), (1, 100), (2, 1_000_000_000)];

@@ -191,21 +191,24 @@ impl Stage {
             Deed::Close => disk.user_close(self.devices[place].open.take()?),
             Deed::Fill(full) => {
                 let filler = parse("filler")?;
-                if *full { disk.user_write(&filler, &self.fresh(FILLER_BYTES)).ok()? } else { disk.user_remove(&filler).ok()? }
+                if *full {
+                    disk.user_write(&filler, &self.fresh(FILLER_BYTES)).ok()?
+                } else {
+                    disk.user_remove(&filler).ok()?
+                }
             }
         }
         Some(())
     }
 
     /// A deletion of what every side agreed on must be passed on.
-    fn note_deletions(
-        &mut self,
-        place: usize,
-        before: &crate::ledger::Contents,
-        after: &crate::ledger::Contents,
-    ) {
+    fn note_deletions(&mut self, place: usize, before: &crate::ledger::Contents, after: &crate::ledger::Contents) {
         // What is written again is no deletion any more.
-        self.history.deleted.retain(|(_, key, bytes)| !after.contains_key(key) && !after.values().any(|b| b == bytes));
+        let nothing_at = |key: &String| parse(key).is_none_or(|path| self.devices[place].disk.user_stat(&path).is_none());
+        let rewritten = |key: &String, bytes: &Vec<u8>| after.contains_key(key) || after.values().any(|b| b == bytes);
+        let deleted = std::mem::take(&mut self.history.deleted).into_iter();
+        let deleted = deleted.filter(|(_, key, bytes)| nothing_at(key) && !rewritten(key, bytes)).collect();
+        self.history.deleted = deleted;
         if !self.is_idle() || self.devices[place].excluded.is_some() {
             return;
         }
@@ -294,7 +297,10 @@ impl Stage {
         }
         self.history.resettled = true;
         self.history.acts += 1;
-        // Nobody deleted anything: the version lives on in the bucket.
+        // Nobody deleted anything: the version lives on in the bucket, where it is as
+        // exposed as what others wrote there.
+        let bytes = self.devices[place].disk.user_read(&at).unwrap_or_default();
+        self.books.ledger(|ledger| ledger.expose(&bytes));
         if self.devices[place].disk.user_remove(&at).is_ok() {
             let pruned = BaseRow { standing: Standing::Pruned, ..row };
             state.commit(&[Change::Put(Box::new(pruned))]).expect("memory commits");

@@ -187,6 +187,11 @@ impl Barrier {
 #[async_trait]
 impl Gate for Barrier {
     async fn pass(&self, what: &'static str) {
+        // A rename changes the file's change time and returns at once: whatever
+        // happens within the call itself cannot be told from the call.
+        if matches!(what, "disk.rename.done" | "disk.exchange.done") {
+            return;
+        }
         self.wait(what).await;
     }
 }

@@ -74,6 +74,13 @@ impl Ledger {
         }
     }
 
+    /// A version lives in the bucket alone from now on.
+    pub fn expose(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.by_bytes.get(bytes) {
+            self.versions[*place].foreign = true;
+        }
+    }
+
     /// Why these bytes may not be at this key, if they may not.
     pub fn invented(&self, key: &str, bytes: &[u8]) -> Option<String> {
         if bytes.is_empty() {

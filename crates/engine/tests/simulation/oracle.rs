@@ -11,7 +11,7 @@ use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidelock_core::entry::{Digest, Standing};
-use tidelock_core::names::{Kind, entry_of, LinkStyle};
+use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath, TEMP_PREFIX};
 use tidelock_core::policy::{Deletes, Drift, Flow, OnConflict, Policy};
 use tidelock_engine::report::Report;
@@ -192,7 +192,8 @@ fn quiet_run(stage: &mut Stage, place: usize) {
         stage.books.wrong(format!("quiet: a further run on {} changed something: {}", NAMES[place], brief(&report)));
     }
     let clean = report.problem_count == 0 && report.conflicts == 0 && report.drift == 0 && report.stopped.is_none();
-    if clean && (now.gets != before.gets || now.disk_reads != before.disk_reads || now.disk_writes != before.disk_writes)
+    if clean
+        && (now.gets != before.gets || now.disk_reads != before.disk_reads || now.disk_writes != before.disk_writes)
     {
         stage.books.wrong(format!("quiet: a further run on {} read or wrote: {before:?} {now:?}", NAMES[place]));
     }
@@ -231,8 +232,9 @@ fn agreement(stage: &Stage, place: usize) {
     let undecided = report.conflicts > 0 || report.drift > 0;
     for key in here.keys().chain(there.keys()).collect::<BTreeSet<_>>() {
         let (ours, theirs) = (here.get(key), there.get(key));
-        let excluded = rules.as_ref().is_some_and(|rule| key == rule || key.starts_with(&format!("{rule}/"))
-            || key.strip_suffix(".rclonelink") == Some(rule));
+        let excluded = rules.as_ref().is_some_and(|rule| {
+            key == rule || key.starts_with(&format!("{rule}/")) || key.strip_suffix(".rclonelink") == Some(rule)
+        });
         if ours == theirs || excluded || excused(report, key) {
             continue;
         }
@@ -292,7 +294,9 @@ fn truth(stage: &Stage, place: usize) {
         let object = objects.get(&row.key);
         let there_same = object.is_some_and(|(_, _, stamp)| stamp.etag == there.stamp.etag);
         let differ = |what: &str| {
-            stage.books.wrong(format!("truth: {}: the row of {} is not what {what} holds: {row:?}", NAMES[place], row.key));
+            stage
+                .books
+                .wrong(format!("truth: {}: the row of {} is not what {what} holds: {row:?}", NAMES[place], row.key));
         };
         if here_same && there_same && bytes.as_ref() != object.map(|(bytes, ..)| bytes) {
             differ("each side");
@@ -332,9 +336,10 @@ fn visible(stage: &Stage) {
     }
     let hidden = stage.books.ledger(|ledger| {
         let versions = ledger.versions.iter().filter(|version| !version.released && !version.bytes.is_empty());
-        versions.into_iter().find(|version| !seen.contains(&version.bytes)).map(|version| {
-            format!("{} (meant for {:?})", show(&version.bytes), version.meant)
-        })
+        versions
+            .into_iter()
+            .find(|version| !seen.contains(&version.bytes))
+            .map(|version| format!("{} (meant for {:?})", show(&version.bytes), version.meant))
     });
     if let Some(hidden) = hidden {
         stage.books.wrong(format!("survival: nobody gave up {hidden}, and it is out of sight"));

@@ -85,7 +85,7 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         }
     }
     let count = report.deleted_here + report.deleted_there;
-    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size {
+    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size + report.downloaded + report.uploaded {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
     }
 }
