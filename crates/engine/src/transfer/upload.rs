@@ -166,7 +166,8 @@ impl Carrier<'_> {
             Node::Link => Kind::Link,
             Node::Special => return false,
         };
-        key_of(&step.path, kind, self.pair.settings.scan.links).is_ok_and(|key| key != step.key)
+        // A name that no key can hold is not this key's either.
+        key_of(&step.path, kind, self.pair.settings.scan.links).ok().as_ref() != Some(&step.key)
     }
 
     /// A write of a step's key, under a new attempt id, and the metadata as it will

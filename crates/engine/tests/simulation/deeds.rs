@@ -130,6 +130,10 @@ impl Stage {
         });
         let touched = match deed {
             Deed::Chmod { path, .. } | Deed::Touch { path } => path,
+            Deed::Rewrite { path, put_back: true } => {
+                let bytes = parse(path).and_then(|path| self.devices[place].disk.user_read(&path));
+                return self.books.ledger(|ledger| ledger.disguise(&bytes.unwrap_or_default()));
+            }
             _ => return,
         };
         let below = format!("{touched}/");
