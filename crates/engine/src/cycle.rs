@@ -104,11 +104,8 @@ fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     report.end(failure.ending());
-    let reason = failure.to_string();
-    let event = match failure.ending() {
-        Ending::SafetyStop => Event::Stopped { reason: reason.clone() },
-        _ => Event::Note { text: reason.clone() },
-    };
+    let reason = failure.told();
+    let event = Event::Stopped { ending: failure.ending(), reason: reason.clone() };
     report.stopped = Some(reason);
     // If the state cannot be written, its own error is already the reason.
     let _ = tell(pair, run, &event);

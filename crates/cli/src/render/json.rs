@@ -68,7 +68,7 @@ impl Face for Json {
     }
 
     fn refused(&self, request: &Request, failure: &Failure, code: i32) {
-        self.write(&Own::Error { ending: failure.ending(), message: failure.to_string() });
+        self.write(&Own::Error { ending: failure.ending(), message: failure.told() });
         let endings = vec![failure.ending()];
         self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: None });
     }
