@@ -57,7 +57,7 @@ pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
         Here::Absent => None,
         Here::Present(entry) => Some(entry),
     };
-    if seen.kind == Kind::Dir && is_plain_folder(seen, here) {
+    if seen.kind == Kind::Dir && is_plain_folder(seen, here, policy) {
         return None;
     }
     let row = row(seen, here, policy);
@@ -66,23 +66,32 @@ pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
         decision => action(decision),
     };
     let forgetting_nothing = action == Action::Forget && seen.base.is_none();
-    (!forgetting_nothing).then(|| step(seen, row, owed(seen, here, action), here))
+    (!forgetting_nothing).then(|| step(seen, row, owed(seen, here, action, policy), here))
 }
 
 /// A move whose old object still waits to be deleted: the bytes live, proved,
 /// under the new key, so the old one goes whatever the policy says of deletions.
-fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action) -> Action {
+/// A flow that may not write there leaves it, and does not bring the old name back.
+fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action, policy: &Policy) -> Action {
     let Some(BaseRow { moved_to: Some(_), there: Some(agreed), .. }) = seen.base else { return action };
     match seen.there {
-        Some(there) if here.is_none() && there.stamp.same_content(&agreed.stamp) => Action::DeleteMoved,
+        Some(there) if here.is_none() && there.stamp.same_content(&agreed.stamp) => {
+            if policy.writes_there() {
+                Action::DeleteMoved
+            } else {
+                Action::Leave
+            }
+        }
         _ => action,
     }
 }
 
-/// A folder that exists here, needs no marker and has none: nobody tracks it.
-fn is_plain_folder(seen: &Seen<'_>, here: Option<&LocalEntry>) -> bool {
-    let unmarked = here.is_some_and(|entry| !entry.needs_marker);
-    unmarked && seen.there.is_none() && (seen.base.is_none() || seen.there_below)
+/// A folder that exists here, has no marker and needs none, or one that this flow
+/// may not write: nobody tracks it.
+fn is_plain_folder(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> bool {
+    let Some(entry) = here.filter(|_| seen.there.is_none()) else { return false };
+    let implied = seen.there_below && (!entry.needs_marker || !policy.writes_there());
+    implied || !entry.needs_marker && seen.base.is_none()
 }
 
 fn standing(seen: &Seen<'_>) -> Option<Standing> {
@@ -90,24 +99,24 @@ fn standing(seen: &Seen<'_>) -> Option<Standing> {
 }
 
 fn row(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Row {
+    let row = |here, there, same| Row { standing: standing(seen), here, there, same };
     let (here_change, there_change) = (here_change(seen, here, policy), there_change(seen));
-    let moved = |change: Change| matches!(change, Change::New | Change::Changed);
-    let vouched = standing(seen) == Some(Standing::Agreed);
-    let same = match (here, seen.there) {
-        (Some(_), Some(_)) if seen.kind == Kind::Dir => Sameness::Same,
-        (Some(here), Some(there)) if !vouched || moved(here_change) && moved(there_change) => {
-            let as_agreed = here_change == Change::Same && there_change == Change::Same;
-            if standing(seen) == Some(Standing::Lapsed) && as_agreed {
-                Sameness::Same
-            } else if here.stamp.size == there.stamp.size {
-                Sameness::Unknown
-            } else {
-                Sameness::Differ
-            }
-        }
-        _ => Sameness::Unknown,
+    let (Some(here), Some(there)) = (here, seen.there) else {
+        return row(here_change, there_change, Sameness::Unknown);
     };
-    Row { standing: standing(seen), here: here_change, there: there_change, same }
+    if seen.kind == Kind::Dir {
+        return row(here_change, there_change, Sameness::Same);
+    }
+    let by_size = if here.stamp.size == there.stamp.size { Sameness::Unknown } else { Sameness::Differ };
+    let moved = |change: Change| matches!(change, Change::New | Change::Changed);
+    let as_agreed = here_change == Change::Same && there_change == Change::Same;
+    match standing(seen) {
+        Some(Standing::Agreed) if moved(here_change) && moved(there_change) => row(here_change, there_change, by_size),
+        Some(Standing::Agreed) => row(here_change, there_change, Sameness::Unknown),
+        Some(Standing::Lapsed) if as_agreed => row(here_change, there_change, Sameness::Same),
+        // Nobody vouches for either side: both are looked at as if they were new.
+        _ => row(Change::New, Change::New, by_size),
+    }
 }
 
 fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Change {
@@ -136,7 +145,10 @@ fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> C
 fn there_change(seen: &Seen<'_>) -> Change {
     let agreed = seen.base.and_then(|base| base.there.as_ref());
     let Some(there) = seen.there else {
-        let implied = seen.kind == Kind::Dir && seen.there_below && matches!(seen.here, Here::Present(_));
+        let implied = seen.kind == Kind::Dir
+            && seen.there_below
+            && standing(seen) == Some(Standing::Agreed)
+            && matches!(seen.here, Here::Present(_));
         return match agreed {
             Some(_) if implied => Change::Same,
             Some(_) => Change::Gone,

@@ -24,12 +24,12 @@ use crate::record::{Outcome, Recorder};
 use crate::report::{Ending, Report};
 use crate::state::{Change, Spool};
 use futures::stream::{FuturesUnordered, StreamExt};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tidelock_core::entry::{BaseRow, Digest, FileId, LocalHalf, LocalStamp, Meta, RemoteHalf, Standing};
 use tidelock_core::names::Kind;
-use tidelock_core::path::RelPath;
+use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step};
 use tidelock_core::policy::Flow;
 use tidelock_remote::{Error, ErrorKind};
@@ -63,6 +63,8 @@ pub(crate) struct Carrier<'a> {
     attempts: AtomicU64,
     /// Folders whose times, and modes that would lock us out, are set at the end.
     folders: Mutex<Vec<(RelPath, FileId, Meta)>>,
+    /// Keys whose objects this run has copied to where they were renamed to.
+    moved: Mutex<BTreeSet<Key>>,
 }
 
 /// What is left over after a plan was carried out.
@@ -74,12 +76,30 @@ pub(crate) struct Aftermath {
 
 impl<'a> Carrier<'a> {
     pub(crate) fn new(pair: &'a Pair, spool: &'a Spool<'a>, installer: Installer, token: String) -> Self {
-        Self { pair, spool, installer, token, attempts: AtomicU64::new(0), folders: Mutex::default() }
+        Self {
+            pair,
+            spool,
+            installer,
+            token,
+            attempts: AtomicU64::new(0),
+            folders: Mutex::default(),
+            moved: Mutex::default(),
+        }
     }
 
-    /// A new attempt id: no two writes of any device ever share one.
-    pub(crate) fn attempt(&self) -> String {
-        format!("{}/{}", self.token, self.attempts.fetch_add(1, Ordering::Relaxed))
+    /// A new attempt id for a write of this key: no two writes of any device ever
+    /// share one. Whoever copies the object elsewhere copies its metadata too, so
+    /// the id names the key it was made for.
+    pub(crate) fn attempt(&self, key: &Key) -> String {
+        let number = self.attempts.fetch_add(1, Ordering::Relaxed);
+        format!("{}/{number}/{}", self.token, Digest::of(key.as_str().as_bytes()).short())
+    }
+
+    /// Whether a run of this device made this attempt id for this key.
+    pub(crate) fn is_own_attempt(&self, attempt: &str, key: &Key) -> bool {
+        let mut parts = attempt.split('/');
+        let (Some(token), Some(_), Some(tag)) = (parts.next(), parts.next(), parts.next()) else { return false };
+        tag == Digest::of(key.as_str().as_bytes()).short() && self.pair.state.has_run(token).unwrap_or(false)
     }
 
     pub(crate) fn later(&self, path: RelPath, id: FileId, meta: Meta) {
@@ -358,6 +378,9 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     }
 }
 
+/// What a person is told of a name that two kinds of entries want.
+pub(crate) const HELD: &str = "another entry holds this name, or that of a folder above it; rename one of them";
+
 /// How a source says that the file moved under it.
 pub(crate) const MOVED: &str = "the file changed while it was read";
 
@@ -367,8 +390,7 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
     match error.kind {
         Kind::NotFound | Kind::Changed => Fate::Stale,
         Kind::Exists | Kind::NotADir | Kind::NotAFile | Kind::NotEmpty => {
-            let what = "another entry holds this name, or that of a folder above it; rename one of them";
-            Fate::Blocked(problem(step, ProblemClass::Skipped, what))
+            Fate::Blocked(problem(step, ProblemClass::Skipped, HELD))
         }
         Kind::Escapes => Fate::Problem(problem(
             step,

@@ -4,7 +4,7 @@
 
 use crate::random::Random;
 use crate::survey::{Plan, Planned};
-use crate::world::{Bucket, Clock, Content, Device, FILE_MODE, NOTHING, Node, Object, digest_of, key};
+use crate::world::{Attempt, Bucket, Clock, Content, Device, FILE_MODE, NOTHING, Node, Object, digest_of, key};
 use std::collections::BTreeSet;
 use tidelock_core::conflict::conflict_path;
 use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
@@ -239,7 +239,7 @@ impl<'a> Carrier<'a> {
             modified: 0,
             meta: Some(meta.clone()),
             digest: content != NOTHING,
-            attempt: Some((self.device.number, replaced)),
+            attempt: Some(Attempt { device: self.device.number, key: step.key.clone(), replaced }),
         };
         let stamp = self.bucket.put(&step.key, object, self.clock);
         Ok(RemoteHalf { stamp, meta: Some(meta) })
@@ -381,7 +381,7 @@ impl<'a> Carrier<'a> {
     }
 
     fn compare(&mut self, step: &Step) -> Carried {
-        if self.check_here(step).is_err() {
+        if self.check_here(step) == Err(Fate::Stale) {
             return Ok(Fate::Stale);
         }
         let base = self.device.base.get(&step.key).cloned();
@@ -437,7 +437,8 @@ impl<'a> Carrier<'a> {
         };
         if let Some(object) = object
             && same != Sameness::Same
-            && self.is_our_own(base, object)
+            && step.here.is_some()
+            && self.is_our_own(&step.key, base, object)
         {
             let row = Row { standing: Some(Standing::Agreed), here: Side::Changed, there: Side::Same, same };
             return (row, Found { here_as_agreed: None, there_as_agreed: None, same });
@@ -453,13 +454,18 @@ impl<'a> Carrier<'a> {
         (step.row, Found { here_as_agreed, there_as_agreed, same })
     }
 
-    fn is_our_own(&self, base: Option<&BaseRow>, object: &Object) -> bool {
-        let Some((device, replaced)) = &object.attempt else { return false };
-        let agreed = base
-            .filter(|base| base.standing == Standing::Agreed)
-            .and_then(|base| base.there.as_ref())
-            .map(|half| &half.stamp.etag);
-        *device == self.device.number && replaced.as_ref() == agreed
+    fn is_our_own(&self, key: &Key, base: Option<&BaseRow>, object: &Object) -> bool {
+        let Some(attempt) = object.attempt.as_ref().filter(|attempt| attempt.device == self.device.number) else {
+            return false;
+        };
+        let replaced_agreed = match base {
+            None => attempt.replaced.is_none(),
+            Some(base) if base.standing == Standing::Agreed => {
+                base.there.as_ref().map(|half| &half.stamp.etag) == attempt.replaced.as_ref()
+            }
+            Some(_) => false,
+        };
+        attempt.key == *key && replaced_agreed
     }
 
     fn settle_metadata(
@@ -538,8 +544,11 @@ impl<'a> Carrier<'a> {
         }
         let mut node = self.device.disk[&step.path].clone();
         let aside = self.aside(step, &digest_of(node.content));
-        if self.device.disk.contains_key(&aside) {
-            return Ok(Fate::Stale);
+        match self.device.disk.get(&aside) {
+            // Put aside before, and not recorded.
+            Some(safe) if safe.kind == node.kind && safe.content == node.content => return self.download(step),
+            Some(_) => return Ok(Fate::Blocked),
+            None => {}
         }
         self.effect()?;
         node.change = self.clock.tick();
@@ -563,9 +572,20 @@ impl<'a> Carrier<'a> {
         let Some(object) = self.bucket.objects.get(&step.key).cloned() else { return Ok(Fate::Stale) };
         let content = if object.digest { digest_of(object.content) } else { Digest::of(object.etag.as_bytes()) };
         let aside = key(&self.aside(step, &content), step.kind);
-        if !self.bucket.objects.contains_key(&aside) {
+        let ours = |taken: &Object| {
+            let attempt = taken.attempt.as_ref();
+            attempt.is_some_and(|attempt| attempt.device == self.device.number && attempt.key == aside)
+        };
+        let taken = self.bucket.objects.get(&aside);
+        if taken.is_some_and(|taken| !ours(taken)) {
+            return Ok(Fate::Blocked);
+        }
+        if taken.is_none() {
             self.effect()?;
-            let copy = Object { attempt: Some((self.device.number, None)), ..object };
+            let copy = Object {
+                attempt: Some(Attempt { device: self.device.number, key: aside.clone(), replaced: None }),
+                ..object
+            };
             self.bucket.put(&aside, copy, self.clock);
         }
         self.upload(step)
@@ -610,12 +630,16 @@ impl<'a> Carrier<'a> {
     }
 
     fn delete_there(&mut self, step: &Step) -> Carried {
-        if matches!(self.check_here(step), Err(Fate::Stale)) {
+        if self.check_here(step) == Err(Fate::Stale) {
             return Ok(Fate::Stale);
         }
-        let marked = self.device.base.get(&step.key).is_some_and(|row| row.moved_to.is_some());
-        if step.action == Action::DeleteMoved && !marked {
-            return Ok(Fate::Stale);
+        if step.action == Action::DeleteMoved {
+            let Some(row) = self.device.base.get(&step.key).cloned() else { return Ok(Fate::Stale) };
+            let Some(to) = &row.moved_to else { return Ok(Fate::Stale) };
+            if !self.moved.contains(&step.key) && !self.lives_on(&row, to) {
+                self.record(Record::Put(Box::new(BaseRow { moved_to: None, ..row })))?;
+                return Ok(Fate::Again);
+            }
         }
         if self.bucket.objects.contains_key(&step.key) {
             if !self.there_as_expected(step) {
@@ -627,12 +651,21 @@ impl<'a> Carrier<'a> {
         self.record(Record::Drop(step.key.clone()))
     }
 
+    /// Whether the bytes of a row that an earlier run moved are still at their new key.
+    fn lives_on(&self, row: &BaseRow, to: &Key) -> bool {
+        let (now, object) = (self.device.base.get(to), self.bucket.objects.get(to));
+        let (Some(now), Some(object)) = (now, object) else { return false };
+        let as_recorded = now.there.as_ref().is_some_and(|half| half.stamp.same_content(&object.stamp()));
+        as_recorded && now.digest.is_some() && now.digest == row.digest
+    }
+
     fn delete_here(&mut self, step: &Step, parents: &mut BTreeSet<RelPath>) -> Carried {
         if self.bucket.objects.contains_key(&step.key) || self.check_here(step).is_err() {
             return Ok(Fate::Stale);
         }
         if step.kind == Kind::Dir && self.device.has_children(&step.path) {
-            return self.record(Record::Drop(step.key.clone()));
+            let is_tracked = step.row.standing.is_some();
+            return if is_tracked { self.record(Record::Drop(step.key.clone())) } else { Ok(Fate::Left) };
         }
         self.effect()?;
         if let Some(node) = self.device.disk.remove(&step.path) {

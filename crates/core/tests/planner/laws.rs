@@ -3,10 +3,11 @@
 use crate::carry::{Carrier, Fate};
 use crate::random::{Case, Random, is_vouched};
 use crate::survey::{Plan, plan};
-use crate::world::{Bucket, Clock, Content, Device, key, kind_of, path_of};
+use crate::world::{Bucket, Clock, Content, Device, Object, key, kind_of, path_of};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use tidelock_core::conflict::is_conflict_name;
+use tidelock_core::decide::Change as Side;
 use tidelock_core::entry::Standing;
 use tidelock_core::guard::{Facts, check};
 use tidelock_core::names::Kind;
@@ -193,7 +194,13 @@ impl Ended<'_> {
         let lives = self.lives();
         let (device, bucket) = self.before;
         let here = device.disk.iter().map(|(path, node)| (key(path, node.kind), node.content));
-        let there = bucket.objects.iter().map(|(key, object)| (key.clone(), object.content));
+        // What this device wrote itself is what its file came after.
+        let own = |key: &Key, object: &Object| {
+            let attempt = object.attempt.as_ref();
+            attempt.is_some_and(|attempt| attempt.device == device.number && attempt.key == *key)
+        };
+        let foreign = bucket.objects.iter().filter(|(key, object)| !own(key, object));
+        let there = foreign.map(|(key, object)| (key.clone(), object.content));
         for (key, content) in here.chain(there) {
             if kind_of(&key) != Kind::Dir && !is_vouched(device, &key, content) && !lives.contains(&content) {
                 broken.push(format!("{key}: {content} was changed and is gone"));
@@ -235,7 +242,7 @@ impl Ended<'_> {
                     && row.there.as_ref().is_some_and(|half| half.stamp.same_content(&object.stamp()))
                     && row.here.as_ref().is_some_and(|half| node.kind == Kind::Dir || half.stamp == node.stamp())
             });
-            if !knows && self.is_provable(&key, node.content) {
+            if !knows && self.is_provable(&key, node.content) && !self.is_left_unread(&key) {
                 broken.push(format!("{key}: both hold {}, which is not on record", node.content));
             }
         }
@@ -246,6 +253,14 @@ impl Ended<'_> {
                 broken.push(format!("{key}: a row of {:?} for what neither side holds", row.standing));
             }
         }
+    }
+
+    /// What the flow leaves alone anyway is not looked at to see whether it is the
+    /// same bytes under another stamp.
+    fn is_left_unread(&self, key: &Key) -> bool {
+        self.settled.left.iter().any(|(step, fate)| {
+            step.key == *key && *fate == Fate::Left && (step.row.here, step.row.there) == (Side::Same, Side::Changed)
+        })
     }
 
     fn is_provable(&self, key: &Key, content: Content) -> bool {
@@ -313,7 +328,7 @@ impl Ended<'_> {
         let Policy { flow, deletes, drift, .. } = *self.policy;
         let mirrors = (flow, deletes, drift) == (Flow::Up, Deletes::Propagate, Drift::Overwrite);
         if mirrors {
-            self.compare_sides(broken, |_| false);
+            self.compare_sides(broken, |key| self.is_pruned(key));
         }
     }
 
@@ -326,8 +341,11 @@ impl Ended<'_> {
         // What has no place on a disk beside another kind stays where it is.
         let blocked: BTreeSet<&Key> =
             self.settled.left.iter().filter(|(_, fate)| *fate == Fate::Blocked).map(|(step, _)| &step.key).collect();
-        let pruned = |key: &Key| self.after.0.base.get(key).is_some_and(|row| row.standing != Standing::Agreed);
-        self.compare_sides(broken, |key| blocked.contains(key) || pruned(key));
+        self.compare_sides(broken, |key| blocked.contains(key) || self.is_pruned(key));
+    }
+
+    fn is_pruned(&self, key: &Key) -> bool {
+        self.after.0.base.get(key).is_some_and(|row| row.standing == Standing::Pruned)
     }
 
     fn compare_sides(&self, broken: &mut Vec<String>, excused: impl Fn(&Key) -> bool) {

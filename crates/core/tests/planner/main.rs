@@ -5,6 +5,8 @@ mod carry;
 mod exhaustive;
 mod laws;
 mod many;
+mod named;
 mod random;
 mod survey;
+mod two;
 mod world;

@@ -1,7 +1,8 @@
 //! Random worlds by the hundred thousand; `TIDELOCK_SOAK=1` makes it fifty million.
 
 use crate::laws::{judge, shown};
-use crate::random::case;
+use crate::random::{case, case_after_a_crash};
+use crate::two::{judge_pair, pair_of_devices, shown_pair};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -55,5 +56,23 @@ fn random_worlds_settle_and_keep_the_laws() {
     each(|seed| {
         let case = case(seed);
         judge(&case).map(drop).map_err(|broken| format!("{broken}\n{}", shown(&case)))
+    });
+}
+
+/// A run dies half way, people go on working, and then the next one comes, perhaps
+/// under another policy: what the first left in the base is all there is to go by.
+#[test]
+fn a_run_that_died_is_taken_up_by_the_next() {
+    each(|seed| {
+        let case = case_after_a_crash(seed);
+        judge(&case).map(drop).map_err(|broken| format!("{broken}\n{}", shown(&case)))
+    });
+}
+
+#[test]
+fn two_devices_on_one_bucket_meet() {
+    each(|seed| {
+        let pair = pair_of_devices(seed);
+        judge_pair(&pair).map_err(|broken| format!("{broken}\n{}", shown_pair(&pair)))
     });
 }

@@ -1,8 +1,11 @@
 //! Random worlds from a seed: a tree in step on both sides, then what people did to
 //! it here and there.
 
+use crate::carry::Carrier;
+use crate::survey::plan;
 use crate::world::{
-    Bucket, Clock, Content, DIR_MODE, Device, FILE_MODE, NOTHING, Object, agreed, digest_of, key, kind_of, path,
+    Attempt, Bucket, Clock, Content, DIR_MODE, Device, FILE_MODE, NOTHING, Object, agreed, digest_of, key, kind_of,
+    path,
 };
 use std::collections::BTreeSet;
 use tidelock_core::entry::{Meta, Standing};
@@ -116,6 +119,40 @@ pub fn case(seed: u64) -> Case {
     Case { seed, policy, device, bucket, clock, crashes }
 }
 
+/// A case whose first run died, after which people went on.
+pub fn case_after_a_crash(seed: u64) -> Case {
+    let mut case = case(seed);
+    let mut random = Random(seed ^ 0xdead);
+    let Case { policy, device, bucket, clock, .. } = &mut case;
+    let planned = plan(device, bucket, policy);
+    let fuel = Some(below(&mut random, 6));
+    // It may well end before it could die.
+    let _ = Carrier::new(device, bucket, clock, policy, &mut random, fuel).run(&planned);
+    clock.now += 10;
+    for _ in 0..random.below(4) {
+        happen_here(device, bucket, clock, &mut random);
+    }
+    for _ in 0..random.below(4) {
+        happen_there(bucket, device, clock, &mut random);
+    }
+    clock.now += 10;
+    // A folder that cannot be read and was taken away is no hole any more.
+    let Device { disk, holes, .. } = device;
+    holes.retain(|hole| disk.get(hole).is_some_and(|node| node.kind == Kind::Dir));
+    match random.below(4) {
+        // A restore goes by the state of the pair as it is.
+        0 => *policy = random.pick(&[Preset::Restore, Preset::RestoreOverwrite]).policy(),
+        // Another mode lapses what the pair claims.
+        1 => {
+            *policy = random.pick(&policies());
+            let agreed = device.base.values_mut().filter(|row| row.standing == Standing::Agreed);
+            agreed.for_each(|row| row.standing = Standing::Lapsed);
+        }
+        _ => {}
+    }
+    case
+}
+
 fn below(random: &mut Random, bound: usize) -> u32 {
     u32::try_from(random.below(bound)).expect("small")
 }
@@ -133,7 +170,7 @@ fn in_step(device: &mut Device, bucket: &mut Bucket, clock: &mut Clock, random: 
         if node.kind == Kind::Dir && device.has_children(path) && !random.one_in(4) {
             continue;
         }
-        let attempt = (!random.one_in(4)).then_some((device.number, None));
+        let attempt = (!random.one_in(4)).then(|| Attempt { device: device.number, key: key.clone(), replaced: None });
         let object = Object {
             content: node.content,
             etag: String::new(),
@@ -298,8 +335,8 @@ pub fn happen_there(bucket: &mut Bucket, device: &Device, clock: &mut Clock, ran
             let replaced = bucket.objects.get(&some).map(|object| object.etag.clone());
             let meta = Some(Meta { mtime_ns: Some(clock.now), mode: Some(FILE_MODE), ..Meta::default() });
             let digest = kind_of(&some) != Kind::Dir;
-            let object =
-                Object { content, etag: String::new(), modified: 0, meta, digest, attempt: Some((9, replaced)) };
+            let attempt = Some(Attempt { device: 9, key: some.clone(), replaced });
+            let object = Object { content, etag: String::new(), modified: 0, meta, digest, attempt };
             bucket.put(&some, object, clock);
         }
         _ => {

@@ -77,8 +77,16 @@ pub struct Object {
     /// It carries our digest; without one and with an opaque ETag nothing proves
     /// what it holds.
     pub digest: bool,
-    /// Which device wrote it over what, if one of ours did.
-    pub attempt: Option<(u8, Option<String>)>,
+    /// If one of ours wrote it. Whoever copies the object copies this too.
+    pub attempt: Option<Attempt>,
+}
+
+/// Which device wrote which key over what.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Attempt {
+    pub device: u8,
+    pub key: Key,
+    pub replaced: Option<String>,
 }
 
 impl Object {

@@ -123,7 +123,8 @@ impl Carrier<'_> {
         }
         if let Some((_, attributes)) = there
             && same != Sameness::Same
-            && self.is_our_own(base, attributes)
+            && step.here.is_some()
+            && self.is_our_own(step, base, attributes)
         {
             // The object is an earlier version of ours whose row was lost to a
             // crash: it is the base, and what is here came after it.
@@ -144,19 +145,22 @@ impl Carrier<'_> {
     }
 
     /// Whether the object was written by a run of this device over what was agreed.
-    fn is_our_own(&self, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
+    fn is_our_own(&self, step: &Step, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
         // Without a digest that still holds, another program may have rewritten the
         // body and kept our keys.
         let (Some(attempt), Some(replaced), Some(_)) = (&attributes.attempt, &attributes.replaced, attributes.digest)
         else {
             return false;
         };
-        let Some((token, _)) = attempt.split_once('/') else { return false };
-        let agreed = base
-            .filter(|base| base.standing == Standing::Agreed)
-            .and_then(|base| base.there.as_ref())
-            .map_or("none", |half| half.stamp.etag.as_str());
-        replaced == agreed && self.pair.state.has_run(token).unwrap_or(false)
+        let agreed = match base {
+            None => Some("none"),
+            Some(base) if base.standing == Standing::Agreed => {
+                Some(base.there.as_ref().map_or("none", |half| half.stamp.etag.as_str()))
+            }
+            // Nobody vouches for what came before.
+            Some(_) => None,
+        };
+        agreed == Some(replaced.as_str()) && self.is_own_attempt(attempt, &step.key)
     }
 
     /// Content is as agreed on both sides; what remains is metadata.

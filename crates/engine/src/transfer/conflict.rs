@@ -11,10 +11,10 @@ use crate::digest::{Wanted, fingerprint};
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use tidelock_core::conflict::conflict_path;
-use tidelock_core::entry::Digest;
+use tidelock_core::entry::{Digest, RemoteStamp};
 use tidelock_core::names::{Kind, key_of};
-use tidelock_core::path::RelPath;
-use tidelock_core::plan::{Action, HereSeen, ProblemClass, Step};
+use tidelock_core::path::{Key, RelPath};
+use tidelock_core::plan::{Action, HereSeen, Problem, ProblemClass, Step};
 use tidelock_core::policy::Flow;
 use tidelock_remote::{Condition, ErrorKind, Piece, Put};
 
@@ -46,6 +46,9 @@ impl Carrier<'_> {
             let over = Step { here: step.here.clone(), ..fetched };
             return Box::pin(self.download(&over)).await;
         }
+        if let Some(fate) = self.is_aside(step, &aside, &digest).await {
+            return fate;
+        }
         let renamed = match self.installer.rename_here(&step.path, &aside, &here.stamp).await {
             Ok(renamed) => renamed,
             Err(error) => return install_fate(step, error),
@@ -67,6 +70,21 @@ impl Carrier<'_> {
         Fate::Done(outcome)
     }
 
+    /// What to do where the name aside is taken: by the same bytes, put there by a
+    /// run that died, theirs can take their place; by others, a person must see to it.
+    async fn is_aside(&self, step: &Step, aside: &RelPath, digest: &Digest) -> Option<Fate> {
+        let stat = self.pair.disk.stat(aside).await.ok()??;
+        let here = Some(HereSeen { stamp: stat.stamp, meta: stat.meta() });
+        let taken = Step { path: aside.clone(), here, ..step.clone() };
+        match self.digest_here(&taken).await {
+            Ok(same) if same == *digest => {
+                let over = Step { action: Action::Download, ..step.clone() };
+                Some(Box::pin(self.download(&over)).await)
+            }
+            _ => Some(Fate::Problem(taken_name(step, aside.as_str()))),
+        }
+    }
+
     /// Their object is copied aside, then ours takes its place.
     async fn keep_theirs_aside(&self, step: &Step) -> Fate {
         let Some(there) = &step.there else { return Fate::Stale };
@@ -84,13 +102,22 @@ impl Carrier<'_> {
         let piece =
             Piece::CopyOf { key: step.key.clone(), stamp: there.stamp.clone(), offset: 0, size: there.stamp.size };
         let mut meta = object.meta.unwrap_or_default();
-        meta.user.insert("tidelock-attempt".to_owned(), self.attempt());
-        let copy =
-            Put { key, recipe: vec![piece], meta, storage_class: object.storage_class, condition: Condition::Absent };
+        meta.user.insert("tidelock-attempt".to_owned(), self.attempt(&key));
+        let copy = Put {
+            key: key.clone(),
+            recipe: vec![piece],
+            meta,
+            storage_class: object.storage_class.clone(),
+            condition: Condition::Absent,
+        };
         match self.put(&copy).await {
             Ok(_) => {}
             // The same bytes from the same device were put aside before.
-            Err(error) if error.kind == ErrorKind::Precondition => {}
+            Err(error) if error.kind == ErrorKind::Precondition => match self.is_own_copy(&key, &object.stamp).await {
+                Ok(true) => {}
+                Ok(false) => return Fate::Problem(taken_name(step, key.as_str())),
+                Err(error) => return remote_fate(step, error),
+            },
             Err(error) => return remote_fate(step, error),
         }
         let sent = Step { action: Action::Upload, ..step.clone() };
@@ -103,6 +130,13 @@ impl Carrier<'_> {
             }
             other => other,
         }
+    }
+
+    /// Whether the object aside is a copy that a run of this device made.
+    async fn is_own_copy(&self, key: &Key, of: &RemoteStamp) -> tidelock_remote::Result<bool> {
+        let Some(object) = self.pair.remote.head(key).await? else { return Ok(false) };
+        let attempt = self.attributes(&object).attempt;
+        Ok(object.stamp.size == of.size && attempt.is_some_and(|attempt| self.is_own_attempt(&attempt, key)))
     }
 
     /// The later modification time wins; where neither is clearly later, a person.
@@ -144,4 +178,9 @@ impl Carrier<'_> {
             Fate::Problem(problem(step, ProblemClass::Skipped, format!("no room for a conflict copy: {why}")))
         })
     }
+}
+
+fn taken_name(step: &Step, aside: &str) -> Problem {
+    let what = format!("the conflict copy would be called {aside:?}, and something else is; rename that");
+    problem(step, ProblemClass::Skipped, what)
 }

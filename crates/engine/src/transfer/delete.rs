@@ -16,8 +16,10 @@ use crate::report::Report;
 use crate::state::Change;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::PoisonError;
+use tidelock_core::entry::BaseRow;
 use tidelock_core::names::{Kind, LinkStyle, key_of};
-use tidelock_core::path::RelPath;
+use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Phase, Step};
 use tidelock_remote::{Condition, ErrorKind};
 
@@ -80,11 +82,7 @@ impl Carrier<'_> {
         }
         self.check_here(step).await?;
         if step.action == Action::DeleteMoved {
-            let row = self.pair.state.row(&step.key).map_err(|error| Fate::Fatal(error.into()))?;
-            if row.is_none_or(|row| row.moved_to.is_none()) {
-                // The move did not happen: the next plan sees to the old key.
-                return Err(Fate::Stale);
-            }
+            self.check_moved(step).await?;
         }
         let there = step.there.as_ref().ok_or(Fate::Stale)?;
         if self.pair.planted.has(Bug::DropIfMatch) {
@@ -92,6 +90,27 @@ impl Carrier<'_> {
             return now.map(|object| Condition::Matches(object.stamp)).ok_or(Fate::Stale);
         }
         Ok(Condition::Matches(there.stamp.clone()))
+    }
+
+    /// Makes sure that the bytes of a moved object are where they were moved to. An
+    /// earlier run's word is not taken for it: somebody may have been there since.
+    async fn check_moved(&self, step: &Step) -> Result<(), Fate> {
+        let row = |key: &Key| self.pair.state.row(key).map_err(|error| Fate::Fatal(error.into()));
+        // Unmarked, the move did not happen: the next plan sees to the old key.
+        let old = row(&step.key)?.ok_or(Fate::Stale)?;
+        let to = old.moved_to.clone().ok_or(Fate::Stale)?;
+        if self.moved.lock().unwrap_or_else(PoisonError::into_inner).contains(&step.key) {
+            return Ok(());
+        }
+        let new = row(&to)?.filter(|new| new.digest.is_some() && new.digest == old.digest);
+        let object = self.pair.remote.head(&to).await.map_err(|error| remote_fate(step, error))?;
+        let agreed = new.and_then(|new| new.there);
+        if matches!((&agreed, &object), (Some(half), Some(object)) if half.stamp.same_content(&object.stamp)) {
+            return Ok(());
+        }
+        let unmarked = BaseRow { moved_to: None, ..old };
+        let written = self.pair.state.commit(&[Change::Put(Box::new(unmarked))]);
+        Err(written.map_or_else(|error| Fate::Fatal(error.into()), |()| Fate::Stale))
     }
 
     async fn delete_files(
@@ -188,6 +207,7 @@ impl Carrier<'_> {
                 ..forgotten
             }),
             // Something is in it, so it stays; it is a folder like any other now.
+            Err(error) if error.kind == disk::ErrorKind::NotEmpty && step.row.standing.is_none() => Fate::Left,
             Err(error) if error.kind == disk::ErrorKind::NotEmpty => Fate::Done(forgotten),
             Err(error) => disk_fate(step, error),
         }

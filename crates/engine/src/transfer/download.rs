@@ -42,7 +42,7 @@ impl Carrier<'_> {
             // What belongs in it may have made it meanwhile.
             return self.make_folder(step).await;
         }
-        if let Err(fate) = self.check_here(step).await {
+        if let Err(fate) = self.check_place(step).await {
             return fate;
         }
         if step.kind == Kind::File

@@ -12,6 +12,7 @@ use crate::event::Event;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
+use std::sync::PoisonError;
 use tidelock_core::entry::{Digest, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::Attributes;
 use tidelock_core::path::Key;
@@ -59,6 +60,7 @@ impl Carrier<'_> {
         };
         let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
         let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, Some(*digest));
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
         let Event::Done { action, path, bytes, .. } = done("move", step, 0) else { return Fate::Stale };
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row)), Change::Moved(from.clone(), step.key.clone())],

@@ -6,7 +6,7 @@
 //! sent as its marker, a link as its target.
 
 use super::bytes::FileBytes;
-use super::{Carrier, Fate, disk_fate, problem, remote_fate};
+use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
 use crate::pair::Pair;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
-use tidelock_core::names::Kind;
+use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::Key;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
@@ -116,11 +116,29 @@ impl Carrier<'_> {
         if expected { Ok(file) } else { Err(Fate::Stale) }
     }
 
-    /// Makes sure that the local side is as the step expects it.
+    /// Makes sure that the local side is as the step expects it. An entry of another
+    /// kind has another key: this one is absent as far as anyone planned.
     pub(super) async fn check_here(&self, step: &Step) -> Result<(), Fate> {
-        let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
+        match self.check_place(step).await {
+            Err(Fate::Blocked(_)) => Ok(()),
+            other => other,
+        }
+    }
+
+    /// The same for whoever is about to put something there: another kind of entry
+    /// is in the way.
+    pub(super) async fn check_place(&self, step: &Step) -> Result<(), Fate> {
+        let stat = match self.pair.disk.stat(&step.path).await {
+            Ok(stat) => stat,
+            // A file stands where a folder above it was.
+            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => None,
+            Err(error) => return Err(disk_fate(step, error)),
+        };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
+            (None, Some(stat)) if self.is_other_key(step, stat.node) => {
+                return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
+            }
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
             }
@@ -128,6 +146,16 @@ impl Carrier<'_> {
             _ => false,
         };
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
+    }
+
+    fn is_other_key(&self, step: &Step, node: Node) -> bool {
+        let kind = match node {
+            Node::File => Kind::File,
+            Node::Dir => Kind::Dir,
+            Node::Link => Kind::Link,
+            Node::Special => return false,
+        };
+        key_of(&step.path, kind, self.pair.settings.scan.links).is_ok_and(|key| key != step.key)
     }
 
     /// A write of a step's key, under a new attempt id, and the metadata as it will
@@ -143,7 +171,7 @@ impl Carrier<'_> {
             Condition::Absent => "none".to_owned(),
             Condition::Matches(stamp) => stamp.etag.clone(),
         };
-        let attributes = Attributes { attempt: Some(self.attempt()), replaced: Some(replaced), ..attributes };
+        let attributes = Attributes { attempt: Some(self.attempt(&step.key)), replaced: Some(replaced), ..attributes };
         let encoded = encode(&attributes, self.pair.settings.format);
         if let Some(left_out) = &encoded.problem {
             let left_out = problem(step, ProblemClass::Skipped, left_out.to_string());

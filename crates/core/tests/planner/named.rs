@@ -1,0 +1,132 @@
+//! What the model world found once, each as a world of its own.
+
+use crate::laws::{settle, told};
+use crate::random::Random;
+use crate::survey::plan;
+use crate::world::{Bucket, Clock, Device, NOTHING, agreed, key, path};
+use tidelock_core::decide::Change as Side;
+use tidelock_core::entry::Standing;
+use tidelock_core::names::Kind;
+use tidelock_core::path::Key;
+use tidelock_core::plan::Action;
+use tidelock_core::policy::{Deletes, Drift, Policy, Preset};
+
+struct Small {
+    device: Device,
+    bucket: Bucket,
+    clock: Clock,
+}
+
+impl Small {
+    fn new() -> Self {
+        Self { device: Device::new(1), bucket: Bucket::default(), clock: Clock::default() }
+    }
+
+    /// An entry that both sides hold and the base knows.
+    fn in_step(&mut self, at: &str, kind: Kind) -> Key {
+        let content = if kind == Kind::Dir { NOTHING } else { self.clock.content() };
+        self.device.write(&path(at), kind, content, &mut self.clock);
+        let (node, key) = (&self.device.disk[&path(at)], key(&path(at), kind));
+        self.bucket.put_foreign(&key, content, Some(node.meta()), &mut self.clock);
+        self.device.base.insert(key.clone(), agreed(&key, node, &self.bucket.objects[&key]));
+        self.clock.now += 10;
+        key
+    }
+
+    fn stand(&mut self, key: &Key, standing: Standing) {
+        self.device.base.get_mut(key).expect("a row").standing = standing;
+    }
+
+    fn actions(&self, policy: &Policy) -> Vec<(String, Action)> {
+        let planned = plan(&self.device, &self.bucket, policy);
+        planned.steps.into_iter().map(|planned| (planned.step.key.to_string(), planned.step.action)).collect()
+    }
+
+    fn settle(&mut self, policy: &Policy) {
+        let Self { device, bucket, clock } = self;
+        let settled = settle(device, bucket, clock, policy, &mut Random(1), &[]).expect("it settles");
+        assert!(settled.left.is_empty(), "{}", told(&settled.left));
+    }
+}
+
+fn only(at: &str, action: Action) -> Vec<(String, Action)> {
+    vec![(at.to_owned(), action)]
+}
+
+/// A push died between the copy and the deletion; a restore then took the mark for
+/// a licence to delete there.
+#[test]
+fn a_restore_does_not_finish_a_move() {
+    let mut small = Small::new();
+    let (old, new) = (small.in_step("old", Kind::File), small.in_step("new", Kind::File));
+    small.device.base.get_mut(&old).expect("a row").moved_to = Some(new);
+    small.device.remove(&path("old"));
+    assert_eq!(small.actions(&Preset::Push.policy()), only("old", Action::DeleteMoved));
+    for preset in [Preset::Restore, Preset::RestoreOverwrite] {
+        assert_eq!(small.actions(&preset.policy()), only("old", Action::Leave), "{}", preset.name());
+    }
+}
+
+/// The file is as the lapsed row has it, the object was written again: whether the
+/// bytes are the same was never asked, and it became a conflict.
+#[test]
+fn a_lapsed_row_has_both_sides_looked_at() {
+    let mut small = Small::new();
+    let key = small.in_step("a", Kind::File);
+    small.stand(&key, Standing::Lapsed);
+    let object = small.bucket.objects[&key].clone();
+    small.bucket.md5 = true;
+    small.bucket.put(&key, object, &mut small.clock);
+    let planned = plan(&small.device, &small.bucket, &Preset::Push.policy());
+    let step = &planned.steps[0].step;
+    assert_eq!((&step.action, step.row.here, step.row.there), (&Action::Compare, Side::New, Side::New));
+    small.settle(&Preset::Push.policy());
+    assert_eq!(small.device.base[&key].standing, Standing::Agreed);
+}
+
+/// A folder that the remote has by what lies in it, and whose marker nobody wrote,
+/// was planned to be deleted here by every run.
+#[test]
+fn a_folder_that_is_there_by_its_content_is_not_deleted_here() {
+    let mut small = Small::new();
+    small.in_step("d/a", Kind::File);
+    small.device.disk.get_mut(&path("d")).expect("the folder").mode = 0o700;
+    let exact = Policy { deletes: Deletes::Propagate, drift: Drift::Overwrite, ..Preset::Restore.policy() };
+    assert_eq!(small.actions(&exact), []);
+    assert_eq!(small.actions(&Preset::Push.policy()), only("d/", Action::Upload));
+}
+
+/// A marker gone there, a lapsed row and content below: the folder was compared
+/// with nothing, for ever.
+#[test]
+fn a_lapsed_folder_without_a_marker_gets_one() {
+    let mut small = Small::new();
+    let marker = small.in_step("d", Kind::Dir);
+    small.stand(&marker, Standing::Lapsed);
+    small.bucket.objects.remove(&marker);
+    small.bucket.put_foreign(&Key::new("d/x/"), NOTHING, None, &mut small.clock);
+    let policy = Preset::TwoWay.policy();
+    assert!(small.actions(&policy).contains(&("d/".to_owned(), Action::Upload)), "{:?}", small.actions(&policy));
+    small.settle(&policy);
+    assert!(small.device.disk.contains_key(&path("d/x")));
+}
+
+/// A rename, an edit on top, a swap and a file become a folder, in one plan.
+#[test]
+fn kinds_and_names_that_change_at_once_end_right() {
+    let mut small = Small::new();
+    for at in ["a", "b", "f", "g"] {
+        small.in_step(at, Kind::File);
+    }
+    let contents = |small: &Small| ["a", "b", "g"].map(|at| small.device.disk[&path(at)].content);
+    let [a, b, g] = contents(&small);
+    let Small { device, clock, .. } = &mut small;
+    device.rename(&path("a"), &path("tmp"), clock);
+    device.rename(&path("b"), &path("a"), clock);
+    device.rename(&path("tmp"), &path("b"), clock);
+    device.rename(&path("g"), &path("f/g"), clock);
+    small.settle(&Preset::SyncDelete.policy());
+    let there: Vec<(String, u32)> =
+        small.bucket.objects.iter().map(|(key, object)| (key.to_string(), object.content)).collect();
+    assert_eq!(there, [("a".to_owned(), b), ("b".to_owned(), a), ("f/g".to_owned(), g)]);
+}
