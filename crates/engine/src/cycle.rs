@@ -138,7 +138,9 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         if stale == 0 || report.passes >= PASSES {
             report.stale = stale;
             if stale > 0 {
-                report.problem(unsettled(stale));
+                let problem = unsettled(stale);
+                tell_problem(pair, mode, run, &problem)?;
+                report.problem(problem);
             }
             return Ok(());
         }

@@ -77,6 +77,10 @@ impl Face for Json {
         self.write(&Event::Note { text: line.trim_start().to_owned() });
     }
 
+    fn closed(&self, command: &str, code: i32) {
+        self.write(&Own::Summary { command, exit: code, endings: Vec::new(), reply: None });
+    }
+
     fn complain(&self, what: &str) {
         self.write(&Own::Error { ending: Ending::Failed, message: what.to_owned() });
     }

@@ -157,6 +157,8 @@ impl Face for Text {
         self.say(&shown(line));
     }
 
+    fn closed(&self, _command: &str, _code: i32) {}
+
     fn complain(&self, what: &str) {
         self.warn("error", &shown(what));
     }

@@ -8,7 +8,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 
 fn many(home: &Home) {
-    for number in 0..3_000 {
+    for number in 0..1_000 {
         home.write(&format!("f/a folder with a rather long name to fill the pipe sooner/{number}"), "x");
     }
 }
@@ -46,7 +46,7 @@ fn a_signal_ends_a_run_that_the_next_one_completes() {
         assert!(last.contains("\"interrupted\"") && last.contains("the next run goes on"), "{last}");
         let next = home.sync(&["--json"]).expect(0).summary();
         let sent = next["reply"]["report"]["uploaded"].as_u64().expect("a number");
-        assert!(sent > 0 && sent < 3_000, "{sent}");
+        assert!(sent > 0 && sent < 1_000, "{sent}");
         home.run(&["restore", "folder:store", "g"]).expect(0);
         assert_eq!(tree(&home.path("f")), tree(&home.path("g")));
     }
@@ -66,5 +66,5 @@ fn the_second_signal_ends_the_process() {
     };
     assert_eq!(code, Some(130));
     home.sync(&[]).expect(0);
-    home.sync(&[]).expect(0).says(&["3000 unchanged"]);
+    home.sync(&[]).expect(0).says(&["1000 unchanged"]);
 }

@@ -7,7 +7,7 @@ fn misuse_ends_with_2_and_a_hint() {
     let home = Home::furnished();
     for (args, says) in [
         (&["sync", "f", "folder:store", "--delet"][..], "--delete"),
-        (&["sink", "f", "folder:store"], "sync"),
+        (&["synk", "f", "folder:store"], "sync"),
         (&["sync", "f"], "REMOTE"),
         (&["sync", "f", "store"], "write folder: before its path"),
         (&["sync", "f", "s3://UPPER"], "lower-case"),
