@@ -39,7 +39,7 @@ fn standard_output_holds_events_and_nothing_else() {
     }
     fs::remove_dir_all(home.path("f/sub")).expect("removed");
     fs::remove_dir_all(home.path("f/hollow")).expect("removed");
-    note(run(&["sync", "f", "folder:store", "--delete"], 5));
+    note(run(&["sync", "f", "folder:store"], 5));
 
     let wanted = [
         "conflict",
