@@ -191,6 +191,14 @@ fn in_step(device: &mut Device, bucket: &mut Bucket, clock: &mut Clock, random: 
         }
         device.base.insert(key, row);
     }
+    // What was written right after the stamp was taken shows in the bytes alone.
+    for (path, node) in device.disk.iter_mut().filter(|(_, node)| node.kind == Kind::File) {
+        let row = device.base.get(&key(path, node.kind)).and_then(|row| row.here.as_ref());
+        if row.is_some_and(|half| half.racy) && random.one_in(2) {
+            let content = clock.content();
+            node.content = if content % 2 == node.content % 2 { content } else { clock.content() };
+        }
+    }
 }
 
 /// Some rows are good for less than agreement.
