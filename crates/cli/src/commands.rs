@@ -1,13 +1,18 @@
 //! Running what was typed.
 //!
-//! One way for every verb: translate, call, draw, end. `demo` alone is a little
-//! play of several calls and has a room of its own.
+//! One way for every verb: translate, call, draw, end. Plans come from and go to
+//! files in `commands/files.rs`; `demo` is a little play of several calls and has
+//! a room of its own.
 
-use crate::args::{Cli, request};
+mod demo;
+mod files;
+
+use crate::args::{Cli, Verb, request};
 use crate::interrupt::Interrupt;
 use crate::render::{Face, choose};
 use crate::{exit, render};
 use clap::ArgMatches;
+use files::Streams;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
@@ -19,8 +24,10 @@ use tidelock_remote::world::World;
 
 /// Runs it, to the exit code.
 pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
-    let request = match request::request(cli, matches) {
-        Ok(request) => request,
+    let prepared =
+        request::request(&cli.verb, matches).and_then(|request| Ok((request, Streams::of(&cli.verb, cli.json)?)));
+    let (request, streams) = match prepared {
+        Ok(prepared) => prepared,
         Err(complaint) => {
             render::complain(&complaint);
             return exit::code(exit::USAGE);
@@ -29,22 +36,26 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     let interrupt = Interrupt::listen();
     let world = World::real();
     let face: Arc<dyn Face> = choose(cli, &world);
-    let answer = match context(world, &interrupt, &face) {
+    let Some(request) = request else {
+        let Verb::Demo(args) = &cli.verb else { return exit::code(exit::USAGE) };
+        return exit::code(demo::run(args, face.as_ref(), &interrupt).await);
+    };
+    let answer = match context(world, &interrupt, &face, streams) {
         Ok(context) => call(&context, &request).await,
         Err(failure) => Err(failure),
     };
     exit::code(finish(&request, &answer, face.as_ref(), &interrupt))
 }
 
-fn context(world: World, interrupt: &Interrupt, face: &Arc<dyn Face>) -> Result<Context, Failure> {
+fn context(world: World, interrupt: &Interrupt, face: &Arc<dyn Face>, streams: Streams) -> Result<Context, Failure> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     Ok(Context {
         world,
         place: Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?,
         listener: Arc::clone(face).listener(),
         interrupted: Arc::clone(&interrupt.asked),
-        output: Mutex::new(Box::new(std::io::stdout())),
-        input: Mutex::new(Box::new(std::io::empty())),
+        output: Mutex::new(streams.output),
+        input: Mutex::new(streams.input),
     })
 }
 

@@ -8,7 +8,7 @@ mod json;
 mod text;
 mod words;
 
-pub use words::shown;
+pub use words::{bytes, count, shown};
 
 use crate::args::{Cli, Verb};
 use std::io::{self, Write};
@@ -24,6 +24,10 @@ pub trait Face: Listener {
     fn finished(&self, request: &Request, reply: &Reply, code: i32);
     /// The command could not be begun.
     fn refused(&self, request: &Request, failure: &Failure, code: i32);
+    /// A line of a story.
+    fn narrate(&self, line: &str);
+    /// Something went wrong.
+    fn complain(&self, what: &str);
     /// The same face as a listener.
     fn listener(self: Arc<Self>) -> Arc<dyn Listener>;
 }
@@ -34,7 +38,10 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
         return Arc::new(json::Json::new(world.clone()));
     }
     let long = matches!(&cli.verb, Verb::Ls(args) if args.long);
-    Arc::new(text::Text::new(text::Manner { quiet: cli.quiet, verbose: cli.verbose, long }))
+    // A plan on standard output is there alone.
+    let quiet = cli.quiet || matches!(&cli.verb, Verb::Plan(args) if args.output.as_os_str() == "-");
+    let steps = cli.verbose || !matches!(&cli.verb, Verb::Plan(_));
+    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }))
 }
 
 /// A complaint that comes before any face.

@@ -8,6 +8,7 @@
 
 use crate::decide::Row;
 use crate::entry::{Digest, LocalStamp, Meta, RemoteStamp};
+use crate::meta::MetaFormat;
 use crate::names::Kind;
 use crate::path::{Key, RelPath};
 use crate::policy::Policy;
@@ -105,6 +106,11 @@ impl Action {
             Self::Newer => "newer",
             Self::Leave => "leave",
         }
+    }
+
+    /// Whether it carries a rename over.
+    pub fn is_rename(&self) -> bool {
+        matches!(self, Self::Move { .. } | Self::DeleteMoved)
     }
 
     /// Whether it only touches the state.
@@ -280,6 +286,8 @@ pub const PLAN_VERSION: u32 = 1;
 pub struct Header {
     /// [`PLAN_VERSION`].
     pub tidelock_plan: u32,
+    /// The pair's name among this user's states: the plan is for no other.
+    pub pair: String,
     /// The folder, absolute.
     pub local: String,
     /// The remote's URL.
@@ -290,6 +298,24 @@ pub struct Header {
     pub filter: String,
     /// How many runs had changed the state when it was made.
     pub generation: u64,
+    /// In whose format metadata is written.
+    pub format: MetaFormat,
+    /// Whether extended attributes take part.
+    pub xattrs: bool,
+    /// Whether files are read through links.
+    pub follow_links: bool,
+}
+
+/// A line between the first and the last: one step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepLine {
+    /// The step.
+    #[serde(flatten)]
+    pub step: Step,
+    /// Steps of one chain, the first number, are carried out in the order of the
+    /// second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub chain: Option<(i64, i64)>,
 }
 
 /// The last line of a saved plan.

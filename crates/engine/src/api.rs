@@ -5,7 +5,8 @@
 //! window ask the same way and draw the same events; how anything is drawn is
 //! theirs, and so is reading what a person typed.
 
-use crate::commands::{ls, moves, restore, status, sync};
+pub use crate::commands::why::{Entry, Reasons};
+use crate::commands::{apply, ls, moves, plan, restore, status, sync, why};
 use crate::event::Listener;
 use crate::failure::Failure;
 use crate::pair::RemoteCheck;
@@ -46,12 +47,18 @@ pub enum Request {
     Sync(Sync),
     /// What a sync would find.
     Status(Status),
+    /// Write down what a sync would do.
+    Plan(Sync),
+    /// Do what was written down.
+    Apply(Apply),
     /// Carry renames over, and nothing else.
     Moves(Moves),
     /// Bring files back.
     Restore(Restore),
     /// What is on a remote.
     Ls(Ls),
+    /// Why a path is treated as it is.
+    Why(Why),
 }
 
 impl Request {
@@ -60,9 +67,12 @@ impl Request {
         match self {
             Self::Sync(_) => "sync",
             Self::Status(_) => "status",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
             Self::Moves(_) => "moves",
             Self::Restore(_) => "restore",
             Self::Ls(_) => "ls",
+            Self::Why(_) => "why",
         }
     }
 }
@@ -77,6 +87,8 @@ pub enum Reply {
     Status(Box<StatusReply>),
     /// What was listed.
     Ls(LsReply),
+    /// Why.
+    Why(Box<Reasons>),
 }
 
 impl Reply {
@@ -86,7 +98,7 @@ impl Reply {
             Self::Run(run) => run.report.ending(),
             Self::Status(status) => status.run.report.ending(),
             Self::Ls(ls) if ls.interrupted => Ending::Interrupted,
-            Self::Ls(_) => Ending::Ok,
+            Self::Ls(_) | Self::Why(_) => Ending::Ok,
         }
     }
 
@@ -95,7 +107,7 @@ impl Reply {
         match self {
             Self::Run(run) => run.report.endings.clone(),
             Self::Status(status) => status.run.report.endings.clone(),
-            Self::Ls(_) => Vec::new(),
+            Self::Ls(_) | Self::Why(_) => Vec::new(),
         }
     }
 }
@@ -105,9 +117,12 @@ pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure
     match request {
         Request::Sync(request) => sync::run(context, request).await.map(Reply::Run),
         Request::Status(request) => status::run(context, request).await.map(|reply| Reply::Status(Box::new(reply))),
+        Request::Plan(request) => plan::run(context, request).await.map(Reply::Run),
+        Request::Apply(request) => apply::run(context, request).await.map(Reply::Run),
         Request::Moves(request) => moves::run(context, request).await.map(Reply::Run),
         Request::Restore(request) => restore::run(context, request).await.map(Reply::Run),
         Request::Ls(request) => ls::run(context, request).await.map(Reply::Ls),
+        Request::Why(request) => why::run(context, request).await.map(|reply| Reply::Why(Box::new(reply))),
     }
 }
 

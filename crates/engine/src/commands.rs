@@ -4,9 +4,13 @@
 //! run does is `cycle.rs`'s; nothing here looks at a file or an object itself,
 //! but for `ls` and `why`, which do nothing else.
 
+pub mod apply;
 pub mod ls;
 pub mod moves;
 pub(crate) mod open;
+pub mod plan;
 pub mod restore;
+mod saved;
 pub mod status;
 pub mod sync;
+pub mod why;

@@ -6,6 +6,11 @@
 //! run stops after the plan, having sent nothing that changes anything. A run that
 //! cannot go on says why in its report; nothing is thrown away on the way out.
 
+mod apply;
+
+pub use apply::apply;
+pub(crate) use apply::check_generation;
+
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::install::Installer;
@@ -21,7 +26,7 @@ use crate::transfer::Carrier;
 use crate::{owner, state};
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
-use tidelock_core::plan::{Problem, ProblemClass, Step};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_remote::Ability;
 
@@ -39,6 +44,18 @@ pub enum Mode {
 
 /// One run, start to report.
 pub async fn run(pair: &Pair, mode: Mode) -> Report {
+    go(pair, mode, &|_, _| Ok(())).await
+}
+
+/// A dry run whose plan is handed to `keep` once it is complete.
+pub async fn plan(pair: &Pair, keep: Keep<'_>) -> Report {
+    go(pair, Mode::DryRun, keep).await
+}
+
+/// Takes a complete plan.
+pub type Keep<'a> = &'a (dyn Fn(&Spool<'_>, &Survey) -> Result<(), Failure> + Sync);
+
+async fn go(pair: &Pair, mode: Mode, keep: Keep<'_>) -> Report {
     let started = pair.world.clock.monotonic_ns();
     let mut report = Report::default();
     let run = match begin(pair, mode) {
@@ -48,7 +65,7 @@ pub async fn run(pair: &Pair, mode: Mode) -> Report {
             return report;
         }
     };
-    if let Err(failure) = passes(pair, mode, &run, &mut report).await {
+    if let Err(failure) = passes(pair, mode, keep, &run, &mut report).await {
         fail(pair, run.id, &mut report, &failure);
     }
     report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
@@ -97,7 +114,7 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     let _ = tell(pair, run, &event);
 }
 
-async fn passes(pair: &Pair, mode: Mode, run: &Run, report: &mut Report) -> Result<(), Failure> {
+async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
     let mode_changed = note_mode(pair, mode)?;
     if mode == Mode::Execute {
         sweep_uploads(pair).await;
@@ -113,10 +130,13 @@ async fn passes(pair: &Pair, mode: Mode, run: &Run, report: &mut Report) -> Resu
             tell_problem(pair, mode, run, &problem)?;
             report.problem(problem);
         }
-        guard(pair, &seen, mode_changed)?;
         if mode == Mode::DryRun {
-            return show(pair, &spool, report);
+            // What would be stopped is shown too, and why.
+            show(pair, &spool, report)?;
+            keep(&spool, &seen)?;
+            return guard(pair, &seen.totals, mode_changed);
         }
+        guard(pair, &seen.totals, mode_changed)?;
         let stale = carry_out(pair, run, &spool, &seen, report).await?;
         if stale == 0 || report.passes >= PASSES {
             report.stale = stale;
@@ -199,13 +219,13 @@ async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, mode_changed: bool) ->
     Ok(seen)
 }
 
-fn guard(pair: &Pair, seen: &Survey, mode_changed: bool) -> Result<(), Failure> {
+fn guard(pair: &Pair, totals: &Totals, mode_changed: bool) -> Result<(), Failure> {
     if pair.planted.has(Bug::GuardSkipped) {
         return Ok(());
     }
     let facts = Facts {
         flow: pair.settings.policy.flow,
-        totals: seen.totals,
+        totals: *totals,
         recent_deletes: pair.state.recent_deletes(pair.now_ms())?,
         max_delete: pair.settings.max_delete,
         mode_changed,
@@ -218,7 +238,14 @@ fn guard(pair: &Pair, seen: &Survey, mode_changed: bool) -> Result<(), Failure> 
 fn show(pair: &Pair, spool: &Spool<'_>, report: &mut Report) -> Result<(), Failure> {
     report.drift = report.planned.drift;
     report.conflicts = report.planned.conflicts;
-    each_step(spool, |step| pair.listener.hear(&Event::of_step(step)))?;
+    each_step(spool, |step| {
+        if step.action == Action::Conflict {
+            report.end(Ending::Conflicts);
+        }
+        if !pair.settings.only_moves || step.action.is_rename() {
+            pair.listener.hear(&Event::of_step(step));
+        }
+    })?;
     Ok(())
 }
 

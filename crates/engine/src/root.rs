@@ -56,6 +56,19 @@ pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<()
     Ok(())
 }
 
+/// Stops unless the root is the one on record, for who has not looked around in it.
+pub(crate) async fn check_known(pair: &Pair) -> Result<(), Failure> {
+    let now = serde_json::to_string(&look(pair).await?).unwrap_or_default();
+    match pair.state.fact(FACT)? {
+        Some(known) if known != now && !pair.settings.accept_root => Err(stop(
+            pair,
+            "it is not the folder it was (another file system or directory): is a disk not mounted? If it is meant, \
+             run again with --accept-root",
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn stop(pair: &Pair, what: &str) -> Failure {
     Failure::Root { folder: pair.local_name.clone(), what: what.to_owned(), stop: true }
 }

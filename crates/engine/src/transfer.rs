@@ -240,7 +240,7 @@ impl<'a> Carrier<'a> {
 
     /// One step, by its action.
     pub(crate) async fn carry_out(&self, step: &Step) -> Fate {
-        if self.pair.settings.only_moves && !matches!(step.action, Action::Move { .. } | Action::DeleteMoved) {
+        if self.pair.settings.only_moves && !step.action.is_rename() {
             return Fate::Left;
         }
         match &step.action {
@@ -378,6 +378,9 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     }
 }
 
+/// What a person is told of a name that two kinds of entries want.
+pub(crate) const HELD: &str = "another entry holds this name, or that of a folder above it; rename one of them";
+
 /// How a source says that the file moved under it.
 pub(crate) const MOVED: &str = "the file changed while it was read";
 
@@ -387,8 +390,7 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
     match error.kind {
         Kind::NotFound | Kind::Changed => Fate::Stale,
         Kind::Exists | Kind::NotADir | Kind::NotAFile | Kind::NotEmpty => {
-            let what = "another entry holds this name, or that of a folder above it; rename one of them";
-            Fate::Blocked(problem(step, ProblemClass::Skipped, what))
+            Fate::Blocked(problem(step, ProblemClass::Skipped, HELD))
         }
         Kind::Escapes => Fate::Problem(problem(
             step,

@@ -44,17 +44,11 @@ pub struct LookArgs {
     /// The format in which metadata is stored.
     #[arg(long, value_name = "FORMAT", default_value = "rclone", help_heading = "How they are compared")]
     pub metadata: Metadata,
-    /// Transfers at once [default: 16, on S3 32].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "How they are compared")]
-    pub concurrency: Option<u32>,
 }
 
 /// How a run goes about it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Say what would be done, and change nothing anywhere.
-    #[arg(long, short = 'n', help_heading = "Safety")]
-    pub dry_run: bool,
     /// Stop if more than N would be deleted within an hour.
     #[arg(long, value_name = "N", help_heading = "Safety")]
     pub max_delete: Option<u64>,
@@ -73,6 +67,17 @@ pub struct RunArgs {
     /// How long to wait for another run of this pair, as in 30, 30s or 5m.
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Safety")]
     pub lock_timeout: Duration,
+    /// Transfers at once [default: 16, on S3 32].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Speed")]
+    pub concurrency: Option<u32>,
+}
+
+/// Whether anything is changed.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct DryRunArg {
+    /// Say what would be done, and change nothing anywhere.
+    #[arg(long, short = 'n')]
+    pub dry_run: bool,
 }
 
 /// Where an S3 service is.

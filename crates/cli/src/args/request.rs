@@ -3,47 +3,63 @@
 //! A translation, word for word. The order of patterns is the order in which they
 //! were typed, across both options; ignore files are read here.
 
+use super::Verb;
 use super::options::{self, LookArgs, RunArgs, ServiceArgs};
-use super::{Cli, ModeArgs, Verb};
+use super::verbs::ModeArgs;
 use clap::ArgMatches;
 use std::path::Path;
 use tidelock_core::filter::{IgnoreFile, RuleLine};
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::policy::{Compare, OnConflict, Preset};
-use tidelock_engine::api::{Ls, Moves, Options, Request, Restore, Service, Sides, Status, Sync};
+use tidelock_engine::api::{Apply, Ls, Moves, Options, Request, Restore, Service, Sides, Status, Sync, Why};
 use tidelock_engine::pair::RemoteCheck;
 
-/// The request that was typed, or a complaint about a file it names.
-pub fn request(cli: &Cli, matches: &ArgMatches) -> Result<Request, String> {
+/// The request that was typed, or a complaint about a file it names; none for the
+/// demonstration, which is many.
+pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, String> {
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     let sides = |local: &Path, remote: &str, service: &ServiceArgs| Sides {
         local: local.to_owned(),
         remote: remote.to_owned(),
         service: service.into(),
     };
-    Ok(match &cli.verb {
+    Ok(Some(match verb {
         Verb::Sync(args) => Request::Sync(Sync {
             sides: sides(&args.local, &args.remote, &args.service),
             preset: preset(&args.mode),
-            options: options(&args.look, Some(&args.run), matches)?,
+            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
         }),
         Verb::Status(args) => Request::Status(Status {
             sides: sides(&args.local, &args.remote, &args.service),
-            options: options(&args.look, None, matches)?,
+            options: options(&args.look, matches)?,
         }),
         Verb::Moves(args) => Request::Moves(Moves {
             sides: sides(&args.local, &args.remote, &args.service),
-            options: options(&args.look, Some(&args.run), matches)?,
+            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
         }),
         Verb::Restore(args) => Request::Restore(Restore {
             sides: sides(&args.local, &args.remote, &args.service),
             overwrite: args.overwrite,
-            options: options(&args.look, Some(&args.run), matches)?,
+            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
         }),
         Verb::Ls(args) => {
             Request::Ls(Ls { remote: args.remote.clone(), service: (&args.service).into(), path: args.path.clone() })
         }
-    })
+        Verb::Plan(args) => Request::Plan(Sync {
+            sides: sides(&args.local, &args.remote, &args.service),
+            preset: preset(&args.mode),
+            options: options(&args.look, matches)?,
+        }),
+        Verb::Apply(args) => {
+            Request::Apply(Apply { service: (&args.service).into(), options: with(Options::default(), &args.run) })
+        }
+        Verb::Why(args) => Request::Why(Why {
+            sides: sides(&args.local, &args.remote, &args.service),
+            path: args.path.clone(),
+            options: options(&args.look, matches)?,
+        }),
+        Verb::Demo(_) => return Ok(None),
+    }))
 }
 
 impl From<&ServiceArgs> for Service {
@@ -62,8 +78,8 @@ fn preset(mode: &ModeArgs) -> Preset {
     }
 }
 
-fn options(look: &LookArgs, run: Option<&RunArgs>, matches: &ArgMatches) -> Result<Options, String> {
-    let mut options = Options {
+fn options(look: &LookArgs, matches: &ArgMatches) -> Result<Options, String> {
+    Ok(Options {
         filters: filters(look, matches),
         ignore_files: look.ignore_file.iter().map(|path| ignore_file(path)).collect::<Result<_, _>>()?,
         hidden: !look.no_hidden,
@@ -79,7 +95,6 @@ fn options(look: &LookArgs, run: Option<&RunArgs>, matches: &ArgMatches) -> Resu
             options::Conflict::Remote => OnConflict::Remote,
             options::Conflict::Newer => OnConflict::Newer,
         }),
-        concurrency: look.concurrency.and_then(|count| usize::try_from(count).ok()),
         remote_check: match look.remote_check {
             options::RemoteCheck::List => RemoteCheck::List,
             options::RemoteCheck::State => RemoteCheck::State,
@@ -91,17 +106,21 @@ fn options(look: &LookArgs, run: Option<&RunArgs>, matches: &ArgMatches) -> Resu
         },
         xattrs: look.xattrs,
         ..Options::default()
-    };
-    if let Some(run) = run {
-        options.dry_run = run.dry_run;
-        options.max_delete = run.max_delete;
-        options.confirm_deletes = run.confirm_deletes;
-        options.accept_root = run.accept_root;
-        options.take_over = run.take_over;
-        options.allow_unconditional = run.allow_unconditional;
-        options.lock_timeout_ms = u64::try_from(run.lock_timeout.as_millis()).unwrap_or(u64::MAX);
+    })
+}
+
+/// With what the run's own options say.
+fn with(options: Options, run: &RunArgs) -> Options {
+    Options {
+        max_delete: run.max_delete,
+        confirm_deletes: run.confirm_deletes,
+        accept_root: run.accept_root,
+        take_over: run.take_over,
+        allow_unconditional: run.allow_unconditional,
+        concurrency: run.concurrency.and_then(|count| usize::try_from(count).ok()),
+        lock_timeout_ms: u64::try_from(run.lock_timeout.as_millis()).unwrap_or(u64::MAX),
+        ..options
     }
-    Ok(options)
 }
 
 /// Patterns of both options in the order in which they were typed.

@@ -73,6 +73,14 @@ impl Face for Json {
         self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: None });
     }
 
+    fn narrate(&self, line: &str) {
+        self.write(&Event::Note { text: line.trim_start().to_owned() });
+    }
+
+    fn complain(&self, what: &str) {
+        self.write(&Own::Error { ending: Ending::Failed, message: what.to_owned() });
+    }
+
     fn listener(self: Arc<Self>) -> Arc<dyn Listener> {
         self
     }

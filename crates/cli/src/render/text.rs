@@ -24,6 +24,8 @@ pub struct Manner {
     pub quiet: bool,
     /// Every file.
     pub verbose: bool,
+    /// The steps of a plan.
+    pub steps: bool,
     /// Listings with size and time.
     pub long: bool,
 }
@@ -91,6 +93,7 @@ impl Listener for Text {
             }
             Event::Planned { totals } => self.begin(totals),
             Event::Progress { bytes } => self.bar.inc(*bytes),
+            Event::Step { .. } if !self.manner.steps => {}
             Event::Step { action, path, bytes: size, from, row } => {
                 let row = if self.manner.verbose { format!("  [{row}]") } else { String::new() };
                 self.say(&format!("{}{row}", line(action, path, *size, from.as_deref())));
@@ -140,12 +143,21 @@ impl Face for Text {
             }
             Reply::Ls(ls) if self.manner.long => self.say(&summary::ls(ls)),
             Reply::Ls(_) => {}
+            Reply::Why(reasons) => summary::why(reasons).iter().for_each(|line| self.say(line)),
         }
     }
 
     fn refused(&self, _request: &Request, failure: &Failure, _code: i32) {
         self.bar.finish_and_clear();
         self.warn("error", &shown(&failure.to_string()));
+    }
+
+    fn narrate(&self, line: &str) {
+        self.say(&shown(line));
+    }
+
+    fn complain(&self, what: &str) {
+        self.warn("error", &shown(what));
     }
 
     fn listener(self: Arc<Self>) -> Arc<dyn Listener> {

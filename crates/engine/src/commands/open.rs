@@ -4,6 +4,7 @@
 //! runs that change anything, locked. Sides that lie in each other are refused:
 //! a folder that holds its own store would be synced into itself.
 
+use super::saved;
 use crate::api::{Context, Options, Service, Sides};
 use crate::cycle::{self, Mode};
 use crate::disk::real::{RealDisk, RealOptions};
@@ -17,8 +18,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::filter::Rules;
-use tidelock_core::meta::MetaFormat;
-use tidelock_core::names::LinkStyle;
 use tidelock_core::policy::Policy;
 use tidelock_remote::ErrorKind;
 use tidelock_remote::layer::Requests;
@@ -37,6 +36,8 @@ pub(crate) struct Open {
     pub(crate) requests: Arc<Requests>,
     /// The folder, by its one true name.
     pub(crate) local: PathBuf,
+    /// The remote's URL, good in any working directory.
+    pub(crate) remote: String,
     /// Held as long as the pair is open, by runs that change anything.
     _lock: Option<Lock>,
 }
@@ -101,7 +102,11 @@ impl Open {
             interrupted: Arc::clone(&context.interrupted),
             planted: Planted::default(),
         };
-        Ok(Self { pair, place, requests: opened.requests, local, _lock: lock })
+        let remote = match &url {
+            RemoteUrl::Folder(_) => name,
+            _ => url.to_string(),
+        };
+        Ok(Self { pair, place, requests: opened.requests, local, remote, _lock: lock })
     }
 
     /// One run, from looking to its report.
@@ -214,7 +219,7 @@ fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<S
     settings.scan.default_dir_mode = default_dir_mode;
     settings.scan.owner = owner;
     settings.scan.xattrs = options.xattrs;
-    settings.scan.links = if options.metadata == MetaFormat::S3fs { LinkStyle::Mode } else { LinkStyle::Suffix };
+    settings.scan.links = saved::links(options.metadata);
     settings.format = options.metadata;
     settings.meta_scope.owner = true;
     let usual = if matches!(url, RemoteUrl::S3 { .. }) { 32 } else { 16 };

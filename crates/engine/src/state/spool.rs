@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, params};
 use tidelock_core::entry::{BaseRow, FileId};
 use tidelock_core::names::Kind;
 use tidelock_core::path::Key;
-use tidelock_core::plan::{Action, Phase, Step};
+use tidelock_core::plan::{Action, Phase, Step, StepLine};
 
 /// The plan's rows of one state.
 pub struct Spool<'a> {
@@ -185,6 +185,32 @@ impl<'a> Spool<'a> {
     /// Every step, in key order, after a place.
     pub fn all(&self, after_seq: i64) -> Result<Vec<(i64, Step)>> {
         self.select("SELECT seq, json FROM temp.step WHERE seq > ?1 ORDER BY seq LIMIT 1000", params![after_seq])
+    }
+
+    /// Every step after a place with its place in a chain, if it has one, as a
+    /// saved plan holds them.
+    pub fn lines(&self, after_seq: i64) -> Result<Vec<(i64, StepLine)>> {
+        let connection = self.state.lock();
+        let sql = "SELECT seq, json, chain, link FROM temp.step WHERE seq > ?1 ORDER BY seq LIMIT 1000";
+        let mut query = connection.prepare_cached(sql)?;
+        let rows = query.query_map(params![after_seq], |row| {
+            let chain: Option<i64> = row.get(2)?;
+            let link: Option<i64> = row.get(3)?;
+            Ok((row.get(0)?, row.get::<_, String>(1)?, chain.zip(link)))
+        })?;
+        rows.map(|row| {
+            let (seq, json, chain) = row?;
+            Ok((seq, StepLine { step: from_json(&json)?, chain }))
+        })
+        .collect()
+    }
+
+    /// Takes in a step of a saved plan.
+    pub fn load(&self, line: &StepLine) -> Result<()> {
+        self.push(&line.step, false)?;
+        let Some(chain) = line.chain else { return Ok(()) };
+        let seq = self.state.lock().last_insert_rowid();
+        self.replace(seq, &line.step, Some(chain))
     }
 
     fn select(&self, sql: &str, params: impl rusqlite::Params) -> Result<Vec<(i64, Step)>> {

@@ -6,7 +6,7 @@
 //! sent as its marker, a link as its target.
 
 use super::bytes::FileBytes;
-use super::{Carrier, Fate, disk_fate, problem, remote_fate};
+use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
 use crate::pair::Pair;
@@ -18,7 +18,7 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
-use tidelock_core::names::Kind;
+use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::Key;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
@@ -136,9 +136,8 @@ impl Carrier<'_> {
         };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
-            (None, Some(stat)) if kind_of(stat.node) != Some(step.kind) => {
-                let what = "another kind of entry holds this name; rename one of them";
-                return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, what)));
+            (None, Some(stat)) if self.is_other_key(step, stat.node) => {
+                return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
             }
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
@@ -147,6 +146,16 @@ impl Carrier<'_> {
             _ => false,
         };
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
+    }
+
+    fn is_other_key(&self, step: &Step, node: Node) -> bool {
+        let kind = match node {
+            Node::File => Kind::File,
+            Node::Dir => Kind::Dir,
+            Node::Link => Kind::Link,
+            Node::Special => return false,
+        };
+        key_of(&step.path, kind, self.pair.settings.scan.links).is_ok_and(|key| key != step.key)
     }
 
     /// A write of a step's key, under a new attempt id, and the metadata as it will
@@ -204,15 +213,6 @@ impl Carrier<'_> {
             }
             other => other,
         }
-    }
-}
-
-fn kind_of(node: Node) -> Option<Kind> {
-    match node {
-        Node::File => Some(Kind::File),
-        Node::Dir => Some(Kind::Dir),
-        Node::Link => Some(Kind::Link),
-        Node::Special => None,
     }
 }
 

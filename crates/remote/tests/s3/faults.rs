@@ -393,3 +393,18 @@ async fn what_a_place_refuses_to_hear_is_not_said() {
     let known = remote.capabilities(&[Ability::PutIfAbsent]).await.expect("known");
     assert_eq!((known.has(Ability::PutIfAbsent), server.seen().len()), (false, 2), "what is known is free");
 }
+
+#[tokio::test]
+async fn without_conditions_a_long_upload_looks_before_it_ends() {
+    let server = serve(upload_answer);
+    let known = Arc::new(Given(r#"{"found_s":NOW,"abilities":{"put-if-absent":false,"put-if-match":false}}"#));
+    let remote = s3::open(World::real(), "tide", options(&server.url), Some(known)).await.expect("opens");
+    let ledger = Ledger::default();
+    let refused = remote.put(&bytes_put(20 << 20, Condition::Absent), &ledger).await.expect_err("it came meanwhile");
+    assert_eq!(refused.kind, ErrorKind::Precondition);
+    assert_eq!(*ledger.0.lock().expect("unpoisoned"), ["+u1", "-u1"]);
+    let completed = |request: &Seen| request.is("POST") && request.line.contains("uploadId");
+    assert!(!server.seen().iter().any(completed));
+    remote.put(&bytes_put(20 << 20, Condition::Matches(stamp())), &ledger).await.expect("it is as it was");
+    assert!(server.seen().iter().any(completed));
+}

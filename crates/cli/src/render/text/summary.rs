@@ -3,9 +3,9 @@
 //! One line that says what was done and what it took, made of the report alone:
 //! nothing is said that was not counted from outcomes.
 
-use crate::render::words::{bytes, count, duration, moment};
+use crate::render::words::{bytes, count, duration, moment, shown};
 use tidelock_core::plan::Totals;
-use tidelock_engine::api::{LsReply, RunReply, StatusReply};
+use tidelock_engine::api::{LsReply, Reasons, RunReply, StatusReply};
 use tidelock_engine::report::Report;
 use tidelock_remote::layer::RequestCounts;
 
@@ -34,6 +34,26 @@ pub fn status(reply: &StatusReply) -> Vec<String> {
         lines.push(format!("last run: {} on {}, {end}", last.command, moment(last.started_ms)));
     }
     lines.push(format!("a sync would: {}", planned(&reply.run.report.planned, &reply.run.report)));
+    lines
+}
+
+/// Why a path is treated as it is.
+pub fn why(reasons: &Reasons) -> Vec<String> {
+    let mut lines = vec![
+        format!("{}: {}", shown(&reasons.path), shown(&reasons.rule_words)),
+        format!("  mode:   {}", reasons.mode),
+    ];
+    if reasons.entries.is_empty() {
+        lines.push("  it is not here, not there and not on record: nothing is to be done".to_owned());
+    }
+    for entry in &reasons.entries {
+        lines.push(format!("  key:    {}", shown(&entry.key)));
+        lines.push(format!("  base:   {}", shown(&entry.base)));
+        lines.push(format!("  here:   {}", shown(&entry.here)));
+        lines.push(format!("  there:  {}", shown(&entry.there)));
+        let row = entry.row.as_ref().map_or(String::new(), |row| format!(" [{row}]"));
+        lines.push(format!("  so:     {}{row}", shown(&entry.words)));
+    }
     lines
 }
 

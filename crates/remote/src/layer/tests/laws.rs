@@ -23,7 +23,7 @@ fn schedule(seed: u64) -> Tally {
         .map(|_| {
             let chooser = Arc::new(Seeded::new(hand.clone(), 2 + seed % 3));
             let faulty = Arc::new(Faulty::new(Arc::new(memory.clone()), chooser, Arc::new(Ajar)));
-            let backoff = Backoff { attempts: 2 + u32::from(seed % 2 == 0) * 6, ..Backoff::default() };
+            let backoff = Backoff { attempts: 2 + u32::from(seed.is_multiple_of(2)) * 6, ..Backoff::default() };
             let retry = Retry::new(faulty.clone(), backoff, Arc::default(), Arc::default(), world.clone());
             (faulty, retry)
         })

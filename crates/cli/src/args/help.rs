@@ -1,0 +1,82 @@
+//! Help that teaches: what follows a verb's options.
+//!
+//! Examples first of what people do most; every one of them is tried by a test.
+
+pub const REMOTES: &str = "\
+Remotes:
+    s3://BUCKET[/PREFIX]  a bucket; credentials from the standard AWS places
+    folder:PATH           an embedded store in a folder on this machine";
+
+pub const SYNC: &str = "\
+Without a mode nothing is ever deleted, and what others changed there stays.
+
+Examples:
+    tidelock sync ~/photos s3://my-photos/2026
+        sends what is new or changed
+    tidelock sync ~/photos s3://my-photos/2026 --delete --dry-run
+        shows what would be sent, renamed and deleted
+    tidelock sync ~/notes folder:/mnt/usb/notes --two-way
+        passes changes on both ways; of a file changed on both sides, both stay
+    tidelock sync . s3://site --mirror --exclude '*.tmp' --include keep.tmp
+        makes the bucket exactly like the folder; the last matching pattern wins
+
+Remotes:
+    s3://BUCKET[/PREFIX]  a bucket; credentials from the standard AWS places
+    folder:PATH           an embedded store in a folder on this machine";
+
+pub const STATUS: &str = "\
+Looks at both sides as a sync in the pair's own mode would, and stops there.
+
+Example:
+    tidelock status ~/photos s3://my-photos/2026";
+
+pub const MOVES: &str = "\
+Files and folders renamed here are renamed there by copies on the remote, without
+sending them. Everything else waits for a sync.
+
+Example:
+    tidelock moves ~/photos s3://my-photos/2026 --dry-run";
+
+pub const RESTORE: &str = "\
+Missing files come back. Files that differ here stay, are listed, and make the exit
+code 3; with --overwrite they are replaced and the old ones go to .tidelock/trash.
+
+Examples:
+    tidelock restore s3://my-photos/2026 ~/photos
+    tidelock restore folder:/mnt/usb/notes /tmp/notes --include '*.md' --exclude '*'
+    tidelock restore s3://my-photos ~/photos --overwrite --dry-run";
+
+pub const LS: &str = "\
+Examples:
+    tidelock ls s3://my-photos
+    tidelock ls folder:/mnt/usb/notes --path drafts/ --long
+    tidelock ls s3://my-photos --json | jq -r 'select(.event == \"object\").key'";
+
+pub const PLAN: &str = "\
+A plan is NDJSON: a header, one line per step, a footer with a digest. It may be read,
+kept and applied; edited, it is refused. It changes nothing.
+
+Examples:
+    tidelock plan ~/photos s3://my-photos/2026 --delete -o photos.plan
+    tidelock plan ~/photos s3://my-photos/2026 -o - | jq -r 'select(.action).key'";
+
+pub const APPLY: &str = "\
+Refused if the pair was synced since. A step that no longer finds what it expects is
+skipped, listed, and makes the exit code 3.
+
+Example:
+    tidelock apply photos.plan";
+
+pub const WHY: &str = "\
+Examples:
+    tidelock why ~/photos s3://my-photos/2026 raw/0001.dng
+    tidelock why . s3://site build/index.html --exclude build/";
+
+pub const DEMO: &str = "\
+Makes a folder (or takes a copy of yours), syncs it into an embedded store, changes,
+renames and deletes files, syncs again, restores and compares, and says what was sent
+and what was not. All of it in a temporary folder that is removed at the end.
+
+Examples:
+    tidelock demo
+    tidelock demo ~/documents --keep";

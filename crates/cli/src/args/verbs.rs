@@ -1,0 +1,191 @@
+//! The verbs' own arguments.
+//!
+//! One struct each; what several share is `options.rs`.
+
+use super::help;
+use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
+use clap::Args;
+use std::path::PathBuf;
+
+/// `sync`.
+#[derive(Debug, Args)]
+pub struct SyncArgs {
+    /// The folder.
+    pub local: PathBuf,
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote, long_help = help::REMOTES)]
+    pub remote: String,
+    /// How far it goes.
+    #[command(flatten)]
+    pub mode: ModeArgs,
+    /// Whether anything is changed.
+    #[command(flatten)]
+    pub dry: DryRunArg,
+    /// How both sides are looked at.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// How the run goes about it.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// How far a sync goes.
+#[derive(Debug, Default, Args)]
+#[group(multiple = false)]
+pub struct ModeArgs {
+    /// Delete there what was deleted here since the last sync.
+    #[arg(long, help_heading = "Mode")]
+    pub delete: bool,
+    /// Make the remote exactly like the folder.
+    #[arg(long, help_heading = "Mode")]
+    pub mirror: bool,
+    /// Pass changes and deletions on both ways.
+    #[arg(long, help_heading = "Mode")]
+    pub two_way: bool,
+}
+
+/// `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// The folder.
+    pub local: PathBuf,
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote)]
+    pub remote: String,
+    /// How both sides are looked at.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `moves`.
+#[derive(Debug, Args)]
+pub struct MovesArgs {
+    /// The folder.
+    pub local: PathBuf,
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote)]
+    pub remote: String,
+    /// Whether anything is changed.
+    #[command(flatten)]
+    pub dry: DryRunArg,
+    /// How both sides are looked at.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// How the run goes about it.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `restore`.
+#[derive(Debug, Args)]
+pub struct RestoreArgs {
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote)]
+    pub remote: String,
+    /// The folder; made if there is none.
+    pub local: PathBuf,
+    /// Replace files that differ here; the old ones go to the trash.
+    #[arg(long, help_heading = "Mode")]
+    pub overwrite: bool,
+    /// Whether anything is changed.
+    #[command(flatten)]
+    pub dry: DryRunArg,
+    /// How both sides are looked at.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// How the run goes about it.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `ls`.
+#[derive(Debug, Args)]
+pub struct LsArgs {
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote)]
+    pub remote: String,
+    /// Only what begins with this.
+    #[arg(long, value_name = "PREFIX", default_value = "")]
+    pub path: String,
+    /// With size, time and storage class.
+    #[arg(long, short)]
+    pub long: bool,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    /// The folder.
+    pub local: PathBuf,
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote)]
+    pub remote: String,
+    /// Where to write it; - is standard output.
+    #[arg(long, short, value_name = "FILE", default_value = "-")]
+    pub output: PathBuf,
+    /// How far it goes.
+    #[command(flatten)]
+    pub mode: ModeArgs,
+    /// How both sides are looked at.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct ApplyArgs {
+    /// The plan; - is standard input.
+    pub file: PathBuf,
+    /// How the run goes about it.
+    #[command(flatten)]
+    pub run: RunArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `why`.
+#[derive(Debug, Args)]
+pub struct WhyArgs {
+    /// The folder.
+    pub local: PathBuf,
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    #[arg(value_parser = options::remote)]
+    pub remote: String,
+    /// The path, below the folder.
+    pub path: String,
+    /// How both sides are looked at.
+    #[command(flatten)]
+    pub look: LookArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct DemoArgs {
+    /// A folder of yours; a copy of it is used, and it is never changed.
+    pub folder: Option<PathBuf>,
+    /// Keep the temporary folder and say where it is.
+    #[arg(long)]
+    pub keep: bool,
+}

@@ -1,0 +1,52 @@
+//! `apply`: do what a saved plan says.
+//!
+//! Those steps and no others, for that pair and no other, and only while nothing
+//! else has been synced since. The plan is read whole and checked before anything
+//! is changed.
+
+use super::open::{Open, Wanted};
+use super::saved;
+use crate::api::{Apply, Context, Options, RunReply, Sides};
+use crate::cycle::{self, Mode};
+use crate::failure::Failure;
+use std::sync::PoisonError;
+
+/// One run of a saved plan.
+pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure> {
+    let mut input = {
+        let mut given = context.input.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *given, Box::new(std::io::empty()))
+    };
+    let (reader, header) = saved::Reader::start(input.as_mut())?;
+    let sides =
+        Sides { local: header.local.clone().into(), remote: header.remote.clone(), service: request.service.clone() };
+    let options = Options {
+        compare: Some(header.policy.compare),
+        conflict: Some(header.policy.conflict),
+        metadata: header.format,
+        xattrs: header.xattrs,
+        follow_links: header.follow_links,
+        ..request.options.clone()
+    };
+    let wanted = Wanted {
+        sides: &sides,
+        options: &options,
+        policy: header.policy,
+        command: "apply",
+        mode: Mode::Execute,
+        existing: false,
+    };
+    let open = Open::new(context, &wanted).await?;
+    if open.place.id != header.pair {
+        return Err(Failure::Unable(format!(
+            "this plan was made for another pair than {} and {} as they are now; give the same --endpoint as then, \
+             or make a new plan",
+            header.local, header.remote
+        )));
+    }
+    cycle::check_generation(&open.pair, header.generation)?;
+    let spool = open.pair.state.spool()?;
+    let totals = reader.load(&spool, saved::links(header.format))?;
+    let report = cycle::apply(&open.pair, &spool, totals).await;
+    Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: false })
+}

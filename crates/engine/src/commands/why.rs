@@ -1,0 +1,211 @@
+//! `why`: which rule, which evidence, which row of the table.
+//!
+//! Looks at one path alone, the way a run would: the rules on the way to it, what
+//! the state remembers, what is here, what is there. The answer is the engine's
+//! own, asked of the same functions; `why/words.rs` only says it in words. Renames
+//! take two paths to see and are left to `plan`.
+
+mod words;
+
+use super::open::{Open, Wanted};
+use crate::api::{Context, Why};
+use crate::cycle::Mode;
+use crate::disk::{Node, Stat};
+use crate::failure::Failure;
+use crate::pair::Pair;
+use serde::{Deserialize, Serialize};
+use tidelock_core::entry::{BaseRow, LocalEntry, RemoteEntry, Standing};
+use tidelock_core::filter::{IGNORE_FILE_NAME, RuleSet, Verdict};
+use tidelock_core::names::{Kind, key_of};
+use tidelock_core::path::{Key, RelPath};
+use tidelock_core::policy::{Policy, Preset};
+use tidelock_core::sight::{Here, Seen, look};
+use tidelock_remote::{Cursor, Object, Readiness};
+
+/// Why a path is treated as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reasons {
+    /// The path.
+    pub path: String,
+    /// The mode it was judged under.
+    pub mode: String,
+    /// Whether it takes part, and which rule says so.
+    pub rule: Verdict,
+    /// The same in words.
+    pub rule_words: String,
+    /// What it is or was; a path can be several things to the two sides.
+    pub entries: Vec<Entry>,
+}
+
+/// One thing that the path is, here or there or on record.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its key.
+    pub key: String,
+    /// What it is.
+    pub kind: Kind,
+    /// What the state remembers.
+    pub base: String,
+    /// What is here.
+    pub here: String,
+    /// What is there.
+    pub there: String,
+    /// The row of the decision table; none if there is nothing to decide.
+    pub row: Option<String>,
+    /// What a sync would do.
+    pub action: Option<String>,
+    /// The same in words, with the evidence.
+    pub words: String,
+}
+
+/// Everything seen of one key.
+struct Looked {
+    key: Key,
+    kind: Kind,
+    base: Option<BaseRow>,
+    here: Option<LocalEntry>,
+    object: Option<Object>,
+    there_below: bool,
+}
+
+/// One path, explained.
+pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
+    let wanted = Wanted {
+        sides: &request.sides,
+        options: &request.options,
+        policy: Preset::Push.policy(),
+        command: "why",
+        mode: Mode::DryRun,
+        existing: false,
+    };
+    let open = Open::new(context, &wanted).await?;
+    let pair = &open.pair;
+    let text = request.path.trim_start_matches("./").trim_end_matches('/');
+    let path = RelPath::parse(text).map_err(|problem| {
+        Failure::Unable(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
+    })?;
+    let (mode, policy) = mode(pair, &request.options)?;
+    let stat = pair.disk.stat(&path).await.map_err(|error| Failure::root(&pair.local_name, &error))?;
+    let rule = rules(pair, &path).await.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
+    let mut entries = Vec::new();
+    for kind in [Kind::File, Kind::Link, Kind::Dir] {
+        let Ok(key) = key_of(&path, kind, pair.settings.scan.links) else { continue };
+        if entries.iter().any(|entry: &Entry| entry.key == key.as_str()) {
+            continue;
+        }
+        let looked = examine(pair, &path, key, kind, stat.as_ref()).await?;
+        if looked.base.is_some() || looked.here.is_some() || looked.object.is_some() {
+            entries.push(explain(&path, looked, &policy, &rule));
+        }
+    }
+    let rule_words = words::rule(&rule);
+    Ok(Reasons { path: path.to_string(), mode, rule, rule_words, entries })
+}
+
+fn mode(pair: &Pair, options: &crate::api::Options) -> Result<(String, Policy), Failure> {
+    let known = pair.state.fact("mode")?;
+    let preset = Preset::ALL.into_iter().find(|preset| Some(preset.name()) == known.as_deref());
+    let preset = preset.unwrap_or(Preset::Push);
+    let mut policy = preset.policy();
+    policy.compare = options.compare.unwrap_or(policy.compare);
+    policy.conflict = options.conflict.unwrap_or(policy.conflict);
+    Ok((preset.name().to_owned(), policy))
+}
+
+/// The rules on the way from the root to the path.
+async fn rules(pair: &Pair, path: &RelPath) -> RuleSet {
+    let mut rules = RuleSet::new(pair.settings.rules.clone());
+    let mut dirs = Vec::new();
+    let mut dir = path.parent();
+    while let Some(at) = dir {
+        dir = at.parent();
+        dirs.push(at);
+    }
+    for dir in dirs.into_iter().rev() {
+        let Ok(file) = dir.join(IGNORE_FILE_NAME) else { continue };
+        // One that cannot be read is not in force, in a run as here.
+        let Ok(open) = pair.disk.open(&file).await else { continue };
+        if let Ok(bytes) = open.read_at(0, 1 << 20).await {
+            rules.insert(dir, &String::from_utf8_lossy(&bytes));
+        }
+    }
+    rules
+}
+
+async fn examine(pair: &Pair, path: &RelPath, key: Key, kind: Kind, stat: Option<&Stat>) -> Result<Looked, Failure> {
+    let base = pair.state.row(&key)?;
+    let object = pair.remote.head(&key).await?;
+    let there_below = kind == Kind::Dir && {
+        let page = pair.remote.list(key.as_str(), &Cursor::after(&key)).await?;
+        !page.objects.is_empty()
+    };
+    let node = match kind {
+        Kind::File => Node::File,
+        Kind::Dir => Node::Dir,
+        Kind::Link => Node::Link,
+    };
+    let here = match stat.filter(|stat| stat.node == node) {
+        None => None,
+        Some(stat) => {
+            let options = &pair.settings.scan;
+            let usual = stat.mode == options.default_dir_mode && (stat.uid, stat.gid) == options.owner;
+            let is_empty = || async {
+                pair.disk
+                    .read_dir(path)
+                    .await
+                    .is_ok_and(|items| items.iter().all(|item| item.name.starts_with(b".tidelock-tmp-")))
+            };
+            let needs_marker = kind == Kind::Dir && (!usual || is_empty().await);
+            Some(LocalEntry {
+                key: key.clone(),
+                path: path.clone(),
+                kind,
+                stamp: stat.stamp,
+                meta: stat.meta(),
+                needs_marker,
+            })
+        }
+    };
+    Ok(Looked { key, kind, base, here, object, there_below })
+}
+
+fn explain(path: &RelPath, looked: Looked, policy: &Policy, rule: &Verdict) -> Entry {
+    let Looked { key, kind, base, here, object, there_below } = looked;
+    let there = object.as_ref().map(|object| RemoteEntry {
+        key: key.clone(),
+        stamp: object.stamp.clone(),
+        archived: object.readiness != Readiness::Ready,
+    });
+    let step = look(
+        &Seen {
+            key: &key,
+            path,
+            kind,
+            base: base.as_ref(),
+            here: here.as_ref().map_or(Here::Absent, Here::Present),
+            there: there.as_ref(),
+            there_below,
+        },
+        policy,
+    );
+    let said = match &step {
+        _ if rule.is_excluded() && base.as_ref().is_some_and(|row| row.standing == Standing::Agreed) => {
+            "a rule excludes it now: nothing is done on either side, and its record proves sameness only".to_owned()
+        }
+        _ if rule.is_excluded() => "a rule excludes it: nothing is done on either side".to_owned(),
+        Some(step) => words::step(step, policy),
+        None if base.is_none() => "a folder with files in it needs no object of its own".to_owned(),
+        None => "both sides are as they were when they were last in step: nothing is to be done".to_owned(),
+    };
+    let decided = step.filter(|_| !rule.is_excluded());
+    Entry {
+        base: words::base(base.as_ref()),
+        here: words::here(here.as_ref()),
+        there: words::there(object.as_ref(), there_below),
+        row: decided.as_ref().map(|step| step.row.to_string()),
+        action: decided.as_ref().map(|step| step.action.name().to_owned()),
+        words: said,
+        key: key.as_str().to_owned(),
+        kind,
+    }
+}

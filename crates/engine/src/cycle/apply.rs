@@ -1,0 +1,64 @@
+//! The second half of the sentence alone: a plan made earlier is checked and
+//! carried out.
+//!
+//! Its steps and no others: nothing is planned anew. A step that finds something
+//! else than it expects is skipped and counted; the next sync sees to it.
+
+use super::{Mode, begin, carry_out, end, fail, guard, note_mode, sweep_uploads};
+use crate::failure::Failure;
+use crate::pair::Pair;
+use crate::report::Report;
+use crate::root;
+use crate::state::Spool;
+use crate::survey::Survey;
+use tidelock_core::plan::{Problem, ProblemClass, Totals};
+
+/// One run of the plan that is in the spool.
+pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
+    let started = pair.world.clock.monotonic_ns();
+    let mut report = Report { passes: 1, planned: totals, ..Report::default() };
+    let run = match begin(pair, Mode::Execute) {
+        Ok(run) => run,
+        Err(error) => {
+            fail(pair, 0, &mut report, &error.into());
+            return report;
+        }
+    };
+    let seen = Survey { totals, ..Survey::default() };
+    let carried = async {
+        root::check_known(pair).await?;
+        let mode_changed = note_mode(pair, Mode::Execute)?;
+        guard(pair, &seen.totals, mode_changed)?;
+        sweep_uploads(pair).await;
+        carry_out(pair, &run, spool, &seen, &mut report).await
+    };
+    match carried.await {
+        Ok(0) => {}
+        Ok(stale) => {
+            report.stale = stale;
+            report.problem(outdated(stale));
+        }
+        Err(failure) => fail(pair, run.id, &mut report, &failure),
+    }
+    report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
+    end(pair, Mode::Execute, &run, &report);
+    report
+}
+
+fn outdated(stale: u64) -> Problem {
+    let what =
+        format!("{stale} entries are no longer as the plan expected and were skipped; make a new plan, or run a sync");
+    Problem { path: ".".to_owned(), what, class: ProblemClass::Skipped }
+}
+
+/// A plan whose pair has gone on since is not carried out at all.
+pub(crate) fn check_generation(pair: &Pair, planned: u64) -> Result<(), Failure> {
+    let now = pair.state.generation()?;
+    if now == planned {
+        return Ok(());
+    }
+    let runs = now.abs_diff(planned);
+    Err(Failure::Outdated(format!(
+        "this pair was synced {runs} times since the plan was made; nothing was changed: make a new plan"
+    )))
+}

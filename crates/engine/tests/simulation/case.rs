@@ -1,0 +1,434 @@
+//! A schedule: a world, and what happens in it in which order.
+//!
+//! Made from a seed, kept as JSON when it failed, and shrunk by taking operations
+//! and faults away. Operations name paths, not positions, so that each still means
+//! something when others are gone; one that cannot be done is passed over.
+
+use crate::chance::{Rng, Weather};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use tidelock_core::policy::{Drift, Flow, OnConflict, Policy, Preset};
+
+/// A whole schedule.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Case {
+    pub seed: u64,
+    pub setup: Setup,
+    pub ops: Vec<Timed>,
+    /// Faults that do not happen, per device, by number.
+    #[serde(default)]
+    pub muted: [BTreeSet<u64>; 2],
+}
+
+/// The world it happens in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Setup {
+    pub policies: Vec<Policy>,
+    pub server: Server,
+    pub tiny: bool,
+    pub grain_ns: i64,
+    pub inode_reuse: Reuse,
+    pub fold_case: bool,
+    pub concurrency: usize,
+    pub weather: Weather,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Server {
+    Aws,
+    Versioned,
+    Ignoring,
+    Refusing,
+    RandomParts,
+    Unordered,
+    Opaque,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Reuse {
+    AtOnce,
+    Later,
+    Never,
+}
+
+/// An operation, and how long after the one before.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Timed {
+    pub after: After,
+    pub op: Op,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum After {
+    /// When no engine is running any more.
+    Idle,
+    /// After so many steps of the scheduler.
+    Steps(u32),
+}
+
+/// Something that happens.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// The same new file on several sides.
+    Seed { path: String, here: [bool; 2], there: bool },
+    /// Somebody works on a device.
+    User(usize, Deed),
+    /// Somebody else works in the bucket.
+    Foreign(Act),
+    /// An engine starts, unless it runs already.
+    Run { device: usize, confirm: bool },
+    /// A process dies.
+    Kill(usize),
+    /// The power goes.
+    Power(usize),
+    /// The disk is unmounted, or mounted again.
+    Mount(usize, bool),
+    /// The state is gone.
+    LoseState(usize),
+    /// A copy of the state is made, which may be put back later.
+    SaveState(usize),
+    /// That copy takes the state's place.
+    OldState(usize),
+    /// The next requests of a device find nobody.
+    Outage(usize, u32),
+    /// The wall clock is set.
+    Jump(i64),
+    /// An agreed file is removed here as `prune` does.
+    Prune(usize, String),
+    /// What is here and in no base is marked as known.
+    Know(usize),
+    /// The mode of a pair changes.
+    Mode(usize, Policy),
+    /// A pattern is excluded, or none.
+    Exclude(usize, Option<String>),
+    /// Time passes.
+    Wait(u32),
+}
+
+/// What a user does.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Deed {
+    Write {
+        path: String,
+        size: usize,
+    },
+    Append {
+        path: String,
+        size: usize,
+    },
+    /// Other bytes of the same length; perhaps with the time put back.
+    Rewrite {
+        path: String,
+        put_back: bool,
+    },
+    Truncate {
+        path: String,
+        size: usize,
+    },
+    /// As editors save: a new file over the name.
+    Save {
+        path: String,
+        size: usize,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
+    Swap {
+        a: String,
+        b: String,
+    },
+    Remove {
+        path: String,
+    },
+    /// Removed, and another of the same length made at once.
+    Recreate {
+        path: String,
+    },
+    Chmod {
+        path: String,
+        mode: u32,
+    },
+    Touch {
+        path: String,
+    },
+    Link {
+        path: String,
+    },
+    HardLink {
+        path: String,
+        new: String,
+    },
+    Mkdir {
+        path: String,
+    },
+    Special {
+        path: String,
+    },
+    /// Opened, and written to from now on a bit at a time.
+    Open {
+        path: String,
+    },
+    WriteOpen,
+    Close,
+    /// Most of the disk is used up, or is free again.
+    Fill(bool),
+}
+
+/// What somebody else does in the bucket.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Act {
+    Put {
+        key: String,
+        size: usize,
+    },
+    /// The same bytes once more.
+    Again {
+        key: String,
+    },
+    Marker {
+        key: String,
+    },
+    Delete {
+        key: String,
+    },
+    Archive {
+        key: String,
+    },
+    Thaw {
+        key: String,
+    },
+}
+
+const PATHS: [&str; 20] = [
+    "a",
+    "b",
+    "c",
+    "A",
+    "a.txt",
+    "d/a",
+    "d/b",
+    "d/e/a",
+    "d/e",
+    "d",
+    "e/a",
+    "e/b",
+    "e",
+    "d.x",
+    "é",
+    "a b",
+    "a/b",
+    "d/e/f/g",
+    "-",
+    "x.rclonelink",
+];
+const ILLEGAL: [&str; 5] = ["a//b", "../up", "/abs", "d/./x", "e/"];
+const GRAINS_NS: [(usize, i64); 4] = [(5, 1), (2, 4_000_000), (1, 100), (2, 1_000_000_000)];
+
+struct Maker {
+    rng: Rng,
+    paths: Vec<String>,
+    devices: usize,
+}
+
+impl Case {
+    /// The schedule of a seed.
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::split(seed, "case");
+        let setup = setup(&mut rng);
+        let count = 3 + rng.below(5);
+        let mut paths: Vec<String> = (0..count).map(|_| (*rng.pick(&PATHS)).to_owned()).collect();
+        paths.sort();
+        paths.dedup();
+        let mut maker = Maker { rng, paths, devices: setup.policies.len() };
+        let ops = maker.ops(&setup);
+        Self { seed, setup, ops, muted: [BTreeSet::new(), BTreeSet::new()] }
+    }
+}
+
+fn setup(rng: &mut Rng) -> Setup {
+    let server = rng.weighed(&[
+        (10, Server::Aws),
+        (3, Server::Versioned),
+        (1, Server::Ignoring),
+        (1, Server::Refusing),
+        (2, Server::RandomParts),
+        (1, Server::Unordered),
+        (2, Server::Opaque),
+    ]);
+    let lawless = matches!(server, Server::Ignoring | Server::Refusing);
+    let second = !lawless && rng.below(10) < 4;
+    let mut policies: Vec<Policy> = (0..1 + usize::from(second)).map(|place| policy(rng, place)).collect();
+    if policies.len() == 2 && policies.iter().any(is_mirror) {
+        // Two who fight over what the bucket shall hold never come to rest.
+        let other = usize::from(is_mirror(&policies[0]));
+        policies[other] = rng.pick(&[Preset::TwoWay, Preset::TwoWay, Preset::RestoreOverwrite]).policy();
+    }
+    // Where nothing is conditional, late requests do what they like.
+    let network_one_in = if lawless { 0 } else { rng.weighed(&[(5, 0), (3, 12), (2, 5)]) };
+    Setup {
+        policies,
+        server,
+        tiny: rng.one_in(2),
+        grain_ns: rng.weighed(&GRAINS_NS),
+        inode_reuse: rng.weighed(&[(3, Reuse::AtOnce), (1, Reuse::Later), (1, Reuse::Never)]),
+        fold_case: rng.one_in(15),
+        concurrency: rng.weighed(&[(2, 1), (2, 3), (3, 16)]),
+        weather: Weather { network_one_in, disk_one_in: rng.weighed(&[(7, 0), (2, 60), (1, 15)]) },
+    }
+}
+
+fn is_mirror(policy: &Policy) -> bool {
+    (policy.flow, policy.drift) == (Flow::Up, Drift::Overwrite)
+}
+
+fn policy(rng: &mut Rng, place: usize) -> Policy {
+    let preset = if place == 0 {
+        rng.weighed(&[
+            (9, Preset::TwoWay),
+            (4, Preset::SyncDelete),
+            (3, Preset::Mirror),
+            (1, Preset::Push),
+            (1, Preset::Restore),
+            (2, Preset::RestoreOverwrite),
+        ])
+    } else {
+        rng.weighed(&[
+            (12, Preset::TwoWay),
+            (2, Preset::SyncDelete),
+            (1, Preset::Mirror),
+            (1, Preset::Push),
+            (1, Preset::Restore),
+            (1, Preset::RestoreOverwrite),
+        ])
+    };
+    let usual = preset.policy();
+    let conflict = rng.weighed(&[
+        (8, usual.conflict),
+        (2, OnConflict::KeepBoth),
+        (1, OnConflict::Report),
+        (1, OnConflict::Local),
+        (1, OnConflict::Remote),
+        (1, OnConflict::Newer),
+    ]);
+    Policy { conflict, ..usual }
+}
+
+impl Maker {
+    fn path(&mut self) -> String {
+        self.rng.pick(&self.paths).clone()
+    }
+
+    fn device(&mut self) -> usize {
+        self.rng.below(self.devices)
+    }
+
+    fn size(&mut self) -> usize {
+        let most = *self.rng.pick(&[12, 30, 80]);
+        8 + self.rng.below(most)
+    }
+
+    fn after(&mut self) -> After {
+        match self.rng.below(10) {
+            0..=4 => After::Idle,
+            5 => After::Steps(0),
+            6..=7 => After::Steps(self.rng.below(12) as u32),
+            _ => After::Steps(self.rng.below(70) as u32),
+        }
+    }
+
+    fn ops(&mut self, setup: &Setup) -> Vec<Timed> {
+        let mut ops = Vec::new();
+        let idle = |op: Op| Timed { after: After::Idle, op };
+        for _ in 0..2 + self.rng.below(5) {
+            let path = self.path();
+            let side = self.rng.below(8);
+            ops.push(idle(Op::Seed { path, here: [side != 0, side == 2 || side == 3], there: side < 2 || side == 3 }));
+        }
+        if self.rng.one_in(8) {
+            ops.push(idle(Op::Know(0)));
+        }
+        if !self.rng.one_in(5) {
+            for device in 0..self.devices {
+                ops.push(idle(Op::Run { device, confirm: false }));
+            }
+        }
+        let lawless = matches!(setup.server, Server::Ignoring | Server::Refusing);
+        for _ in 0..4 + self.rng.below(22) {
+            let op = self.op();
+            let after = if lawless && matches!(op, Op::Foreign(_)) { After::Idle } else { self.after() };
+            ops.push(Timed { after, op });
+        }
+        ops
+    }
+
+    fn op(&mut self) -> Op {
+        let device = self.device();
+        match self.rng.below(100) {
+            0..=41 => Op::User(device, self.deed()),
+            42..=54 => Op::Foreign(self.act()),
+            55..=79 => Op::Run { device, confirm: self.rng.one_in(6) },
+            80..=84 => Op::Kill(device),
+            85..=87 => Op::Power(device),
+            88 => Op::Mount(device, false),
+            89 => Op::Mount(device, true),
+            90 => match self.rng.weighed(&[(1, 0), (2, 1), (2, 2)]) {
+                0 => Op::LoseState(device),
+                1 => Op::SaveState(device),
+                _ => Op::OldState(device),
+            },
+            91..=92 => Op::Outage(device, 1 + self.rng.below(40) as u32),
+            93 => Op::Jump(*self.rng.pick(&[-86_400, -3, 5, 40_000_000])),
+            94..=95 => Op::Prune(device, self.path()),
+            96 => {
+                let policy = policy(&mut self.rng, 0);
+                let calm = self.devices == 2 && is_mirror(&policy);
+                Op::Mode(device, if calm { Preset::TwoWay.policy() } else { policy })
+            }
+            97..=98 => {
+                let pattern = if self.rng.one_in(2) { None } else { Some(self.path()) };
+                Op::Exclude(device, pattern)
+            }
+            _ => Op::Wait(1 + self.rng.below(10) as u32),
+        }
+    }
+
+    fn deed(&mut self) -> Deed {
+        let (path, size) = (self.path(), self.size());
+        match self.rng.below(50) {
+            0..=9 => Deed::Write { path, size },
+            10..=12 => Deed::Append { path, size },
+            13..=15 => Deed::Rewrite { path, put_back: false },
+            16..=18 => Deed::Rewrite { path, put_back: true },
+            19 => Deed::Truncate { path, size: self.rng.below(30) },
+            20..=23 => Deed::Save { path, size },
+            24..=29 => Deed::Rename { from: path, to: self.path() },
+            30..=31 => Deed::Swap { a: path, b: self.path() },
+            32..=37 => Deed::Remove { path },
+            38..=39 => Deed::Recreate { path },
+            40 => Deed::Chmod { path, mode: *self.rng.pick(&[0o600, 0o644, 0o755, 0o400, 0o000]) },
+            41 => Deed::Touch { path },
+            42 => Deed::Link { path },
+            43 => Deed::HardLink { path, new: self.path() },
+            44 => Deed::Mkdir { path },
+            45 => Deed::Special { path },
+            46 => Deed::Open { path },
+            47 => Deed::WriteOpen,
+            48 => Deed::Close,
+            _ => Deed::Fill(self.rng.one_in(2)),
+        }
+    }
+
+    fn act(&mut self) -> Act {
+        let (key, size) = (self.path(), self.size());
+        match self.rng.below(20) {
+            0..=9 => Act::Put { key, size },
+            10 => Act::Again { key },
+            11 => Act::Marker { key: key + "/" },
+            12..=16 => Act::Delete { key },
+            17 => Act::Archive { key },
+            18 => Act::Thaw { key },
+            _ => Act::Put { key: (*self.rng.pick(&ILLEGAL)).to_owned(), size },
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! The ledger: every version anybody ever wrote, kept outside the engine.
+//!
+//! A version is known by its bytes, which are unique. It is released once somebody
+//! other than the engine has removed or overwritten a copy of it anywhere: from then
+//! on nobody need keep it. It is meant for every path that a person gave it. What
+//! the engine makes of all this is judged elsewhere.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a tree or a bucket holds: bytes by key.
+pub type Contents = BTreeMap<String, Vec<u8>>;
+
+#[derive(Debug)]
+pub struct Version {
+    pub bytes: Vec<u8>,
+    /// Written by somebody in the bucket.
+    pub foreign: bool,
+    /// Keys it was given by people, on any side.
+    pub meant: BTreeSet<String>,
+    /// Somebody has removed or overwritten a copy.
+    pub released: bool,
+}
+
+#[derive(Debug, Default)]
+pub struct Ledger {
+    pub versions: Vec<Version>,
+    by_bytes: BTreeMap<Vec<u8>, usize>,
+    written: u64,
+}
+
+impl Ledger {
+    /// Bytes that nobody has written before.
+    pub fn fresh(&mut self, size: usize) -> Vec<u8> {
+        self.written += 1;
+        let number = self.written;
+        let mut bytes = format!("#{number};").into_bytes();
+        let mut at = number;
+        while bytes.len() < size {
+            at = crate::chance::mix(at);
+            bytes.push(b'a' + (at % 26) as u8);
+        }
+        bytes
+    }
+
+    pub fn find(&self, bytes: &[u8]) -> Option<&Version> {
+        self.by_bytes.get(bytes).map(|place| &self.versions[*place])
+    }
+
+    /// Takes down what somebody did: `before` and `after` are what one side held.
+    pub fn observe(&mut self, before: &Contents, after: &Contents, foreign: bool) {
+        for (key, bytes) in after {
+            if before.get(key) == Some(bytes) {
+                continue;
+            }
+            let place = *self.by_bytes.entry(bytes.clone()).or_insert_with(|| {
+                let (bytes, meant) = (bytes.clone(), BTreeSet::new());
+                self.versions.push(Version { bytes, foreign, meant, released: false });
+                self.versions.len() - 1
+            });
+            self.versions[place].meant.insert(key.clone());
+        }
+        let kept: BTreeSet<&Vec<u8>> = after.values().collect();
+        for bytes in before.values().filter(|bytes| !kept.contains(bytes)) {
+            if let Some(place) = self.by_bytes.get(bytes) {
+                self.versions[*place].released = true;
+            }
+        }
+    }
+
+    /// Why these bytes may not be at this key, if they may not.
+    pub fn invented(&self, key: &str, bytes: &[u8]) -> Option<String> {
+        if bytes.is_empty() {
+            return None;
+        }
+        let Some(version) = self.find(bytes) else {
+            return Some(format!("{key} holds bytes nobody wrote: {}", show(bytes)));
+        };
+        let plain = without_marks(key);
+        let meant = version.meant.iter().any(|meant| *meant == key || without_marks(meant) == plain);
+        (!meant).then(|| format!("{key} holds {}, which was meant for {:?}", show(bytes), version.meant))
+    }
+}
+
+/// Bytes for people.
+pub fn show(bytes: &[u8]) -> String {
+    format!("{:?} ({} bytes)", String::from_utf8_lossy(&bytes[..bytes.len().min(24)]), bytes.len())
+}
+
+/// A name without what a conflict added to it.
+fn without_marks(key: &str) -> String {
+    let mut text = key.to_owned();
+    while let Some(start) = text.find(" (conflict ") {
+        let Some(length) = text[start..].find(')') else { break };
+        text.replace_range(start..=start + length, "");
+    }
+    text
+}

@@ -1,0 +1,77 @@
+//! Where the engine's requests reach the bucket, watched.
+//!
+//! Between the bad network and the bucket stands the [`Shore`] of each device: it
+//! sees what really takes effect, late and doubled requests included, counts it, and
+//! holds what each write leaves behind against the ledger.
+
+use crate::books::Books;
+use async_trait::async_trait;
+use std::ops::Range;
+use std::sync::Arc;
+use tidelock_core::entry::RemoteStamp;
+use tidelock_core::path::Key;
+use tidelock_remote::memory::Memory;
+use tidelock_remote::{
+    Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Result, Stored,
+};
+
+/// One device's way into the bucket.
+pub struct Shore {
+    pub bucket: Memory,
+    pub books: Arc<Books>,
+    pub device: usize,
+}
+
+fn is_ours(key: &Key) -> bool {
+    key.as_str().starts_with(".tidelock/")
+}
+
+#[async_trait]
+impl Remote for Shore {
+    async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities> {
+        self.bucket.capabilities(needed).await
+    }
+
+    async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
+        self.bucket.list(prefix, cursor).await
+    }
+
+    async fn head(&self, key: &Key) -> Result<Option<Object>> {
+        self.bucket.head(key).await
+    }
+
+    async fn get(&self, key: &Key, range: Option<Range<u64>>, stamp: Option<&RemoteStamp>) -> Result<Download> {
+        self.books.tally(self.device, |tally| tally.gets += 1);
+        self.bucket.get(key, range, stamp).await
+    }
+
+    async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
+        let stored = self.bucket.put(request, progress).await?;
+        if !is_ours(&request.key) {
+            self.books.tally(self.device, |tally| tally.mutations += 1);
+            if let Some((bytes, ..)) = self.bucket.snapshot().get(&request.key) {
+                self.books.check_whole(&request.key, bytes, "an object was written");
+            }
+        }
+        Ok(stored)
+    }
+
+    async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
+        let answers = self.bucket.delete(items).await;
+        let done = items.iter().zip(&answers).filter(|((key, _), answer)| answer.is_ok() && !is_ours(key)).count();
+        self.books.tally(self.device, |tally| tally.mutations += done as u64);
+        answers
+    }
+
+    async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
+        self.bucket.abandon(key, upload_id).await
+    }
+
+    fn clock_skew_ms(&self) -> Option<i64> {
+        self.bucket.clock_skew_ms()
+    }
+
+    fn describe(&self) -> String {
+        self.bucket.describe()
+    }
+}

@@ -1,0 +1,81 @@
+//! One run, judged by itself: what it may do whatever the world is like.
+//!
+//! Taken down when a run starts and held against what it did when it ends: a
+//! one-way flow never writes its source, an unmounted folder changes nothing, rows
+//! that prove sameness only never make a deletion, and nothing is deleted wholesale
+//! without a person's word.
+
+use crate::books::{Tally, Told};
+use crate::stage::{NAMES, Stage};
+use std::collections::BTreeSet;
+use tidelock_core::entry::Standing;
+use tidelock_core::policy::{Drift, Flow, Policy};
+use tidelock_engine::pair::Pair;
+use tidelock_engine::report::Report;
+use tidelock_engine::survey::mode_name;
+
+/// A run's beginning.
+pub struct Watched {
+    policy: Policy,
+    confirmed: bool,
+    tally: Tally,
+    acts: u64,
+    mounted: bool,
+    /// Keys whose rows prove no absence.
+    lapsed: BTreeSet<String>,
+    /// The most that the base, the bucket or the folder hold.
+    size: u64,
+    ever_wrote: bool,
+}
+
+pub fn start_watch(stage: &Stage, place: usize, pair: &Pair) -> Watched {
+    let device = &stage.devices[place];
+    let rows = pair.state.page(None).unwrap_or_default();
+    let before = pair.state.fact("mode").ok().flatten();
+    let mode_changed = before.is_some_and(|before| before != mode_name(&pair.settings.policy));
+    let proves_absence = |standing: Standing| standing == Standing::Agreed && !mode_changed;
+    let lapsed = rows.iter().filter(|row| !proves_absence(row.standing)).map(|row| row.key.to_string()).collect();
+    let agreed = rows.iter().filter(|row| row.standing == Standing::Agreed).count();
+    let size = agreed.max(stage.bucket.snapshot().len()).max(device.disk.tree().len()) as u64;
+    Watched {
+        policy: pair.settings.policy,
+        confirmed: pair.settings.confirm_deletes,
+        tally: stage.books.tally_of(place),
+        acts: stage.history.acts,
+        mounted: device.mounted,
+        lapsed,
+        size,
+        ever_wrote: device.ever_wrote,
+    }
+}
+
+pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told, report: &Report) {
+    let wrong = |what: String| stage.books.wrong(format!("{}: {what}", NAMES[place]));
+    let now = stage.books.tally_of(place);
+    let undisturbed = stage.history.acts == watched.acts && stage.is_idle();
+    let still_unmounted = !watched.mounted && !stage.devices[place].mounted;
+    if still_unmounted && undisturbed && now.mutations != watched.tally.mutations {
+        wrong("unmounted: a folder that is not there changed the bucket".to_owned());
+    }
+    match watched.policy.flow {
+        Flow::Up if !watched.ever_wrote && now.disk_writes != watched.tally.disk_writes => {
+            wrong("source: a one-way flow up wrote to the folder".to_owned());
+        }
+        Flow::Down if undisturbed && now.mutations != watched.tally.mutations => {
+            wrong("source: a one-way flow down wrote to the bucket".to_owned());
+        }
+        _ => {}
+    }
+    let deleted = || told.done.iter().filter(|(action, _)| action.starts_with("delete"));
+    if undisturbed && watched.policy.drift != Drift::Overwrite {
+        for (action, key) in deleted() {
+            if watched.lapsed.contains(key) {
+                wrong(format!("lapsed: {action} of {key}, whose row proves no absence"));
+            }
+        }
+    }
+    let count = report.deleted_here + report.deleted_there;
+    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size {
+        wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
+    }
+}
