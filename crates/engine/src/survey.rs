@@ -33,9 +33,9 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
-    /// Files and links of the base, …
+    /// Entries of the base, …
     pub comparable: u64,
-    /// … and those of them that are here with the same size and time.
+    /// … and those of them that are here with the same size and time, or are folders.
     pub alike: u64,
 }
 
@@ -246,9 +246,10 @@ impl Join<'_> {
         let totals = &mut self.survey.totals;
         totals.agreed += u64::from(seen.base.is_some_and(|row| row.standing == Standing::Agreed));
         totals.there += u64::from(seen.there.is_some());
-        if let Some(then) = seen.base.filter(|row| row.kind != Kind::Dir).and_then(|row| row.here.as_ref()) {
+        if let Some((row, then)) = seen.base.and_then(|row| Some((row, row.here.as_ref()?))) {
             let alike = matches!(seen.here, Here::Present(now)
-                if (now.stamp.size, now.stamp.mtime_ns) == (then.stamp.size, then.stamp.mtime_ns));
+                if now.kind == Kind::Dir && row.kind == Kind::Dir
+                    || (now.stamp.size, now.stamp.mtime_ns) == (then.stamp.size, then.stamp.mtime_ns));
             self.survey.comparable += 1;
             self.survey.alike += u64::from(alike);
         }
