@@ -66,6 +66,8 @@ impl Stage {
     pub fn mount(&mut self, place: usize, mounted: bool) {
         self.history.acts += 1;
         self.devices[place].mounted = mounted;
+        // Whoever unmounts a disk makes it durable.
+        self.devices[place].disk.user_sync();
         self.devices[place].disk.set_unmounted(!mounted);
     }
 
