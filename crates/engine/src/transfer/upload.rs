@@ -134,9 +134,13 @@ impl Carrier<'_> {
             Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => None,
             Err(error) => return Err(disk_fate(step, error)),
         };
+        let in_the_way = match (&step.here, &stat) {
+            (None, Some(stat)) => self.is_other_key(step, stat.node) || self.is_twin(step).await,
+            _ => false,
+        };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
-            (None, Some(stat)) if self.is_other_key(step, stat.node) => {
+            (None, Some(_)) if in_the_way => {
                 return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
             }
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
@@ -148,6 +152,13 @@ impl Carrier<'_> {
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
     }
 
+    /// Whether the disk takes another name for this one, as where case does not count.
+    async fn is_twin(&self, step: &Step) -> bool {
+        let Some(parent) = step.path.parent() else { return false };
+        let items = self.pair.disk.read_dir(&parent).await;
+        items.is_ok_and(|items| items.iter().all(|item| item.name != step.path.name().as_bytes()))
+    }
+
     fn is_other_key(&self, step: &Step, node: Node) -> bool {
         let kind = match node {
             Node::File => Kind::File,
@@ -155,7 +166,8 @@ impl Carrier<'_> {
             Node::Link => Kind::Link,
             Node::Special => return false,
         };
-        key_of(&step.path, kind, self.pair.settings.scan.links).is_ok_and(|key| key != step.key)
+        // A name that no key can hold is not this key's either.
+        key_of(&step.path, kind, self.pair.settings.scan.links).ok().as_ref() != Some(&step.key)
     }
 
     /// A write of a step's key, under a new attempt id, and the metadata as it will
