@@ -169,8 +169,10 @@ fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Poli
     let agreed = base.here.as_ref()?;
     if row.standing == Some(Standing::Agreed) && seen.there.is_some() {
         let changed = comparable(&entry.meta, entry.kind).differs(&comparable(&agreed.meta, entry.kind));
-        if decide_meta(changed, false, policy) == MetaDecision::SetThere {
-            return Some(step(seen, row, Action::MetaThere, here));
+        match decide_meta(changed, false, policy) {
+            MetaDecision::SetThere => return Some(step(seen, row, Action::MetaThere, here)),
+            MetaDecision::SetHere => return Some(step(seen, row, Action::MetaHere, here)),
+            MetaDecision::Nothing => {}
         }
     }
     let there = seen.there?;

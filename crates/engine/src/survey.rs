@@ -263,7 +263,9 @@ impl Join<'_> {
         let Some(then) = &row.here else { return Ok(()) };
         let id = then.stamp.file_id;
         let stayed = matches!(seen.here, Here::Present(entry) if entry.stamp.file_id == id);
-        let usable = row.standing == Standing::Agreed
+        // A lapsed row proves what the bytes were, which is all a copy needs; and the
+        // old object goes because they live on elsewhere, not because it is absent here.
+        let usable = matches!(row.standing, Standing::Agreed | Standing::Lapsed)
             && row.kind == Kind::File
             && row.digest.is_some()
             && row.there.is_some()

@@ -360,7 +360,8 @@ impl<'a> Carrier<'a> {
         }
         let old = self.device.base.get(&step.key).cloned();
         let digest = old.as_ref().and_then(|row| row.digest);
-        let meta = old.and_then(|row| row.there).and_then(|half| half.meta);
+        let same = old.and_then(|row| row.there).filter(|half| half.stamp.unchanged(&there.stamp));
+        let meta = same.and_then(|half| half.meta);
         let half = RemoteHalf { stamp: there.stamp.clone(), meta };
         let node = self.device.disk[&step.path].clone();
         let row = self.row(step, &node, half, digest);
@@ -482,10 +483,10 @@ impl<'a> Carrier<'a> {
         let changed_here = differs(&here.meta, base.here.as_ref().map(|half| &half.meta));
         let then = base.there.as_ref().and_then(|half| half.meta.as_ref());
         let changed_there = object.and_then(|object| object.meta.as_ref()).is_some_and(|now| differs(now, then));
-        match (decide_meta(changed_here, changed_there, self.policy), object) {
-            (MetaDecision::SetThere, _) => self.meta_there(step),
-            (MetaDecision::SetHere, Some(_)) => self.meta_here(step),
-            _ => self.keep_stamp(step, Some(base), read, object),
+        match decide_meta(changed_here, changed_there, self.policy) {
+            MetaDecision::SetThere => self.meta_there(step),
+            MetaDecision::SetHere => self.meta_here(step),
+            MetaDecision::Nothing => self.keep_stamp(step, Some(base), read, object),
         }
     }
 

@@ -67,7 +67,7 @@ fn state(index: u32, policy: Policy) -> Case {
         }
     }
     clock.now += 10;
-    Case { seed: u64::from(index), policy, device, bucket, clock, crashes: Vec::new() }
+    Case { seed: u64::from(index), policy, device, bucket, clock, crashes: Vec::new(), resumed: false }
 }
 
 #[test]

@@ -8,12 +8,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use tidelock_core::conflict::is_conflict_name;
 use tidelock_core::decide::Change as Side;
-use tidelock_core::entry::Standing;
+use tidelock_core::entry::{Meta, Standing};
 use tidelock_core::guard::{Facts, check};
 use tidelock_core::names::Kind;
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Step};
 use tidelock_core::policy::{Deletes, Drift, Flow, OnConflict, Policy};
+use tidelock_core::sight::comparable;
 
 /// More rounds than this is for ever.
 pub const ROUNDS: usize = 200;
@@ -133,7 +134,8 @@ pub fn judge(case: &Case) -> Result<Settled, String> {
     let (mut after, mut there, mut time) = (device.clone(), bucket.clone(), clock.clone());
     let mut random = Random(case.seed ^ 0x5eed);
     let settled = settle(&mut after, &mut there, &mut time, policy, &mut random, crashes)?;
-    let ended = Ended { policy, before: (device, bucket), after: (&after, &there), settled: &settled };
+    let ended =
+        Ended { policy, before: (device, bucket), after: (&after, &there), settled: &settled, resumed: case.resumed };
     let broken = ended.laws();
     if broken.is_empty() {
         return Ok(settled);
@@ -150,6 +152,8 @@ pub struct Ended<'a> {
     pub before: (&'a Device, &'a Bucket),
     pub after: (&'a Device, &'a Bucket),
     pub settled: &'a Settled,
+    /// Another run came before.
+    pub resumed: bool,
 }
 
 impl Ended<'_> {
@@ -164,6 +168,7 @@ impl Ended<'_> {
         self.deletions_are_passed_on(&mut broken);
         self.mirror_is_equal(&mut broken);
         self.two_way_is_equal(&mut broken);
+        self.metadata_follows(&mut broken);
         broken
     }
 
@@ -346,6 +351,39 @@ impl Ended<'_> {
 
     fn is_pruned(&self, key: &Key) -> bool {
         self.after.0.base.get(key).is_some_and(|row| row.standing == Standing::Pruned)
+    }
+
+    /// Where one side is made exactly like the other, a change of metadata since both
+    /// agreed on it does not stay: what each half of the record says is what is so.
+    fn metadata_follows(&self, broken: &mut Vec<String>) {
+        let (device, bucket) = self.after;
+        if self.policy.flow != Flow::Both && self.policy.drift == Drift::Leave {
+            return;
+        }
+        for (path, node) in device.disk.iter().filter(|(path, _)| !self.is_unseen(path)) {
+            let key = key(path, node.kind);
+            let (Some(row), Some(object)) = (device.base.get(&key), bucket.objects.get(&key)) else { continue };
+            // What was made anew has the metadata of what it was made from.
+            if self.before.0.disk.get(path).is_none_or(|before| before.id != node.id) {
+                continue;
+            }
+            let is_left = self.settled.left.iter().any(|(step, _)| step.key == key);
+            if row.standing != Standing::Agreed || object.content != node.content || is_left {
+                continue;
+            }
+            let differs = |now: &Meta, then: &Meta| comparable(now, node.kind).differs(&comparable(then, node.kind));
+            let here = row.here.as_ref().is_some_and(|half| differs(&node.meta(), &half.meta));
+            let there = row.there.as_ref().and_then(|half| half.meta.as_ref());
+            let there = object.meta.as_ref().is_some_and(|now| there.is_some_and(|then| differs(now, then)));
+            // The reply to a write tells no time, so that a change of metadata alone
+            // between it and the next listing cannot be seen.
+            let then = self.before.0.base.get(&key).and_then(|row| row.there.as_ref());
+            let unseen = then.is_some_and(|half| half.stamp.modified_s.is_none());
+            let unseen = unseen || self.resumed && bucket.md5;
+            if here || there && !unseen {
+                broken.push(format!("{key}: its metadata changed here {here}, there {there}, and stayed"));
+            }
+        }
     }
 
     fn compare_sides(&self, broken: &mut Vec<String>, excused: impl Fn(&Key) -> bool) {

@@ -111,6 +111,20 @@ fn a_lapsed_folder_without_a_marker_gets_one() {
     assert!(small.device.disk.contains_key(&path("d/x")));
 }
 
+/// Bytes as agreed, another mode here: an exact restore set it only if somebody had
+/// changed the object too.
+#[test]
+fn a_mode_changed_here_is_set_back_by_an_exact_restore() {
+    let mut small = Small::new();
+    small.in_step("a", Kind::File);
+    let node = small.device.disk.get_mut(&path("a")).expect("the file");
+    (node.mode, node.change) = (0o600, small.clock.tick());
+    small.settle(&Preset::Restore.policy());
+    assert_eq!(small.device.disk[&path("a")].mode, 0o600);
+    small.settle(&Preset::RestoreOverwrite.policy());
+    assert_eq!(small.device.disk[&path("a")].mode, 0o644);
+}
+
 /// A rename, an edit on top, a swap and a file become a folder, in one plan.
 #[test]
 fn kinds_and_names_that_change_at_once_end_right() {

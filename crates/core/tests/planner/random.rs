@@ -55,6 +55,8 @@ pub struct Case {
     pub clock: Clock,
     /// After how many effects the process dies, once for each.
     pub crashes: Vec<u32>,
+    /// Another run came before.
+    pub resumed: bool,
 }
 
 /// All combinations of the knobs.
@@ -116,7 +118,7 @@ pub fn case(seed: u64) -> Case {
     let crashes =
         if random.one_in(3) { (0..=random.below(2)).map(|_| below(&mut random, 8)).collect() } else { vec![] };
     clock.now += 10;
-    Case { seed, policy, device, bucket, clock, crashes }
+    Case { seed, policy, device, bucket, clock, crashes, resumed: false }
 }
 
 /// A case whose first run died, after which people went on.
@@ -150,6 +152,7 @@ pub fn case_after_a_crash(seed: u64) -> Case {
         }
         _ => {}
     }
+    case.resumed = true;
     case
 }
 
@@ -190,6 +193,14 @@ fn in_step(device: &mut Device, bucket: &mut Bucket, clock: &mut Clock, random: 
             half.racy = random.one_in(6);
         }
         device.base.insert(key, row);
+    }
+    // What was written right after the stamp was taken shows in the bytes alone.
+    for (path, node) in device.disk.iter_mut().filter(|(_, node)| node.kind == Kind::File) {
+        let row = device.base.get(&key(path, node.kind)).and_then(|row| row.here.as_ref());
+        if row.is_some_and(|half| half.racy) && random.one_in(2) {
+            let content = clock.content();
+            node.content = if content % 2 == node.content % 2 { content } else { clock.content() };
+        }
     }
 }
 

@@ -176,6 +176,7 @@ impl Carrier<'_> {
         match (decide_meta(changed_here, changed_there, &self.pair.settings.policy), &look.there) {
             (MetaDecision::SetThere, _) => self.meta_there(step).await,
             (MetaDecision::SetHere, Some((object, _))) => self.set_meta_here(step, object.clone(), base.digest).await,
+            (MetaDecision::SetHere, None) => self.meta_here(step).await,
             _ => self.keep_stamp(step, Some(base), look),
         }
     }

@@ -115,7 +115,9 @@ impl Carrier<'_> {
             Err(error) => return Fate::Fatal(error.into()),
         };
         let digest = row.as_ref().and_then(|row| row.digest);
-        let meta = row.and_then(|row| row.there).and_then(|half| half.meta);
+        // What another object carried says nothing of this one.
+        let same = row.and_then(|row| row.there).filter(|half| half.stamp.unchanged(&there.stamp));
+        let meta = same.and_then(|half| half.meta);
         let there = RemoteHalf { stamp: there.stamp.clone(), meta };
         let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, digest);
         Fate::Done(Outcome {

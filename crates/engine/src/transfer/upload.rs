@@ -128,21 +128,19 @@ impl Carrier<'_> {
     /// The same for whoever is about to put something there: another kind of entry
     /// is in the way.
     pub(super) async fn check_place(&self, step: &Step) -> Result<(), Fate> {
+        let in_the_way = || Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
         let stat = match self.pair.disk.stat(&step.path).await {
             Ok(stat) => stat,
-            // A file stands where a folder above it was.
-            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => None,
+            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => return in_the_way(),
             Err(error) => return Err(disk_fate(step, error)),
         };
-        let in_the_way = match (&step.here, &stat) {
+        let held = match (&step.here, &stat) {
             (None, Some(stat)) => self.is_other_key(step, stat.node) || self.is_twin(step).await,
             _ => false,
         };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
-            (None, Some(_)) if in_the_way => {
-                return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
-            }
+            (None, Some(_)) if held => return in_the_way(),
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
             }

@@ -1,8 +1,12 @@
 //! What a person does, step by step, and what must come of it.
 
 use crate::bench::{Bench, path};
+use tidelock_core::conflict::conflict_path;
+use tidelock_core::entry::Digest;
+use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
 use tidelock_engine::report::{Ending, Report};
+use tidelock_engine::state::Change;
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect()
@@ -224,4 +228,129 @@ fn a_restore_leaves_what_differs_unless_told() {
     assert_eq!(bench.files(), pairs(&[("a", "theirs")]));
     let trashed = bench.disk.tree().into_iter().any(|(path, node)| path.is_reserved() && node.bytes == b"ours");
     assert!(trashed, "what was replaced is in the trash");
+}
+
+#[test]
+fn a_file_that_became_a_folder_goes_there_too() {
+    for preset in [Preset::SyncDelete, Preset::TwoWay] {
+        let bench = Bench::new();
+        bench.write("a", b"a file");
+        bench.write("stays", b"stays");
+        assert_ok(&bench.run(preset));
+        bench.disk.user_remove(&path("a")).expect("removes");
+        bench.write("a/x", b"in a folder");
+        let report = bench.run(preset);
+        assert_ok(&report);
+        assert_eq!(report.passes, 1, "{report:#?}");
+        assert_eq!(bench.objects(), pairs(&[("a/x", "in a folder"), ("stays", "stays")]));
+        assert_quiet(&bench, preset);
+    }
+}
+
+#[test]
+fn a_file_beside_a_folder_of_its_name_is_a_problem_told_once() {
+    let bench = Bench::new();
+    bench.write("a/x", b"in a folder");
+    bench.put("a", "a file");
+    let report = bench.run(Preset::TwoWay);
+    assert_eq!((report.ending(), report.passes), (Ending::Partial, 1), "{report:#?}");
+    assert!(report.problems.iter().any(|problem| problem.path == "a" && problem.what.contains("rename")));
+    assert_eq!(bench.objects(), pairs(&[("a", "a file"), ("a/x", "in a folder")]));
+}
+
+/// Other tools copy our metadata along: what they moved over a new file of ours is
+/// theirs all the same.
+#[test]
+fn an_object_that_another_tool_renamed_is_not_taken_for_our_own() {
+    let bench = Bench::new();
+    bench.write("old", b"sent by us");
+    bench.write("stays", b"stays");
+    assert_ok(&bench.run(Preset::TwoWay));
+    let (bytes, meta, _) = bench.bucket.snapshot()[&Key::new("old")].clone();
+    bench.bucket.write(&Key::new("new"), bytes, meta);
+    bench.bucket.remove(&Key::new("old"));
+    bench.disk.user_remove(&path("old")).expect("removes");
+    bench.write("new", b"a new file here");
+    let report = bench.run(Preset::TwoWay);
+    assert_eq!(report.kept_both, 1, "{report:#?}");
+    let contents: Vec<String> = bench.objects().into_iter().map(|(_, content)| content).collect();
+    assert!(contents.contains(&"sent by us".to_owned()) && contents.contains(&"a new file here".to_owned()));
+}
+
+/// A run died after it recorded a move; then somebody wrote over the new key. The
+/// mark is no licence any more to delete the last copy.
+#[test]
+fn an_old_object_stays_when_its_bytes_are_no_longer_under_the_new_key() {
+    let bench = Bench::new();
+    bench.write("old", b"the bytes");
+    bench.write("stays", b"stays");
+    assert_ok(&bench.run(Preset::Push));
+    let (bytes, meta, _) = bench.bucket.snapshot()[&Key::new("old")].clone();
+    bench.disk.user_rename(&path("old"), &path("new")).expect("renames");
+    assert_ok(&bench.run(Preset::Push));
+    // As it was before the deletion: both objects, and the mark.
+    let stamp = bench.bucket.write(&Key::new("old"), bytes, meta);
+    let mut row = bench.state.row(&Key::new("new")).expect("reads").expect("a row");
+    row.key = Key::new("old");
+    row.there.as_mut().expect("a half").stamp = stamp;
+    row.moved_to = Some(Key::new("new"));
+    bench.state.commit(&[Change::Put(Box::new(row.clone()))]).expect("writes");
+    bench.put("new", "written over by somebody");
+    bench.run(Preset::Push);
+    let objects = pairs(&[("new", "written over by somebody"), ("old", "the bytes"), ("stays", "stays")]);
+    assert_eq!(bench.objects(), objects);
+
+    // Where they are still there, the mark is honoured.
+    bench.write("new", b"the bytes");
+    bench.run_with(Preset::Mirror, |settings| settings.confirm_deletes = true);
+    assert_eq!(bench.objects(), pairs(&[("new", "the bytes"), ("stays", "stays")]));
+}
+
+#[test]
+fn a_conflict_copy_made_by_a_run_that_died_is_not_made_again() {
+    let bench = Bench::new();
+    bench.write("a.txt", b"first");
+    assert_ok(&bench.run(Preset::TwoWay));
+    bench.write("a.txt", b"ours");
+    bench.put("a.txt", "theirs");
+    let aside = conflict_path(&path("a.txt"), &Digest::of(b"ours"), &bench.device).expect("room");
+    bench.write(aside.as_str(), b"ours");
+    let report = bench.run(Preset::TwoWay);
+    assert_ok(&report);
+    let expected = [(aside.as_str(), "ours"), ("a.txt", "theirs")];
+    assert_eq!(bench.files(), pairs(&expected));
+    assert_quiet(&bench, Preset::TwoWay);
+    assert_eq!(bench.objects(), pairs(&expected));
+}
+
+#[test]
+fn a_conflict_name_taken_by_something_else_is_a_problem() {
+    let bench = Bench::new();
+    bench.write("a.txt", b"first");
+    assert_ok(&bench.run(Preset::TwoWay));
+    bench.write("a.txt", b"ours");
+    bench.put("a.txt", "theirs");
+    let aside = conflict_path(&path("a.txt"), &Digest::of(b"ours"), &bench.device).expect("room");
+    bench.write(aside.as_str(), b"something else");
+    let report = bench.run(Preset::TwoWay);
+    assert_eq!((report.ending(), report.passes), (Ending::Partial, 1), "{report:#?}");
+    assert_eq!(bench.files(), pairs(&[(aside.as_str(), "something else"), ("a.txt", "ours")]));
+}
+
+/// A change of mode makes deletions from before it void, but a rename is none.
+#[test]
+fn a_rename_is_followed_across_a_change_of_mode() {
+    let bench = Bench::new();
+    for number in 0..5 {
+        bench.write(&format!("old/{number}"), format!("content {number}").as_bytes());
+    }
+    bench.write("gone", b"deleted before the mode changed");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_rename(&path("old"), &path("new")).expect("renames");
+    bench.disk.user_remove(&path("gone")).expect("removes");
+    let report = bench.run(Preset::SyncDelete);
+    assert_ok(&report);
+    assert_eq!((report.moved, report.uploaded), (5, 0), "{report:#?}");
+    let keys: Vec<String> = bench.objects().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["gone", "new/0", "new/1", "new/2", "new/3", "new/4"]);
 }

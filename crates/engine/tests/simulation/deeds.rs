@@ -208,7 +208,8 @@ impl Stage {
     /// A deletion of what every side agreed on must be passed on.
     fn note_deletions(&mut self, place: usize, before: &crate::ledger::Contents, after: &crate::ledger::Contents) {
         // What is written again is no deletion any more.
-        let nothing_at = |key: &String| parse(key).is_none_or(|path| self.devices[place].disk.user_stat(&path).is_none());
+        let nothing_at =
+            |key: &String| parse(key).is_none_or(|path| self.devices[place].disk.user_stat(&path).is_none());
         let rewritten = |key: &String, bytes: &Vec<u8>| after.contains_key(key) || after.values().any(|b| b == bytes);
         let deleted = std::mem::take(&mut self.history.deleted).into_iter();
         let deleted = deleted.filter(|(_, key, bytes)| nothing_at(key) && !rewritten(key, bytes)).collect();

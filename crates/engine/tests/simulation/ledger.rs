@@ -68,7 +68,8 @@ impl Ledger {
                 }
             }
         }
-        let kept: BTreeSet<&Vec<u8>> = after.iter().filter(|(key, _)| !is_reserved(key)).map(|(_, kept)| kept).collect();
+        let kept: BTreeSet<&Vec<u8>> =
+            after.iter().filter(|(key, _)| !is_reserved(key)).map(|(_, kept)| kept).collect();
         let given_up = |key: &String, bytes: &Vec<u8>| {
             !kept.contains(bytes) && (!is_reserved(key) || after.get(key) != Some(bytes))
         };

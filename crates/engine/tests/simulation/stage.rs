@@ -325,9 +325,10 @@ impl Stage {
     pub fn held(&self, place: usize) -> Contents {
         let mut contents = self.seen(place);
         let all = self.devices[place].disk.tree().into_iter();
-        contents.extend(all.filter(|(path, _)| path.is_reserved()).map(|(path, node)| {
-            (path.to_string(), node.target.unwrap_or(node.bytes))
-        }));
+        contents.extend(
+            all.filter(|(path, _)| path.is_reserved())
+                .map(|(path, node)| (path.to_string(), node.target.unwrap_or(node.bytes))),
+        );
         contents
     }
 
