@@ -6,6 +6,7 @@
 //! files it meets, and nothing else.
 
 use crate::disk::{DirItem, Disk, ErrorKind, Node, Stat};
+use crate::planted::{Bug, Planted};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tidelock_core::entry::{FileId, LocalEntry};
@@ -30,11 +31,13 @@ pub struct ScanOptions {
     pub cross_mounts: bool,
     /// Whether extended attributes are read.
     pub xattrs: bool,
+    /// Bugs that tests have switched on.
+    pub planted: Planted,
 }
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { links: LinkStyle::Suffix, default_dir_mode: 0o755, owner: (0, 0), cross_mounts: false, xattrs: false }
+        Self { links: LinkStyle::Suffix, default_dir_mode: 0o755, owner: (0, 0), cross_mounts: false, xattrs: false, planted: Planted::default() }
     }
 }
 
@@ -155,6 +158,7 @@ impl Scan {
     async fn entry(&mut self, path: RelPath, kind: Kind, stat: Stat, needs_marker: bool) -> Option<Sighting> {
         let key = match key_of(&path, kind, self.options.links) {
             Ok(key) => key,
+            Err(NameProblem::Reserved) if self.options.planted.has(Bug::TempSynced) => Key::new(path.as_str()),
             Err(problem) => {
                 self.problem(&path, &problem.to_string(), ProblemClass::Skipped);
                 return None;
@@ -224,12 +228,14 @@ impl Scan {
                 continue;
             };
             let Ok(path) = dir.join(&name) else { continue };
-            if name.starts_with(TEMP_PREFIX) {
+            let is_temp = name.starts_with(TEMP_PREFIX);
+            let takes_part = is_temp && self.options.planted.has(Bug::TempSynced);
+            if is_temp && !takes_part {
                 self.leftovers.push(path);
                 continue;
             }
             let kind = item.stat.as_ref().ok().and_then(|stat| kind(stat.node));
-            if scope.verdict(&name, kind == Some(Kind::Dir)).is_excluded() {
+            if scope.verdict(&name, kind == Some(Kind::Dir)).is_excluded() && !takes_part {
                 continue;
             }
             match (item.stat, kind) {

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::listing::{Failed, Listed, Listing};
 use crate::pair::{Pair, RemoteCheck};
 use crate::planted::Bug;
-use crate::scan::{Scan, Sighting};
+use crate::scan::{Scan, ScanOptions, Sighting};
 use crate::state::Spool;
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -33,9 +33,9 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
-    /// Files and links of the base, …
+    /// Entries of the base, …
     pub comparable: u64,
-    /// … and those of them that are here with the same size and time.
+    /// … and those of them that are here with the same size and time, or are folders.
     pub alike: u64,
 }
 
@@ -52,7 +52,8 @@ pub async fn survey(pair: &Pair, spool: &Spool<'_>, lapsed: bool) -> Result<Surv
 }
 
 async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Result<Survey, Failed> {
-    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), pair.settings.scan.clone()).await;
+    let options = ScanOptions { planted: pair.planted, ..pair.settings.scan.clone() };
+    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await;
     let scan = scan.map_err(|error| Failed::Root(Box::new(error)))?;
     let remote = Arc::clone(&pair.remote);
     let listing = match pair.settings.remote_check {
@@ -121,6 +122,7 @@ impl Join<'_> {
             let taken_base = if picked.base { std::mem::replace(&mut base, self.base.next(self.pair)?) } else { None };
             let taken_here = if picked.here { std::mem::replace(&mut here, self.scan.next().await) } else { None };
             let taken_there = if picked.there { std::mem::replace(&mut there, self.listed().await?) } else { None };
+            let taken_base = taken_base.map(|row| mistaken(self.pair, row, taken_here.as_ref()));
             let links = self.pair.settings.scan.links;
             let trusted = |row: &BaseRow| trusted(row, links);
             let from_state = if self.listing.is_none() { taken_base.as_ref().and_then(trusted) } else { None };
@@ -244,9 +246,10 @@ impl Join<'_> {
         let totals = &mut self.survey.totals;
         totals.agreed += u64::from(seen.base.is_some_and(|row| row.standing == Standing::Agreed));
         totals.there += u64::from(seen.there.is_some());
-        if let Some(then) = seen.base.filter(|row| row.kind != Kind::Dir).and_then(|row| row.here.as_ref()) {
+        if let Some((row, then)) = seen.base.and_then(|row| Some((row, row.here.as_ref()?))) {
             let alike = matches!(seen.here, Here::Present(now)
-                if (now.stamp.size, now.stamp.mtime_ns) == (then.stamp.size, then.stamp.mtime_ns));
+                if now.kind == Kind::Dir && row.kind == Kind::Dir
+                    || (now.stamp.size, now.stamp.mtime_ns) == (then.stamp.size, then.stamp.mtime_ns));
             self.survey.comparable += 1;
             self.survey.alike += u64::from(alike);
         }
@@ -275,6 +278,27 @@ impl Join<'_> {
         }
         Ok(())
     }
+}
+
+/// The row as somebody reads it who makes the mistakes that tests have switched on.
+fn mistaken(pair: &Pair, mut row: BaseRow, here: Option<&Sighting>) -> BaseRow {
+    const SECOND_NS: i64 = 1_000_000_000;
+    if row.standing == Standing::Pruned && pair.planted.has(Bug::PrunedIsDeleted)
+        || row.standing == Standing::Lapsed && pair.planted.has(Bug::LapsedIsAgreed)
+    {
+        row.standing = Standing::Agreed;
+    }
+    let coarse = pair.planted.has(Bug::MtimeSeconds);
+    if let (Some(then), Some(Sighting::Entry(entry))) = (&mut row.here, here)
+        && (coarse || pair.planted.has(Bug::CtimeIgnored))
+    {
+        let now = &entry.stamp;
+        then.stamp.change_ns = now.change_ns;
+        if coarse && now.mtime_ns.div_euclid(SECOND_NS) == then.stamp.mtime_ns.div_euclid(SECOND_NS) {
+            then.stamp.mtime_ns = now.mtime_ns;
+        }
+    }
+    row
 }
 
 /// Whether another file than the agreed one is here now, which the remote knows

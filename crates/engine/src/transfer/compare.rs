@@ -210,6 +210,8 @@ impl Carrier<'_> {
         let row = self.row(step, self.half(here.stamp, here.meta.clone()), half, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
+            // It may have come here in a run that died before its name was durable.
+            dirs: step.path.parent().into_iter().collect(),
             counts: Counts { adopted: 1, ..Counts::default() },
             ..Outcome::default()
         })

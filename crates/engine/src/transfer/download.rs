@@ -161,9 +161,17 @@ impl Carrier<'_> {
         counts: Counts,
     ) -> Fate {
         let finished = self.installer.finish(&mut part, &attributes.meta, self.pair.settings.meta_scope).await;
-        if let Err(error) = finished {
-            self.installer.abandon(part).await;
-            return install_fate(step, error);
+        let ready = match finished {
+            Ok(ready) => ready,
+            Err(error) => {
+                self.installer.abandon(part).await;
+                return install_fate(step, error);
+            }
+        };
+        if self.pair.planted.has(Bug::CommitBeforeEffect) {
+            let there = RemoteHalf { stamp: object.stamp.clone(), meta: Some(attributes.meta.clone()) };
+            let row = self.row(step, self.half(ready.stamp, ready.meta()), there, Some(arrival.digest));
+            let _ = self.pair.state.commit(&[Change::Put(Box::new(row))]);
         }
         let expect = step.here.as_ref().map_or(Expect::Absent, |here| Expect::Is(here.stamp));
         let installed = match self.installer.install(part, &step.path, &expect).await {

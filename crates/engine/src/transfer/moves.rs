@@ -64,6 +64,7 @@ impl Carrier<'_> {
         let Event::Done { action, path, bytes, .. } = done("move", step, 0) else { return Fate::Stale };
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row)), Change::Moved(from.clone(), step.key.clone())],
+            dirs: step.path.parent().into_iter().collect(),
             counts: Counts { moved: 1, ..Counts::default() },
             events: vec![Event::Done { action, path, bytes, evidence: None, from: Some(from.to_string()) }],
             ..Outcome::default()

@@ -61,6 +61,8 @@ impl Carrier<'_> {
         );
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
+            // Its name may be ours and not durable yet, if an earlier run died.
+            dirs: step.path.parent().into_iter().collect(),
             counts: Counts { uploaded: 1, uploaded_bytes: load.size, ..Counts::default() },
             events: vec![done("upload", step, load.size)],
             ..Outcome::default()
@@ -150,11 +152,18 @@ impl Carrier<'_> {
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
     }
 
-    /// Whether the disk takes another name for this one, as where case does not count.
+    /// Whether the disk takes another name for this one, or for that of a folder above
+    /// it, as where case does not count.
     async fn is_twin(&self, step: &Step) -> bool {
-        let Some(parent) = step.path.parent() else { return false };
-        let items = self.pair.disk.read_dir(&parent).await;
-        items.is_ok_and(|items| items.iter().all(|item| item.name != step.path.name().as_bytes()))
+        let mut at = step.path.clone();
+        while let Some(parent) = at.parent() {
+            let Ok(items) = self.pair.disk.read_dir(&parent).await else { return false };
+            if items.iter().all(|item| item.name != at.name().as_bytes()) {
+                return true;
+            }
+            at = parent;
+        }
+        false
     }
 
     fn is_other_key(&self, step: &Step, node: Node) -> bool {

@@ -33,6 +33,8 @@ struct Pages {
     ledger: Ledger,
     tallies: [Tally; 2],
     told: [Told; 2],
+    /// A gate that somebody waits for: device, name, how often still.
+    awaited: Option<(usize, String, u32)>,
     wrong: Vec<String>,
 }
 
@@ -55,6 +57,38 @@ impl Books {
 
     pub fn tally_of(&self, device: usize) -> Tally {
         self.lock().tallies[device]
+    }
+
+    /// Waits for a gate.
+    pub fn await_gate(&self, device: usize, gate: &str, times: u32) {
+        self.lock().awaited = Some((device, gate.to_owned(), times));
+    }
+
+    /// Whether nobody waits for a gate, or no longer.
+    pub fn gate_reached(&self) -> bool {
+        self.lock().awaited.is_none()
+    }
+
+    /// A device's engine has come to a gate.
+    pub fn pass(&self, device: usize, gate: &str) {
+        let mut pages = self.lock();
+        let tally = &mut pages.tallies[device];
+        match gate {
+            "disk.create" | "disk.make_dir" | "disk.make_link" | "disk.rename" | "disk.exchange"
+            | "disk.unlink_temp" | "disk.remove_dir" | "disk.set_meta" | "disk.write" | "disk.fset_meta" => {
+                tally.disk_writes += 1;
+            }
+            "disk.read_at" => tally.disk_reads += 1,
+            _ => {}
+        }
+        if let Some((awaited, name, times)) = &mut pages.awaited
+            && (*awaited, name.as_str()) == (device, gate)
+        {
+            *times = times.saturating_sub(1);
+            if *times == 0 {
+                pages.awaited = None;
+            }
+        }
     }
 
     /// Takes what a device told, for a new run.

@@ -58,12 +58,14 @@ pub struct Timed {
     pub op: Op,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum After {
     /// When no engine is running any more.
     Idle,
     /// After so many steps of the scheduler.
     Steps(u32),
+    /// When a device's engine comes to this gate for the n-th time from now on.
+    Gate(usize, String, u32),
 }
 
 /// Something that happens.
@@ -225,6 +227,28 @@ const PATHS: [&str; 20] = [
 const ILLEGAL: [&str; 5] = ["a//b", "../up", "/abs", "d/./x", "e/"];
 const GRAINS_NS: [(usize, i64); 4] = [(5, 1), (2, 4_000_000), (1, 100), (2, 1_000_000_000)];
 
+/// Where it is worth being at the right moment.
+const GATES: [&str; 18] = [
+    "disk.exchange.done",
+    "disk.exchange",
+    "disk.rename.done",
+    "disk.rename",
+    "disk.sync",
+    "disk.sync_dir",
+    "disk.sync_dir.done",
+    "disk.create.done",
+    "disk.open.done",
+    "disk.read_at",
+    "disk.read_at.done",
+    "disk.set_meta",
+    "put",
+    "put.done",
+    "get.done",
+    "delete",
+    "head.done",
+    "list.done",
+];
+
 struct Maker {
     rng: Rng,
     paths: Vec<String>,
@@ -331,10 +355,14 @@ impl Maker {
     }
 
     fn after(&mut self) -> After {
-        match self.rng.below(10) {
-            0..=4 => After::Idle,
-            5 => After::Steps(0),
-            6..=7 => After::Steps(self.rng.below(12) as u32),
+        match self.rng.below(20) {
+            0..=8 => After::Idle,
+            9..=10 => After::Steps(0),
+            11..=13 => {
+                let device = self.device();
+                After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), 1 + self.rng.below(4) as u32)
+            }
+            14..=16 => After::Steps(self.rng.below(12) as u32),
             _ => After::Steps(self.rng.below(70) as u32),
         }
     }

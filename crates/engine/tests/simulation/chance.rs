@@ -129,11 +129,6 @@ impl Fate {
         self.state.lock().expect("no panics").risky
     }
 
-    /// How many faults there were.
-    pub fn count(&self) -> usize {
-        self.state.lock().expect("no panics").met.len()
-    }
-
     fn answer(&self, what: &str, n: u32) -> u32 {
         let mut state = self.state.lock().expect("no panics");
         state.questions += 1;

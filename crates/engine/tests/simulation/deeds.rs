@@ -66,6 +66,8 @@ impl Stage {
     pub fn mount(&mut self, place: usize, mounted: bool) {
         self.history.acts += 1;
         self.devices[place].mounted = mounted;
+        // Whoever unmounts a disk makes it durable.
+        self.devices[place].disk.user_sync();
         self.devices[place].disk.set_unmounted(!mounted);
     }
 
@@ -102,7 +104,9 @@ impl Stage {
         for place in 0..self.devices.len() {
             if here[place] {
                 let (at, bytes) = (at.clone(), bytes.clone());
-                self.at(place, |stage| drop(stage.write(place, &at, &bytes)));
+                self.at(place, |stage| {
+                    let _ = stage.write(place, &at, &bytes);
+                });
             }
         }
         if there {
@@ -258,9 +262,15 @@ impl Stage {
             Act::Marker { key } => {
                 self.there(|stage| drop(stage.bucket.write(&Key::new(key.as_str()), Vec::new(), meta)));
             }
-            Act::Delete { key } => self.there(|stage| drop(stage.bucket.remove(&Key::new(key.as_str())))),
-            Act::Archive { key } => drop(self.bucket.archive(&Key::new(key.as_str()))),
-            Act::Thaw { key } => drop(self.bucket.set_readiness(&Key::new(key.as_str()), Readiness::Ready)),
+            Act::Delete { key } => self.there(|stage| {
+                stage.bucket.remove(&Key::new(key.as_str()));
+            }),
+            Act::Archive { key } => {
+                self.bucket.archive(&Key::new(key.as_str()));
+            }
+            Act::Thaw { key } => {
+                self.bucket.set_readiness(&Key::new(key.as_str()), Readiness::Ready);
+            }
         }
     }
 

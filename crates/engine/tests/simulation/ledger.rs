@@ -68,10 +68,16 @@ impl Ledger {
                 }
             }
         }
-        let kept: BTreeSet<&Vec<u8>> =
-            after.iter().filter(|(key, _)| !is_reserved(key)).map(|(_, kept)| kept).collect();
+        // A copy less in sight: somebody gave it up. As many as before: it was moved.
+        let copies = |side: &Contents, bytes: &Vec<u8>| {
+            side.iter().filter(|(key, held)| !is_reserved(key) && *held == bytes).count()
+        };
         let given_up = |key: &String, bytes: &Vec<u8>| {
-            !kept.contains(bytes) && (!is_reserved(key) || after.get(key) != Some(bytes))
+            if is_reserved(key) {
+                after.get(key) != Some(bytes) && copies(after, bytes) == 0
+            } else {
+                copies(after, bytes) < copies(before, bytes)
+            }
         };
         for (_, bytes) in before.iter().filter(|(key, bytes)| given_up(key, bytes)) {
             if let Some(place) = self.by_bytes.get(bytes) {

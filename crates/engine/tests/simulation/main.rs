@@ -13,6 +13,7 @@ mod deeds;
 mod executor;
 mod ledger;
 mod oracle;
+mod planted;
 mod play;
 mod runs;
 mod shore;

@@ -29,7 +29,8 @@ pub fn vouched(stage: &Stage, place: usize) -> BTreeMap<RelPath, Digest> {
     held.filter_map(|row| {
         let (path, _) = entry_of(&row.key, LinkStyle::Suffix).ok()?;
         let digest = row.digest?;
-        (Digest::of(&disk.user_read(&path)?) == digest).then_some((path, digest))
+        let as_recorded = disk.user_stat(&path).map(|stat| stat.stamp) == row.here.map(|half| half.stamp);
+        (as_recorded && Digest::of(&disk.user_read(&path)?) == digest).then_some((path, digest))
     })
     .collect()
 }

@@ -26,14 +26,18 @@ pub fn play(case: &Case, bug: Option<Bug>, aloud: bool) -> Verdict {
     let mut stage = Stage::new(case, bug, aloud);
     let played = catch_unwind(AssertUnwindSafe(|| {
         for timed in &case.ops {
-            match timed.after {
+            match &timed.after {
                 After::Idle => stage.until_idle(),
                 After::Steps(steps) => {
-                    for _ in 0..steps {
+                    for _ in 0..*steps {
                         if stage.is_idle() || !stage.step() {
                             break;
                         }
                     }
+                }
+                After::Gate(place, gate, times) => {
+                    stage.books.await_gate(*place, gate, *times);
+                    while !stage.books.gate_reached() && !stage.is_idle() && stage.step() {}
                 }
             }
             stage.apply(&timed.op);

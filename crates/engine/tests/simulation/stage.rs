@@ -40,7 +40,6 @@ pub const NAMES: [&str; 2] = ["laptop", "desktop"];
 
 /// A machine with a folder.
 pub struct Device {
-    pub place: usize,
     /// As its user sees it.
     pub disk: SimDisk,
     /// As the engine sees it.
@@ -170,13 +169,12 @@ impl Stage {
         let disk = SimDisk::new(options, self.world.clone());
         let fate = Fate::new(self.case.seed, NAMES[place], setup.weather, self.case.muted[place].clone());
         let books = Arc::clone(&self.books);
-        let passed = move |what: &str| books.tally(place, |tally| count_call(tally, what));
+        let passed = move |what: &str| books.pass(place, what);
         let clockwork = Arc::clone(&self.clockwork);
         let gate = Arc::new(Barrier { clockwork, device: NAMES[place], passed: Box::new(passed) });
         let shore = Shore { bucket: self.bucket.clone(), books: Arc::clone(&self.books), device: place };
         let (state_name, keeper) = new_state();
         Device {
-            place,
             engine_disk: disk.with(Arc::clone(&fate) as _, Arc::clone(&gate) as _),
             disk,
             network: Arc::new(Faulty::new(Arc::new(shore), Arc::clone(&fate) as _, gate)),
@@ -343,15 +341,6 @@ impl Stage {
         let objects = self.bucket.snapshot().into_iter();
         let shown = objects.filter(|(key, _)| !key.as_str().starts_with(".tidelock/") && !key.as_str().ends_with('/'));
         shown.map(|(key, (bytes, ..))| (key.as_str().to_owned(), bytes)).collect()
-    }
-}
-
-fn count_call(tally: &mut crate::books::Tally, what: &str) {
-    match what {
-        "disk.create" | "disk.make_dir" | "disk.make_link" | "disk.rename" | "disk.exchange" | "disk.unlink_temp"
-        | "disk.remove_dir" | "disk.set_meta" | "disk.write" | "disk.fset_meta" => tally.disk_writes += 1,
-        "disk.read_at" => tally.disk_reads += 1,
-        _ => {}
     }
 }
 
