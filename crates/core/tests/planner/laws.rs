@@ -244,7 +244,7 @@ impl Ended<'_> {
             let knows = row.is_some_and(|row| {
                 row.standing == Standing::Agreed
                     && row.moved_to.is_none()
-                    && row.there.as_ref().is_some_and(|half| half.stamp.same_content(&object.stamp()))
+                    && row.there.as_ref().is_some_and(|half| half.stamp == object.stamp())
                     && row.here.as_ref().is_some_and(|half| node.kind == Kind::Dir || half.stamp == node.stamp())
             });
             if !knows && self.is_provable(&key, node.content) && !self.is_left_unread(&key) {
