@@ -38,7 +38,9 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     let face: Arc<dyn Face> = choose(cli, &world);
     let Some(request) = request else {
         let Verb::Demo(args) = &cli.verb else { return exit::code(exit::USAGE) };
-        return exit::code(demo::run(args, face.as_ref(), &interrupt).await);
+        let code = demo::run(args, face.as_ref(), &interrupt).await;
+        face.closed("demo", code);
+        return exit::code(code);
     };
     let answer = match context(world, &interrupt, &face, streams) {
         Ok(context) => call(&context, &request).await,

@@ -28,6 +28,8 @@ pub trait Face: Listener {
     fn narrate(&self, line: &str);
     /// Something went wrong.
     fn complain(&self, what: &str);
+    /// The end of a story.
+    fn closed(&self, command: &str, code: i32);
     /// The same face as a listener.
     fn listener(self: Arc<Self>) -> Arc<dyn Listener>;
 }

@@ -104,11 +104,8 @@ fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     report.end(failure.ending());
-    let reason = failure.to_string();
-    let event = match failure.ending() {
-        Ending::SafetyStop => Event::Stopped { reason: reason.clone() },
-        _ => Event::Note { text: reason.clone() },
-    };
+    let reason = failure.told();
+    let event = Event::Stopped { ending: failure.ending(), reason: reason.clone() };
     report.stopped = Some(reason);
     // If the state cannot be written, its own error is already the reason.
     let _ = tell(pair, run, &event);
@@ -141,7 +138,9 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         if stale == 0 || report.passes >= PASSES {
             report.stale = stale;
             if stale > 0 {
-                report.problem(unsettled(stale));
+                let problem = unsettled(stale);
+                tell_problem(pair, mode, run, &problem)?;
+                report.problem(problem);
             }
             return Ok(());
         }

@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 use tidelock_core::plan::{Problem, Step, Totals};
 
-use crate::report::Report;
+use crate::report::{Ending, Report};
 
 /// The version of the schema. Fields may be added without a new one.
 pub const EVENT_VERSION: u32 = 1;
@@ -96,8 +96,10 @@ pub enum Event {
         /// What.
         text: String,
     },
-    /// The plan may not run.
+    /// The run cannot go on.
     Stopped {
+        /// How it ends for the caller.
+        ending: Ending,
         /// Why, and how to go on.
         reason: String,
     },

@@ -79,6 +79,26 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// What happened and what can be done, for a person.
+    pub fn told(&self) -> String {
+        let remedy = match self {
+            Self::Remote(error) => match (&error.kind, error.op) {
+                (ErrorKind::Unreachable, _) => "; check the address, the network and the proxy; nothing was changed",
+                (ErrorKind::NoBucket, "open") => "; check the path; a first `tidelock sync` makes a store",
+                (ErrorKind::InUse, _) => "; try again when that run has ended",
+                (ErrorKind::Full, _) => "; make room there and run again: what was done is on record",
+                _ => "",
+            },
+            Self::State(error) if error.is_full() => "; make room where the state is kept and run again",
+            Self::State(state::Error::Newer { .. }) => "; nothing was changed",
+            Self::Place { .. } => "; check the path and its permissions",
+            _ => "",
+        };
+        format!("{self}{remedy}")
+    }
+}
+
 /// How a remote's error ends a run.
 pub fn ending_of(kind: &ErrorKind) -> Ending {
     match kind {

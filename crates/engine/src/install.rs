@@ -218,14 +218,18 @@ impl Installer {
             self.abandon(part).await;
             return Err(if error.kind == ErrorKind::Exists { InstallError::Stale } else { error.into() });
         }
-        let stat = self.ours_at(dest, ready).await?;
+        let placed_ns = self.world.clock.wall_ns();
+        let stat = self.ours_at(dest, ready, placed_ns).await?;
         Ok(Installed { stat, trashed: None, dirs: dirs_of(&part.made, dest)? })
     }
 
     /// What we put at `path`, as it is now; if it is not ours any more, as it was.
-    async fn ours_at(&self, path: &RelPath, ready: &Stat) -> Result<Stat> {
+    /// Getting there has changed its change time, at `placed_ns` at the latest: a
+    /// later one is somebody's who wrote into it and put its time back.
+    async fn ours_at(&self, path: &RelPath, ready: &Stat, placed_ns: i64) -> Result<Stat> {
         let now = self.disk.stat(path).await?;
-        Ok(now.filter(|now| same_version(now, &ready.stamp)).unwrap_or(*ready))
+        let ours = |now: &Stat| same_version(now, &ready.stamp) && now.stamp.change_ns <= placed_ns;
+        Ok(now.filter(ours).unwrap_or(*ready))
     }
 
     /// Throws a part away that was not installed. Never fails: what cannot be

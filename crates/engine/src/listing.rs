@@ -7,11 +7,11 @@
 
 use crate::state::Spool;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use tidelock_core::entry::RemoteEntry;
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
-use tidelock_core::path::{NameProblem, RelPath};
+use tidelock_core::path::{Key, NameProblem, RelPath};
 use tidelock_core::plan::{Problem, ProblemClass};
 use tidelock_core::triple::Order;
 use tidelock_remote::{Cursor, Object, Readiness, Remote};
@@ -41,6 +41,8 @@ pub struct Listing<'a> {
     sorted_after: Option<String>,
     /// Keys with problems, to be taken by whoever drives the listing.
     pub problems: Vec<Problem>,
+    /// Keys that an entry here may have and that hold what no entry can.
+    occupied: BTreeSet<Key>,
 }
 
 /// Why a listing cannot go on. Nothing is known of the keys after its last one.
@@ -76,6 +78,7 @@ impl<'a> Listing<'a> {
             sorted,
             sorted_after: None,
             problems: Vec::new(),
+            occupied: BTreeSet::new(),
         }
     }
 
@@ -98,6 +101,15 @@ impl<'a> Listing<'a> {
             let Some(cursor) = self.next.take() else { return Ok(None) };
             self.draw(cursor).await?;
         }
+    }
+
+    /// Whether what is there under a key is none of ours to touch. To be asked in
+    /// key order, of keys before the next listed one.
+    pub fn is_occupied(&mut self, key: &Key) -> bool {
+        while self.occupied.first().is_some_and(|first| first < key) {
+            self.occupied.pop_first();
+        }
+        self.occupied.contains(key)
     }
 
     async fn draw(&mut self, cursor: Cursor) -> Result<(), Failed> {
@@ -158,6 +170,7 @@ impl<'a> Listing<'a> {
             }
         };
         if kind == Kind::Dir && object.stamp.size > 0 {
+            self.occupied.insert(object.key.clone());
             self.skip(&object, "an object whose key ends in `/` has content, which no folder can hold");
             return None;
         }

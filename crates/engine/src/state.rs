@@ -114,6 +114,9 @@ impl State {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_URI;
         let connection = Connection::open_with_flags(uri(file), flags)?;
         schema::check_version(&connection)?;
+        if schema::is_unfinished(&connection)? {
+            return Self::in_memory(None);
+        }
         schema::tune(&connection)?;
         schema::open_spool(&connection)?;
         Ok(Self { connection: Mutex::new(connection) })

@@ -33,7 +33,7 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
-    /// Files of the base, …
+    /// Files and links of the base, …
     pub comparable: u64,
     /// … and those of them that are here with the same size and time.
     pub alike: u64,
@@ -158,6 +158,9 @@ impl Join<'_> {
         let Some((key, path, kind)) = self.identify(base.as_ref(), here.as_ref(), there.as_ref()) else {
             return Ok(());
         };
+        if self.listing.as_mut().is_some_and(|listing| listing.is_occupied(&key)) {
+            return Ok(());
+        }
         if here.is_none() && self.scan.rules().verdict_for_path(&path, kind == Kind::Dir).is_excluded() {
             return self.lapse(base, key, path, kind);
         }
@@ -241,7 +244,7 @@ impl Join<'_> {
         let totals = &mut self.survey.totals;
         totals.agreed += u64::from(seen.base.is_some_and(|row| row.standing == Standing::Agreed));
         totals.there += u64::from(seen.there.is_some());
-        if let Some(then) = seen.base.filter(|row| row.kind == Kind::File).and_then(|row| row.here.as_ref()) {
+        if let Some(then) = seen.base.filter(|row| row.kind != Kind::Dir).and_then(|row| row.here.as_ref()) {
             let alike = matches!(seen.here, Here::Present(now)
                 if (now.stamp.size, now.stamp.mtime_ns) == (then.stamp.size, then.stamp.mtime_ns));
             self.survey.comparable += 1;
@@ -260,7 +263,9 @@ impl Join<'_> {
         let Some(then) = &row.here else { return Ok(()) };
         let id = then.stamp.file_id;
         let stayed = matches!(seen.here, Here::Present(entry) if entry.stamp.file_id == id);
-        let usable = row.standing == Standing::Agreed
+        // A lapsed row proves what the bytes were, which is all a copy needs; and the
+        // old object goes because they live on elsewhere, not because it is absent here.
+        let usable = matches!(row.standing, Standing::Agreed | Standing::Lapsed)
             && row.kind == Kind::File
             && row.digest.is_some()
             && row.there.is_some()
@@ -277,7 +282,9 @@ impl Join<'_> {
 fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
     let agreed = seen.base.and_then(|row| row.here.as_ref()).map(|half| half.stamp.file_id);
     let now = step.here.as_ref().map(|here| here.stamp.file_id);
-    let sends = step.action == Action::Upload || step.action == Action::Compare && step.row.there == Change::Same;
+    // Only an agreed object may be overwritten unseen: a pruned one is the only copy.
+    let vouched = step.row.standing == Some(Standing::Agreed) && step.row.there == Change::Same;
+    let sends = step.action == Action::Upload || step.action == Action::Compare && vouched;
     step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
 }
 

@@ -49,6 +49,8 @@ pub(crate) enum Fate {
     Conflict,
     /// The policy leaves it.
     Left,
+    /// The policy leaves it, and what was learnt of it is to be recorded.
+    Noted(Outcome),
     /// Nothing can be done any more.
     Fatal(Failure),
 }
@@ -195,7 +197,7 @@ impl<'a> Carrier<'a> {
         for (_, step) in steps {
             let fate = if broken { Fate::Stale } else { self.carry_out(&step).await };
             // What a later step overwrites is what this one should have copied.
-            broken |= !matches!(fate, Fate::Done(_) | Fate::Left);
+            broken |= !matches!(fate, Fate::Done(_) | Fate::Left | Fate::Noted(_));
             fates.push((step, fate));
         }
         fates
@@ -291,22 +293,11 @@ impl<'a> Carrier<'a> {
                 blocked.push_back(step.clone());
                 Ok(())
             }
-            Fate::Conflict | Fate::Left if self.must_mention(step) => {
-                let what =
-                    "it differs here and was left as it is; --overwrite replaces it (the file here goes to the trash)";
-                let skipped = problem(step, ProblemClass::Skipped, what);
-                recorder.tell(&Event::Problem(skipped.clone()))?;
-                report.problem(skipped);
-                Ok(())
-            }
-            Fate::Conflict => {
-                report.conflicts += 1;
-                report.end(Ending::Conflicts);
-                recorder.tell(&Event::Conflict { path: step.key.to_string(), row: step.row.to_string() })
-            }
-            Fate::Left => {
-                report.drift += u64::from(!step.action.is_bookkeeping() && !self.pair.settings.only_moves);
-                Ok(())
+            Fate::Conflict => self.leave(step, true, recorder, report),
+            Fate::Left => self.leave(step, false, recorder, report),
+            Fate::Noted(outcome) => {
+                recorder.take(outcome, report).await?;
+                self.leave(step, false, recorder, report)
             }
             Fate::Fatal(failure) => {
                 // What was done before is recorded, whatever ended the run.
@@ -314,6 +305,30 @@ impl<'a> Carrier<'a> {
                 Err(failure)
             }
         }
+    }
+
+    /// Counts a difference that stays, and tells of it where a person must know.
+    fn leave(
+        &self,
+        step: &Step,
+        is_conflict: bool,
+        recorder: &Recorder<'_>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        if self.must_mention(step) {
+            let what =
+                "it differs here and was left as it is; --overwrite replaces it (the file here goes to the trash)";
+            let skipped = problem(step, ProblemClass::Skipped, what);
+            recorder.tell(&Event::Problem(skipped.clone()))?;
+            report.problem(skipped);
+        } else if is_conflict {
+            report.conflicts += 1;
+            report.end(Ending::Conflicts);
+            recorder.tell(&Event::Conflict { path: step.key.to_string(), row: step.row.to_string() })?;
+        } else {
+            report.drift += u64::from(!step.action.is_bookkeeping() && !self.pair.settings.only_moves);
+        }
+        Ok(())
     }
 
     /// A restore says which files it did not bring back.

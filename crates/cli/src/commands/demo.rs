@@ -183,7 +183,7 @@ impl Stage {
                 }
             },
             Ok(_) => Err(said("it gave another reply than a run's".to_owned())),
-            Err(failure) => Err(said(failure.to_string())),
+            Err(failure) => Err(said(failure.told())),
         }
     }
 }

@@ -68,13 +68,17 @@ impl Face for Json {
     }
 
     fn refused(&self, request: &Request, failure: &Failure, code: i32) {
-        self.write(&Own::Error { ending: failure.ending(), message: failure.to_string() });
+        self.write(&Own::Error { ending: failure.ending(), message: failure.told() });
         let endings = vec![failure.ending()];
         self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: None });
     }
 
     fn narrate(&self, line: &str) {
         self.write(&Event::Note { text: line.trim_start().to_owned() });
+    }
+
+    fn closed(&self, command: &str, code: i32) {
+        self.write(&Own::Summary { command, exit: code, endings: Vec::new(), reply: None });
     }
 
     fn complain(&self, what: &str) {

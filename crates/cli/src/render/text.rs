@@ -16,6 +16,7 @@ use tidelock_core::plan::{Problem, Totals};
 use tidelock_engine::api::{Reply, Request};
 use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::failure::Failure;
+use tidelock_engine::report::{Ending, Report};
 
 /// How much is said.
 #[derive(Debug, Clone, Copy)]
@@ -134,12 +135,12 @@ impl Face for Text {
         self.bar.finish_and_clear();
         match reply {
             Reply::Run(run) => {
-                summary::run(request.name(), run).iter().for_each(|line| self.say(line));
-                self.stopped(run.report.stopped.as_deref());
+                self.say(&summary::run(request.name(), run));
+                self.stopped(&run.report);
             }
             Reply::Status(status) => {
                 summary::status(status).iter().for_each(|line| self.say(line));
-                self.stopped(status.run.report.stopped.as_deref());
+                self.stopped(&status.run.report);
             }
             Reply::Ls(ls) if self.manner.long => self.say(&summary::ls(ls)),
             Reply::Ls(_) => {}
@@ -149,12 +150,14 @@ impl Face for Text {
 
     fn refused(&self, _request: &Request, failure: &Failure, _code: i32) {
         self.bar.finish_and_clear();
-        self.warn("error", &shown(&failure.to_string()));
+        self.warn("error", &shown(&failure.told()));
     }
 
     fn narrate(&self, line: &str) {
         self.say(&shown(line));
     }
+
+    fn closed(&self, _command: &str, _code: i32) {}
 
     fn complain(&self, what: &str) {
         self.warn("error", &shown(what));
@@ -166,10 +169,14 @@ impl Face for Text {
 }
 
 impl Text {
-    fn stopped(&self, reason: Option<&str>) {
-        if let Some(reason) = reason {
-            self.warn("stopped", &shown(reason));
-        }
+    fn stopped(&self, report: &Report) {
+        let Some(reason) = &report.stopped else { return };
+        let word = match report.ending() {
+            Ending::SafetyStop => "stopped for safety",
+            Ending::Interrupted => "stopped",
+            _ => "error",
+        };
+        self.warn(word, &shown(reason));
     }
 }
 

@@ -5,8 +5,10 @@
 //! else than it expects is skipped and counted; the next sync sees to it.
 
 use super::{Mode, begin, carry_out, end, fail, guard, note_mode, sweep_uploads};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
+use crate::record::tell;
 use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
@@ -36,7 +38,10 @@ pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
         Ok(0) => {}
         Ok(stale) => {
             report.stale = stale;
-            report.problem(outdated(stale));
+            let problem = outdated(stale);
+            // If the history cannot be written, the report still says it.
+            let _ = tell(pair, run.id, &Event::Problem(problem.clone()));
+            report.problem(problem);
         }
         Err(failure) => fail(pair, run.id, &mut report, &failure),
     }

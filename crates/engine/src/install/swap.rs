@@ -39,6 +39,7 @@ impl Installer {
             return Err(error.into());
         }
         let exchanged = self.disk.exchange(&swap, dest).await;
+        let placed_ns = self.world.clock.wall_ns();
         let out = match self.disk.stat(&swap).await {
             Ok(Some(out)) => out,
             Ok(None) => return Err(vanished(&swap).into()),
@@ -63,7 +64,7 @@ impl Installer {
             Ok(trashed) => trashed,
             Err(error) => return Err(self.put_back(&swap, dest, ready, &grave, error.into()).await),
         };
-        let stat = self.ours_at(dest, ready).await?;
+        let stat = self.ours_at(dest, ready, placed_ns).await?;
         Ok(Installed { stat, trashed, dirs: [grave.dirs, dirs_of(&part.made, dest)?].concat() })
     }
 
@@ -123,8 +124,9 @@ impl Installer {
     /// The planted bug: what a plain rename over the old file does.
     async fn replace_blindly(&self, part: Part, ready: &Stat, dest: &RelPath) -> Result<Installed> {
         self.disk.exchange(&part.path, dest).await?;
+        let placed_ns = self.world.clock.wall_ns();
         self.disk.unlink_temp(&part.path).await?;
-        let stat = self.ours_at(dest, ready).await?;
+        let stat = self.ours_at(dest, ready, placed_ns).await?;
         Ok(Installed { stat, trashed: None, dirs: dirs_of(&part.made, dest)? })
     }
 }

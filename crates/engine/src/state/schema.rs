@@ -45,6 +45,11 @@ pub(super) fn check_version(connection: &Connection) -> Result<()> {
     if found > VERSION { Err(Error::Newer { found, known: VERSION }) } else { Ok(()) }
 }
 
+/// Whether a run that makes the file has not come to its first transaction yet.
+pub(super) fn is_unfinished(connection: &Connection) -> Result<bool> {
+    Ok(connection.query_row("PRAGMA user_version", [], |row| row.get::<_, i64>(0))? == 0)
+}
+
 pub(super) fn tune(connection: &Connection) -> Result<()> {
     connection.busy_timeout(std::time::Duration::from_secs(10))?;
     connection.set_prepared_statement_cache_capacity(64);

@@ -135,12 +135,14 @@ impl<'a> Spool<'a> {
         Ok(())
     }
 
-    /// Rows of the base that hold the bytes of the object of this ETag and size.
+    /// Rows of the base that hold the bytes of the object of this ETag and size: still,
+    /// for this run may have brought them others since.
     pub fn holders(&self, etag: &str, size: u64) -> Result<Vec<BaseRow>> {
         let connection = self.state.lock();
         let columns = rows::COLUMNS.split(", ").map(|name| format!("b.{name}")).collect::<Vec<_>>().join(", ");
         let sql = format!(
-            "SELECT {columns} FROM temp.holder h JOIN base b ON b.key = h.key WHERE h.etag = ?1 AND h.size = ?2 LIMIT 4"
+            "SELECT {columns} FROM temp.holder h JOIN base b ON b.key = h.key \
+             WHERE h.etag = ?1 AND h.size = ?2 AND b.r_etag = h.etag AND b.r_size = h.size LIMIT 4"
         );
         let mut query = connection.prepare_cached(&sql)?;
         let found = query.query_map(params![etag, size.cast_signed()], rows::read)?;

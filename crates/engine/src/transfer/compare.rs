@@ -59,7 +59,8 @@ impl Carrier<'_> {
             Decision::Forget => Fate::Stale,
             Decision::Leave | Decision::Compare | Decision::DeleteThere | Decision::DeleteHere => {
                 match self.keep_stamp(&step, base, look) {
-                    Fate::Done(outcome) => Fate::Done(Outcome { again, ..outcome }),
+                    Fate::Done(outcome) if again => Fate::Done(Outcome { again, ..outcome }),
+                    Fate::Done(outcome) => Fate::Noted(outcome),
                     other => other,
                 }
             }

@@ -10,7 +10,7 @@ use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use bytes::Bytes;
 use std::sync::Arc;
-use tidelock_core::entry::{Digest, Meta, RemoteHalf};
+use tidelock_core::entry::{Digest, LocalHalf, Meta, RemoteHalf};
 use tidelock_core::meta::{Attributes, decode};
 use tidelock_core::names::Kind;
 use tidelock_core::plan::Step;
@@ -92,7 +92,10 @@ impl Carrier<'_> {
         let mut now = stat.meta();
         now.xattrs = meta.xattrs.clone().or_else(|| here.meta.xattrs.clone());
         let there = RemoteHalf { stamp: object.stamp, meta: Some(meta) };
-        let row = self.row(step, self.half(stat.stamp, now), there, digest);
+        // Somebody may have written in the moment between our look and our change,
+        // which has hidden it: the bytes are read once more.
+        let half = LocalHalf { racy: step.kind == Kind::File, ..self.half(stat.stamp, now) };
+        let row = self.row(step, half, there, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             counts: Counts { metas: 1, ..Counts::default() },

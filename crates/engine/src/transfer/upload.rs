@@ -128,12 +128,19 @@ impl Carrier<'_> {
     /// The same for whoever is about to put something there: another kind of entry
     /// is in the way.
     pub(super) async fn check_place(&self, step: &Step) -> Result<(), Fate> {
-        let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
+        let in_the_way = || Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
+        let stat = match self.pair.disk.stat(&step.path).await {
+            Ok(stat) => stat,
+            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => return in_the_way(),
+            Err(error) => return Err(disk_fate(step, error)),
+        };
+        let held = match (&step.here, &stat) {
+            (None, Some(stat)) => self.is_other_key(step, stat.node) || self.is_twin(step).await,
+            _ => false,
+        };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
-            (None, Some(stat)) if self.is_other_key(step, stat.node) => {
-                return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
-            }
+            (None, Some(_)) if held => return in_the_way(),
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
             }
@@ -143,6 +150,13 @@ impl Carrier<'_> {
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
     }
 
+    /// Whether the disk takes another name for this one, as where case does not count.
+    async fn is_twin(&self, step: &Step) -> bool {
+        let Some(parent) = step.path.parent() else { return false };
+        let items = self.pair.disk.read_dir(&parent).await;
+        items.is_ok_and(|items| items.iter().all(|item| item.name != step.path.name().as_bytes()))
+    }
+
     fn is_other_key(&self, step: &Step, node: Node) -> bool {
         let kind = match node {
             Node::File => Kind::File,
@@ -150,7 +164,8 @@ impl Carrier<'_> {
             Node::Link => Kind::Link,
             Node::Special => return false,
         };
-        key_of(&step.path, kind, self.pair.settings.scan.links).is_ok_and(|key| key != step.key)
+        // A name that no key can hold is not this key's either.
+        key_of(&step.path, kind, self.pair.settings.scan.links).ok().as_ref() != Some(&step.key)
     }
 
     /// A write of a step's key, under a new attempt id, and the metadata as it will

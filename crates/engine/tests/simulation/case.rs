@@ -229,6 +229,7 @@ struct Maker {
     rng: Rng,
     paths: Vec<String>,
     devices: usize,
+    mirrors: bool,
 }
 
 impl Case {
@@ -240,7 +241,8 @@ impl Case {
         let mut paths: Vec<String> = (0..count).map(|_| (*rng.pick(&PATHS)).to_owned()).collect();
         paths.sort();
         paths.dedup();
-        let mut maker = Maker { rng, paths, devices: setup.policies.len() };
+        let mirrors = setup.policies.iter().any(is_mirror);
+        let mut maker = Maker { rng, paths, devices: setup.policies.len(), mirrors };
         let ops = maker.ops(&setup);
         Self { seed, setup, ops, muted: [BTreeSet::new(), BTreeSet::new()] }
     }
@@ -382,7 +384,7 @@ impl Maker {
             94..=95 => Op::Prune(device, self.path()),
             96 => {
                 let policy = policy(&mut self.rng, 0);
-                let calm = self.devices == 2 && is_mirror(&policy);
+                let calm = self.devices == 2 && (self.mirrors || is_mirror(&policy));
                 Op::Mode(device, if calm { Preset::TwoWay.policy() } else { policy })
             }
             97..=98 => {

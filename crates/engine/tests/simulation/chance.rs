@@ -7,8 +7,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
-use tidelock_engine::disk::sim::Chooser as DiskChooser;
-use tidelock_remote::testing::faults::{Chooser as NetChooser, Fault};
+use tidelock_remote::testing::faults::{Chooser, Fault};
 use tidelock_remote::world::Rng as WorldRng;
 
 /// One step of SplitMix64's mixer: any seed will do.
@@ -166,13 +165,7 @@ impl Fate {
     }
 }
 
-impl DiskChooser for Fate {
-    fn choose(&self, what: &str, n: u32) -> u32 {
-        self.answer(what, n)
-    }
-}
-
-impl NetChooser for Fate {
+impl Chooser for Fate {
     fn choose(&self, what: &str, n: u32) -> u32 {
         self.answer(what, n)
     }

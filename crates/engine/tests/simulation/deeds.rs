@@ -43,7 +43,10 @@ impl Stage {
             }
             Op::OldState(place) if *place < devices => self.old_state(*place),
             Op::Outage(place, requests) if *place < devices => self.devices[*place].fate.outage(*requests),
-            Op::Jump(by_s) => self.clockwork.jump(*by_s),
+            Op::Jump(by_s) => {
+                self.history.set_back_s -= (*by_s).min(0);
+                self.clockwork.jump(*by_s);
+            }
             Op::Prune(place, path) if *place < devices => self.prune(*place, path),
             Op::Know(place) if *place < devices => self.know(*place),
             Op::Mode(place, policy) if *place < devices => {
@@ -73,11 +76,11 @@ impl Stage {
         }
         self.history.acts += 1;
         self.clockwork.advance(Duration::from_nanos(1));
-        let before = self.seen(place);
+        let (before, all_before) = (self.seen(place), self.held(place));
         work(self);
-        let after = self.seen(place);
+        let (after, all_after) = (self.seen(place), self.held(place));
         self.note_deletions(place, &before, &after);
-        self.books.ledger(|ledger| ledger.observe(&before, &after, false));
+        self.books.ledger(|ledger| ledger.observe(&all_before, &all_after, false));
         self.clockwork.advance(Duration::from_nanos(1));
     }
 
@@ -127,6 +130,10 @@ impl Stage {
         });
         let touched = match deed {
             Deed::Chmod { path, .. } | Deed::Touch { path } => path,
+            Deed::Rewrite { path, put_back: true } => {
+                let bytes = parse(path).and_then(|path| self.devices[place].disk.user_read(&path));
+                return self.books.ledger(|ledger| ledger.disguise(&bytes.unwrap_or_default()));
+            }
             _ => return,
         };
         let below = format!("{touched}/");
@@ -201,21 +208,26 @@ impl Stage {
     /// A deletion of what every side agreed on must be passed on.
     fn note_deletions(&mut self, place: usize, before: &crate::ledger::Contents, after: &crate::ledger::Contents) {
         // What is written again is no deletion any more.
-        self.history.deleted.retain(|(_, key, bytes)| !after.contains_key(key) && !after.values().any(|b| b == bytes));
+        let nothing_at =
+            |key: &String| parse(key).is_none_or(|path| self.devices[place].disk.user_stat(&path).is_none());
+        let rewritten = |key: &String, bytes: &Vec<u8>| after.contains_key(key) || after.values().any(|b| b == bytes);
+        let deleted = std::mem::take(&mut self.history.deleted).into_iter();
+        let deleted = deleted.filter(|(_, key, bytes)| nothing_at(key) && !rewritten(key, bytes)).collect();
+        self.history.deleted = deleted;
         if !self.is_idle() || self.devices[place].excluded.is_some() {
             return;
         }
         let objects = self.objects();
         for (key, bytes) in before {
             let gone = !after.contains_key(key) && !after.values().any(|kept| kept == bytes) && !bytes.is_empty();
-            if gone && objects.get(key) == Some(bytes) && self.all_agree(key, bytes) {
+            if gone && objects.get(key) == Some(bytes) && self.all_agree(place, key, bytes) {
                 self.history.deleted.push((place, key.clone(), bytes.clone()));
             }
         }
     }
 
     /// Whether every device either agreed on these bytes or has never seen them.
-    fn all_agree(&self, key: &str, bytes: &[u8]) -> bool {
+    fn all_agree(&self, actor: usize, key: &str, bytes: &[u8]) -> bool {
         let digest = Digest::of(bytes);
         (0..self.devices.len()).all(|place| {
             let Ok(state) = State::in_memory(Some(&self.devices[place].state_name)) else { return false };
@@ -226,7 +238,7 @@ impl Stage {
                 row.standing == Standing::Agreed && row.digest == Some(digest) && as_there
             });
             let unknown = !self.everything(place).iter().any(|(_, other)| other == bytes);
-            agreed || (unknown && self.devices[place].mounted)
+            agreed || (unknown && place != actor && self.devices[place].mounted)
         })
     }
 
@@ -290,7 +302,10 @@ impl Stage {
         }
         self.history.resettled = true;
         self.history.acts += 1;
-        // Nobody deleted anything: the version lives on in the bucket.
+        // Nobody deleted anything: the version lives on in the bucket, where it is as
+        // exposed as what others wrote there.
+        let bytes = self.devices[place].disk.user_read(&at).unwrap_or_default();
+        self.books.ledger(|ledger| ledger.expose(&bytes));
         if self.devices[place].disk.user_remove(&at).is_ok() {
             let pruned = BaseRow { standing: Standing::Pruned, ..row };
             state.commit(&[Change::Put(Box::new(pruned))]).expect("memory commits");

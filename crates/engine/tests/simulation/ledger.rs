@@ -19,6 +19,8 @@ pub struct Version {
     pub meant: BTreeSet<String>,
     /// Somebody has removed or overwritten a copy.
     pub released: bool,
+    /// It was made to look like the version before it, which only a reader can tell.
+    pub disguised: bool,
 }
 
 #[derive(Debug, Default)]
@@ -54,16 +56,41 @@ impl Ledger {
             }
             let place = *self.by_bytes.entry(bytes.clone()).or_insert_with(|| {
                 let (bytes, meant) = (bytes.clone(), BTreeSet::new());
-                self.versions.push(Version { bytes, foreign, meant, released: false });
+                self.versions.push(Version { bytes, foreign, meant, released: false, disguised: false });
                 self.versions.len() - 1
             });
             self.versions[place].meant.insert(key.clone());
+            // What was put aside may yet come back to where it was.
+            if let Some(earlier) = before.get(key).and_then(|bytes| self.by_bytes.get(bytes)) {
+                let meant = self.versions[*earlier].meant.clone();
+                if is_reserved(key) {
+                    self.versions[place].meant.extend(meant);
+                }
+            }
         }
-        let kept: BTreeSet<&Vec<u8>> = after.values().collect();
-        for bytes in before.values().filter(|bytes| !kept.contains(bytes)) {
+        let kept: BTreeSet<&Vec<u8>> =
+            after.iter().filter(|(key, _)| !is_reserved(key)).map(|(_, kept)| kept).collect();
+        let given_up = |key: &String, bytes: &Vec<u8>| {
+            !kept.contains(bytes) && (!is_reserved(key) || after.get(key) != Some(bytes))
+        };
+        for (_, bytes) in before.iter().filter(|(key, bytes)| given_up(key, bytes)) {
             if let Some(place) = self.by_bytes.get(bytes) {
                 self.versions[*place].released = true;
             }
+        }
+    }
+
+    /// A version looks like the one before it.
+    pub fn disguise(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.by_bytes.get(bytes) {
+            self.versions[*place].disguised = true;
+        }
+    }
+
+    /// A version lives in the bucket alone from now on.
+    pub fn expose(&mut self, bytes: &[u8]) {
+        if let Some(place) = self.by_bytes.get(bytes) {
+            self.versions[*place].foreign = true;
         }
     }
 
@@ -79,6 +106,11 @@ impl Ledger {
         let meant = version.meant.iter().any(|meant| *meant == key || without_marks(meant) == plain);
         (!meant).then(|| format!("{key} holds {}, which was meant for {:?}", show(bytes), version.meant))
     }
+}
+
+/// Whether a name is Tidelock's own.
+fn is_reserved(key: &str) -> bool {
+    key.starts_with(".tidelock") || key.contains("/.tidelock")
 }
 
 /// Bytes for people.

@@ -52,6 +52,9 @@ pub fn check_sound(stage: &Stage, when: &str) {
     let mut somewhere: BTreeSet<Vec<u8>> = BTreeSet::new();
     for place in 0..stage.devices.len() {
         let unmounted = !stage.devices[place].mounted;
+        // What was written while the disk was away lies beneath its mount.
+        stage.devices[place].disk.set_unmounted(true);
+        somewhere.extend(stage.everything(place).into_iter().map(|(_, bytes)| bytes));
         stage.devices[place].disk.set_unmounted(false);
         for (path, bytes) in stage.everything(place) {
             if !path.is_reserved() && !bytes.is_empty() {
@@ -103,6 +106,8 @@ fn replaces_here(policy: &Policy) -> bool {
 pub fn settle(stage: &mut Stage) {
     stage.until_idle();
     check_sound(stage, "when all was idle");
+    // Times from the future have come to pass.
+    stage.clockwork.jump(stage.history.set_back_s);
     for place in 0..stage.devices.len() {
         stage.devices[place].fate.calm();
         if !stage.devices[place].mounted {
@@ -152,7 +157,7 @@ fn open_up(disk: &tidelock_engine::disk::sim::SimDisk) {
 fn settle_once(stage: &mut Stage, place: usize) -> bool {
     stage.clockwork.advance(Duration::from_secs(5_000));
     let before = stage.books.tally_of(place);
-    stage.start(place, true);
+    stage.start_with(place, true, true);
     stage.until_idle();
     let Some(report) = &stage.reports[place] else { return true };
     let now = stage.books.tally_of(place);
@@ -179,7 +184,7 @@ fn check_end(stage: &mut Stage) {
 fn quiet_run(stage: &mut Stage, place: usize) {
     stage.clockwork.advance(Duration::from_secs(5_000));
     let before = stage.books.tally_of(place);
-    stage.start(place, true);
+    stage.start_with(place, true, true);
     stage.until_idle();
     let Some(report) = stage.reports[place].clone() else { return };
     let now = stage.books.tally_of(place);
@@ -325,6 +330,9 @@ fn visible(stage: &Stage) {
     let mut seen: BTreeSet<Vec<u8>> = stage.objects().into_values().collect();
     for place in 0..stage.devices.len() {
         seen.extend(stage.seen(place).into_values());
+        stage.devices[place].disk.set_unmounted(true);
+        seen.extend(stage.seen(place).into_values());
+        stage.devices[place].disk.set_unmounted(false);
     }
     let hidden = stage.books.ledger(|ledger| {
         let versions = ledger.versions.iter().filter(|version| !version.released && !version.bytes.is_empty());

@@ -87,6 +87,8 @@ pub struct History {
     pub state_lost: bool,
     /// Something was kept beside, and said so.
     pub kept_beside: bool,
+    /// By how much the clock was set back.
+    pub set_back_s: i64,
     /// Every policy that ever ruled a device.
     pub policies: Vec<Policy>,
     /// How often a user or somebody else did something.
@@ -202,6 +204,11 @@ impl Stage {
 
     /// Starts an engine.
     pub fn start(&mut self, place: usize, confirm: bool) {
+        self.start_with(place, confirm, false);
+    }
+
+    /// Starts an engine, perhaps with a person's word that the root may be another.
+    pub fn start_with(&mut self, place: usize, confirm: bool, accept_root: bool) {
         if self.is_running(place) {
             return;
         }
@@ -212,7 +219,7 @@ impl Stage {
                 return;
             }
         };
-        let pair = self.pair(place, confirm, state);
+        let pair = self.pair(place, confirm, accept_root, state);
         self.books.take_told(place);
         self.devices[place].ever_wrote |= pair.settings.policy.writes_here();
         let watched = start_watch(self, place, &pair);
@@ -220,13 +227,14 @@ impl Stage {
         self.tasks[place] = Some(Task::new(async move { run(&pair, Mode::Execute).await }));
     }
 
-    fn pair(&self, place: usize, confirm: bool, state: Arc<State>) -> Pair {
+    fn pair(&self, place: usize, confirm: bool, accept_root: bool, state: Arc<State>) -> Pair {
         let device = &self.devices[place];
         let mut settings = Settings::new(device.policy, NAMES[place]);
         settings.scan.owner = (1000, 1000);
         settings.concurrency = self.case.setup.concurrency;
         settings.confirm_deletes = confirm;
         settings.allow_unconditional = true;
+        settings.accept_root = accept_root;
         if let Some(pattern) = &device.excluded {
             let line = RuleLine { pattern: format!("/{pattern}"), include: false };
             settings.rules = Rules::new(vec![line], Vec::new(), true).expect("a valid pattern");
@@ -310,6 +318,17 @@ impl Stage {
                 _ => None,
             };
         }
+        contents
+    }
+
+    /// The same with all that is Tidelock's own: somebody may still write into it.
+    pub fn held(&self, place: usize) -> Contents {
+        let mut contents = self.seen(place);
+        let all = self.devices[place].disk.tree().into_iter();
+        contents.extend(
+            all.filter(|(path, _)| path.is_reserved())
+                .map(|(path, node)| (path.to_string(), node.target.unwrap_or(node.bytes))),
+        );
         contents
     }
 

@@ -6,7 +6,7 @@
 //! without a person's word.
 
 use crate::books::{Tally, Told};
-use crate::stage::{NAMES, Stage};
+use crate::stage::{Device, NAMES, Stage};
 use std::collections::BTreeSet;
 use tidelock_core::entry::Standing;
 use tidelock_core::policy::{Drift, Flow, Policy};
@@ -20,7 +20,8 @@ pub struct Watched {
     confirmed: bool,
     tally: Tally,
     acts: u64,
-    mounted: bool,
+    /// The folder on record is not there.
+    away: bool,
     /// Keys whose rows prove no absence.
     lapsed: BTreeSet<String>,
     /// The most that the base, the bucket or the folder hold.
@@ -42,26 +43,37 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair) -> Watched {
         confirmed: pair.settings.confirm_deletes,
         tally: stage.books.tally_of(place),
         acts: stage.history.acts,
-        mounted: device.mounted,
+        away: !device.mounted && !pair.settings.accept_root && known_root(device, pair) && agreed > 0,
         lapsed,
         size,
         ever_wrote: device.ever_wrote,
     }
 }
 
+/// Whether the root on record is the mounted one.
+fn known_root(device: &Device, pair: &Pair) -> bool {
+    let recorded = pair.state.fact("root").ok().flatten();
+    device.disk.set_unmounted(false);
+    let root = futures::executor::block_on(tidelock_engine::disk::Disk::root(&device.disk)).ok();
+    device.disk.set_unmounted(!device.mounted);
+    recorded.is_some() && recorded == root.and_then(|root| serde_json::to_string(&root).ok())
+}
+
 pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told, report: &Report) {
     let wrong = |what: String| stage.books.wrong(format!("{}: {what}", NAMES[place]));
     let now = stage.books.tally_of(place);
+    // A request of an earlier run may arrive in this one.
+    let late = stage.devices[place].fate.is_risky();
     let undisturbed = stage.history.acts == watched.acts && stage.is_idle();
-    let still_unmounted = !watched.mounted && !stage.devices[place].mounted;
-    if still_unmounted && undisturbed && now.mutations != watched.tally.mutations {
+    let still_unmounted = watched.away && !stage.devices[place].mounted;
+    if still_unmounted && undisturbed && !late && now.mutations != watched.tally.mutations {
         wrong("unmounted: a folder that is not there changed the bucket".to_owned());
     }
     match watched.policy.flow {
         Flow::Up if !watched.ever_wrote && now.disk_writes != watched.tally.disk_writes => {
             wrong("source: a one-way flow up wrote to the folder".to_owned());
         }
-        Flow::Down if undisturbed && now.mutations != watched.tally.mutations => {
+        Flow::Down if undisturbed && !late && now.mutations != watched.tally.mutations => {
             wrong("source: a one-way flow down wrote to the bucket".to_owned());
         }
         _ => {}
@@ -75,7 +87,7 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         }
     }
     let count = report.deleted_here + report.deleted_there;
-    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size {
+    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size + report.downloaded + report.uploaded {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
     }
 }

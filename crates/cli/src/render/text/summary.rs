@@ -10,15 +10,21 @@ use tidelock_engine::report::Report;
 use tidelock_remote::layer::RequestCounts;
 
 /// What came of a run.
-pub fn run(command: &str, reply: &RunReply) -> Vec<String> {
+pub fn run(command: &str, reply: &RunReply) -> String {
     let report = &reply.report;
+    // A run that was stopped before it did anything says so by itself.
+    let seen = !report.endings.is_empty() && report.stopped.is_some();
     if reply.dry_run {
-        return vec![format!("{command} would: {}", planned(&report.planned, report))];
+        let what = planned(&report.planned, report);
+        return format!("{command} would: {}", if seen && what == NOTHING { "not be begun".to_owned() } else { what });
     }
-    let mut lines = Vec::new();
-    let took = duration(report.duration_ms);
-    lines.push(format!("{command}: {} · {} · {took}", join(&done(report)), requests(&reply.requests)));
-    lines
+    let parts = done(report);
+    let what = match (parts.is_empty(), seen) {
+        (true, true) => "nothing was done".to_owned(),
+        (true, false) => NOTHING.to_owned(),
+        (false, _) => parts.join(", "),
+    };
+    format!("{command}: {what} · {} · {}", requests(&reply.requests), duration(report.duration_ms))
 }
 
 /// How a pair stands.
@@ -62,8 +68,10 @@ pub fn ls(reply: &LsReply) -> String {
     format!("{}, {}", count(reply.objects, "object", "objects"), bytes(reply.bytes))
 }
 
+const NOTHING: &str = "nothing to do";
+
 fn join(parts: &[String]) -> String {
-    if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") }
+    if parts.is_empty() { NOTHING.to_owned() } else { parts.join(", ") }
 }
 
 fn part(parts: &mut Vec<String>, number: u64, one: &str, many: &str) {

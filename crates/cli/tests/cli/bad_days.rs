@@ -1,0 +1,117 @@
+//! Bad input and bad days: a clear message, the right code, nothing lost.
+
+use crate::home::{Home, Ran, tree};
+use std::fs;
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::process::Stdio;
+
+#[test]
+fn what_is_missing_or_no_folder_is_named() {
+    let home = Home::furnished();
+    home.run(&["sync", "nowhere", "folder:store"]).expect(4).says(&[
+        "nowhere",
+        "does not exist",
+        "Nothing was changed",
+    ]);
+    home.run(&["sync", "f/a.txt", "folder:store"]).expect(4).says(&["f/a.txt", "not a folder"]);
+    home.run(&["ls", "folder:nowhere"]).expect(4).says(&["nowhere", "no store", "sync"]);
+    home.run(&["restore", "folder:nowhere", "g"]).expect(4).says(&["nowhere"]);
+    assert!(!home.path("g").exists() && !home.path("store").exists());
+    home.run(&["ls", "folder:f"]).expect(78).says(&["not a Tidelock store"]);
+}
+
+#[test]
+fn what_cannot_be_synced_is_listed_and_the_rest_is_done() {
+    let home = Home::furnished();
+    let made = std::process::Command::new("mkfifo").arg(home.path("f/pipe")).status().expect("runs");
+    assert!(made.success());
+    fs::write(home.path("f").join(std::ffi::OsStr::from_bytes(b"bad\xff")), "x").expect("written");
+    home.write("f/looks.rclonelink", "x");
+    let ran = home.sync(&[]).expect(3).says(&["pipe", "neither a file", "looks.rclonelink", "6 entries sent"]);
+    assert_eq!(ran.err.lines().filter(|line| line.starts_with("problem: ")).count(), 3, "{}", ran.err);
+    let summary = home.sync(&["--json"]).expect(3).summary();
+    assert_eq!(summary["endings"], serde_json::json!(["partial"]));
+}
+
+#[test]
+fn names_cannot_act_on_the_terminal() {
+    let home = Home::new();
+    home.write("f/a\x1b[2J\nb", "x");
+    let ran = home.sync(&["-v"]).expect(0);
+    assert!(ran.out.contains("a\\u{1b}[2J\\nb") && !ran.out.contains('\x1b'), "{:?}", ran.out);
+}
+
+#[test]
+fn a_pair_in_use_is_waited_for_and_its_holder_named() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    let mut lock = fs::OpenOptions::new().write(true).open(home.state_file(".lock")).expect("opens");
+    lock.lock().expect("locked");
+    lock.set_len(0).expect("emptied");
+    lock.write_all(br#"{"pid":4711,"command":"sync","since_ms":0}"#).expect("written");
+    let patience = ["--lock-timeout", "200ms"];
+    home.sync(&patience).expect(75).says(&["process 4711", "--lock-timeout"]);
+    // Who only looks does not wait.
+    home.sync(&["-n"]).expect(0);
+    home.run(&["status", "f", "folder:store"]).expect(0);
+    home.run(&["why", "f", "folder:store", "a.txt"]).expect(0);
+    // Who waits goes on when it is let go.
+    let mut command = home.command(&["sync", "f", "folder:store", "--lock-timeout", "60s"]);
+    let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    drop(lock);
+    Ran::from(waiting.wait_with_output().expect("ends")).expect(0).says(&["6 unchanged"]);
+}
+
+#[test]
+fn a_damaged_state_is_kept_and_built_anew() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    let file = home.state_file(".sqlite");
+    fs::write(&file, "this is no database, however long one looks at it ".repeat(200)).expect("written");
+    home.sync(&["-n"]).expect(0).says(&["damaged"]);
+    let ran = home.sync(&["--delete"]).expect(0).says(&["damaged", "kept as", "found the same"]);
+    assert!(!ran.out.contains("sent") && !ran.out.contains("deleted"), "{}", ran.out);
+    let kept = fs::read_dir(file.parent().expect("a folder")).expect("readable");
+    assert!(kept.into_iter().any(|item| item.expect("an entry").file_name().to_string_lossy().contains(".corrupt-")));
+    home.sync(&["--delete"]).expect(0).says(&["6 unchanged"]);
+    // Without any state it is the same.
+    fs::remove_dir_all(home.path("state")).expect("removed");
+    let ran = home.sync(&["--delete"]).expect(0).says(&["found the same"]);
+    assert!(!ran.out.contains("sent") && !ran.out.contains("deleted"), "{}", ran.out);
+}
+
+#[test]
+fn a_newer_state_is_refused_unchanged() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    let file = home.state_file(".sqlite");
+    let mut bytes = fs::read(&file).expect("readable");
+    // The user version of a SQLite file is at offset 60.
+    bytes[60..64].copy_from_slice(&99_u32.to_be_bytes());
+    fs::write(&file, &bytes).expect("written");
+    home.sync(&[]).expect(78).says(&["newer Tidelock", "schema 99"]);
+    home.sync(&["-n"]).expect(78);
+    assert_eq!(fs::read(&file).expect("readable"), bytes);
+}
+
+#[test]
+fn conflicts_are_reported_and_settled_by_a_word() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    home.write("g/a.txt", "another alpha");
+    home.run(&["sync", "g", "folder:store"]).expect(6).says(&["conflict: a.txt", "--conflict"]);
+    home.run(&["sync", "g", "folder:store", "-n"]).expect(6);
+    home.run(&["sync", "g", "folder:store", "--conflict", "local"]).expect(0);
+    home.run(&["restore", "folder:store", "h"]).expect(0);
+    assert_eq!(tree(&home.path("h"))["a.txt"].split(' ').next_back(), Some("alpha"));
+}
+
+#[test]
+fn without_a_home_the_state_has_no_place() {
+    let home = Home::furnished();
+    let mut command = home.command(&["sync", "f", "folder:store"]);
+    let ran = Ran::from(command.env_remove("HOME").env_remove("XDG_STATE_HOME").output().expect("runs"));
+    ran.expect(78).says(&["XDG_STATE_HOME"]);
+}

@@ -1,0 +1,32 @@
+//! The demonstration, in its own folder and in a copy of another.
+
+use crate::home::{Home, tree};
+use std::fs;
+
+#[test]
+fn it_passes_and_leaves_nothing_behind() {
+    let home = Home::new();
+    fs::create_dir(home.path("tmp")).expect("made");
+    let mut command = home.command(&["demo"]);
+    let ran = crate::home::Ran::from(command.env("TMPDIR", home.path("tmp")).output().expect("runs")).expect(0);
+    assert!(ran.out.contains("without sending"), "{}", ran.out);
+    assert!(ran.out.lines().last().is_some_and(|line| line.starts_with("Demo passed: ")), "{}", ran.out);
+    assert_eq!(fs::read_dir(home.path("tmp")).expect("readable").count(), 0);
+    assert!(!home.path("state").exists(), "its state is its own");
+}
+
+#[test]
+fn a_folder_that_is_given_is_left_alone() {
+    for furnished in [true, false] {
+        let home = if furnished { Home::furnished() } else { Home::new() };
+        fs::create_dir(home.path("tmp")).expect("made");
+        let before = tree(&home.path("f"));
+        let mut command = home.command(&["demo", "f", "--keep"]);
+        let ran = crate::home::Ran::from(command.env("TMPDIR", home.path("tmp")).output().expect("runs"));
+        ran.expect(0).says(&["Demo passed", "kept in"]);
+        assert_eq!(tree(&home.path("f")), before);
+        assert_eq!(fs::read_dir(home.path("tmp")).expect("readable").count(), 1);
+    }
+    let home = Home::new();
+    home.run(&["demo", "nowhere"]).expect(1).says(&["nowhere"]);
+}

@@ -1,0 +1,115 @@
+//! Nothing is changed that nobody asked for; what looks like a disaster stops.
+
+use crate::home::{Home, bytes, tree};
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+#[test]
+fn a_dry_run_leaves_both_sides_and_the_state_as_they_were() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    home.write("f/a.txt", "alpha, changed");
+    fs::remove_file(home.path("f/sub/b.txt")).expect("removed");
+    home.run(&["restore", "folder:store", "g"]).expect(0);
+    let look =
+        || (bytes(&home.path("state")), bytes(&home.path("store")), tree(&home.path("f")), tree(&home.path("g")));
+    let before = look();
+    for args in [
+        &["sync", "f", "folder:store", "--delete", "--dry-run"][..],
+        &["sync", "f", "folder:store", "--mirror", "--confirm-deletes", "-n"],
+        &["sync", "f", "folder:store", "--two-way", "-n"],
+        &["moves", "f", "folder:store", "-n"],
+        &["restore", "folder:store", "f", "--overwrite", "-n"],
+        &["status", "f", "folder:store"],
+        &["ls", "folder:store"],
+        &["why", "f", "folder:store", "a.txt"],
+    ] {
+        home.run(args).expect(0);
+        assert!(look() == before, "{args:?} changed something");
+    }
+}
+
+#[test]
+fn an_emptied_folder_deletes_nothing() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    fs::rename(home.path("f"), home.path("elsewhere")).expect("renamed");
+    home.sync(&["--delete"]).expect(4).says(&["is a disk not mounted"]);
+    fs::create_dir(home.path("f")).expect("made");
+    let stopped = home.sync(&["--delete", "--json"]).expect(5);
+    assert_eq!(stopped.summary()["endings"][0], "safety-stop");
+    home.sync(&["--delete"]).expect(5).says(&["stopped for safety"]);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out.lines().count(), 6);
+}
+
+#[test]
+fn another_folder_in_its_place_is_not_taken_for_it() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    fs::rename(home.path("f"), home.path("elsewhere")).expect("renamed");
+    home.write("f/quite.txt", "another folder");
+    home.sync(&["--delete"]).expect(5).says(&["--accept-root"]);
+    home.sync(&["--delete", "--accept-root", "--confirm-deletes"]).expect(0);
+}
+
+#[test]
+fn many_deletions_wait_for_a_word() {
+    let home = Home::new();
+    for number in 0..30 {
+        home.write(&format!("f/{number}"), "x");
+    }
+    home.sync(&["--delete"]).expect(0);
+    for number in 0..3 {
+        fs::remove_file(home.path(&format!("f/{number}"))).expect("removed");
+    }
+    home.sync(&["--delete", "--max-delete", "2"]).expect(5).says(&["--max-delete 2"]);
+    home.sync(&["--delete", "--max-delete", "3"]).expect(0).says(&["3 deleted there"]);
+}
+
+#[test]
+fn sides_that_lie_in_each_other_are_refused() {
+    let home = Home::furnished();
+    for args in [
+        &["sync", "f", "folder:f/store"][..],
+        &["sync", "f/sub", "folder:f"],
+        &["sync", "f", "folder:f"],
+        &["sync", ".", "folder:store"],
+        &["sync", "f", "folder:f/../f/sub/store"],
+        &["sync", "f", "folder:state"],
+    ] {
+        home.run(args).expect(78);
+    }
+    assert!(!home.path("state").exists());
+    // Through a link it is still the same place.
+    std::os::unix::fs::symlink("f/sub", home.path("way-in")).expect("made");
+    home.run(&["sync", "f", "folder:way-in/store"]).expect(78).says(&["lie in each other"]);
+}
+
+#[test]
+fn the_state_is_private_and_outside() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&home.path("state/tidelock")), 0o700);
+    assert_eq!(mode(&home.path("state/tidelock/pairs")), 0o700);
+    assert_eq!(mode(&home.state_file(".sqlite")), 0o600);
+    assert_eq!(mode(&home.path("state/tidelock/device")), 0o600);
+    let name = home.read("state/tidelock/device");
+    home.sync(&[]).expect(0);
+    assert_eq!(home.read("state/tidelock/device"), name, "a device keeps its name");
+}
+
+#[test]
+fn one_device_mirrors_onto_a_place() {
+    let home = Home::furnished();
+    home.sync(&["--mirror"]).expect(0);
+    let other = |more: &[&str]| {
+        let mut command = home.command(&[&["sync", "f", "folder:store", "--mirror"], more].concat());
+        crate::home::Ran::from(command.env("XDG_STATE_HOME", home.path("state2")).output().expect("runs"))
+    };
+    home.write("f/a.txt", "alpha, changed");
+    other(&[]).expect(5).says(&["--take-over"]);
+    other(&["--take-over"]).expect(0);
+    home.write("f/a.txt", "alpha, changed again");
+    home.sync(&["--mirror"]).expect(5);
+}

@@ -1,0 +1,70 @@
+//! Ctrl-C and SIGTERM in the middle of a run.
+//!
+//! A run whose events nobody reads stands still when the pipe is full, so that the
+//! signal surely finds it under way.
+
+use crate::home::{Home, Ran, tree};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, Command, Stdio};
+
+fn many(home: &Home) {
+    for number in 0..1_000 {
+        home.write(&format!("f/a folder with a rather long name to fill the pipe sooner/{number}"), "x");
+    }
+}
+
+fn start(home: &Home) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut command = home.command(&["sync", "f", "folder:store", "--json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut out = BufReader::new(child.stdout.take().expect("piped"));
+    let mut line = String::new();
+    while !line.contains("\"done\"") {
+        line.clear();
+        assert!(out.read_line(&mut line).expect("readable") > 0, "it ended before anything was done");
+    }
+    (child, out)
+}
+
+fn send(child: &Child, signal: &str) {
+    let sent = Command::new("kill").args([signal, &child.id().to_string()]).status().expect("runs");
+    assert!(sent.success());
+}
+
+#[test]
+fn a_signal_ends_a_run_that_the_next_one_completes() {
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        let home = Home::new();
+        many(&home);
+        let (mut child, mut out) = start(&home);
+        send(&child, signal);
+        // The run stands still meanwhile; afterwards it goes on and finds the word.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        let mut rest = String::new();
+        out.read_to_string(&mut rest).expect("readable");
+        assert_eq!(child.wait().expect("ends").code(), Some(code), "{rest}");
+        let last = rest.lines().last().expect("a summary");
+        assert!(last.contains("\"interrupted\"") && last.contains("the next run goes on"), "{last}");
+        let next = home.sync(&["--json"]).expect(0).summary();
+        let sent = next["reply"]["report"]["uploaded"].as_u64().expect("a number");
+        assert!(sent > 0 && sent < 1_000, "{sent}");
+        home.run(&["restore", "folder:store", "g"]).expect(0);
+        assert_eq!(tree(&home.path("f")), tree(&home.path("g")));
+    }
+}
+
+#[test]
+fn the_second_signal_ends_the_process() {
+    let home = Home::new();
+    many(&home);
+    let (mut child, _out) = start(&home);
+    let code = loop {
+        send(&child, "-INT");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        if let Some(status) = child.try_wait().expect("asked") {
+            break status.code();
+        }
+    };
+    assert_eq!(code, Some(130));
+    home.sync(&[]).expect(0);
+    home.sync(&[]).expect(0).says(&["1000 unchanged"]);
+}
