@@ -336,3 +336,21 @@ fn a_conflict_name_taken_by_something_else_is_a_problem() {
     assert_eq!((report.ending(), report.passes), (Ending::Partial, 1), "{report:#?}");
     assert_eq!(bench.files(), pairs(&[(aside.as_str(), "something else"), ("a.txt", "ours")]));
 }
+
+/// A change of mode makes deletions from before it void, but a rename is none.
+#[test]
+fn a_rename_is_followed_across_a_change_of_mode() {
+    let bench = Bench::new();
+    for number in 0..5 {
+        bench.write(&format!("old/{number}"), format!("content {number}").as_bytes());
+    }
+    bench.write("gone", b"deleted before the mode changed");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_rename(&path("old"), &path("new")).expect("renames");
+    bench.disk.user_remove(&path("gone")).expect("removes");
+    let report = bench.run(Preset::SyncDelete);
+    assert_ok(&report);
+    assert_eq!((report.moved, report.uploaded), (5, 0), "{report:#?}");
+    let keys: Vec<String> = bench.objects().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys, ["gone", "new/0", "new/1", "new/2", "new/3", "new/4"]);
+}
