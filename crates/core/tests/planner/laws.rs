@@ -318,7 +318,7 @@ impl Ended<'_> {
         for (key, row) in device.base.iter().filter(|(key, row)| {
             row.standing == Standing::Agreed && kind_of(key) != Kind::Dir && !self.is_unseen(&path_of(key))
         }) {
-            let gone = !device.disk.get(&path_of(key)).is_some_and(|node| node.kind == kind_of(key));
+            let gone = device.disk.get(&path_of(key)).is_none_or(|node| node.kind != kind_of(key));
             let same = bucket
                 .objects
                 .get(key)

@@ -39,7 +39,7 @@ impl Carrier<'_> {
         };
         let aside = match self.name_aside(step, &digest) {
             Ok(aside) => aside,
-            Err(fate) => return fate,
+            Err(problem) => return Fate::Problem(problem),
         };
         let fetched = Step { action: Action::Download, here: None, ..step.clone() };
         if self.pair.planted.has(Bug::ConflictLoserDropped) {
@@ -96,7 +96,7 @@ impl Carrier<'_> {
         let content = self.attributes(&object).digest.unwrap_or_else(|| Digest::of(object.stamp.etag.as_bytes()));
         let aside = match self.name_aside(step, &content) {
             Ok(aside) => aside,
-            Err(fate) => return fate,
+            Err(problem) => return Fate::Problem(problem),
         };
         let Ok(key) = key_of(&aside, step.kind, self.pair.settings.scan.links) else { return Fate::Stale };
         let piece =
@@ -173,10 +173,9 @@ impl Carrier<'_> {
         Ok(read.digest)
     }
 
-    fn name_aside(&self, step: &Step, content: &Digest) -> Result<RelPath, Fate> {
-        conflict_path(&step.path, content, &self.pair.settings.device).map_err(|why| {
-            Fate::Problem(problem(step, ProblemClass::Skipped, format!("no room for a conflict copy: {why}")))
-        })
+    fn name_aside(&self, step: &Step, content: &Digest) -> Result<RelPath, Problem> {
+        conflict_path(&step.path, content, &self.pair.settings.device)
+            .map_err(|why| problem(step, ProblemClass::Skipped, format!("no room for a conflict copy: {why}")))
     }
 }
 
