@@ -459,7 +459,8 @@ impl<'a> Carrier<'a> {
     }
 
     fn is_our_own(&self, key: &Key, base: Option<&BaseRow>, object: &Object) -> bool {
-        let Some(attempt) = object.attempt.as_ref().filter(|attempt| attempt.device == self.device.number) else {
+        let own = object.attempt.as_ref().filter(|attempt| attempt.device == self.device.number && object.digest);
+        let Some(attempt) = own else {
             return false;
         };
         let replaced_agreed = match base {

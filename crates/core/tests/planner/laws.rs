@@ -323,7 +323,9 @@ impl Ended<'_> {
                 .objects
                 .get(key)
                 .is_some_and(|object| row.there.as_ref().is_some_and(|half| half.stamp.same_content(&object.stamp())));
-            if gone && same && self.after.1.objects.contains_key(key) {
+            // A name aside may be wanted again, for the same bytes.
+            let aside = is_conflict_name(path_of(key).name());
+            if gone && same && !aside && self.after.1.objects.contains_key(key) {
                 broken.push(format!("{key}: it was deleted here and is there still"));
             }
         }
