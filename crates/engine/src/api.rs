@@ -80,6 +80,7 @@ impl Request {
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reply")]
+#[allow(clippy::large_enum_variant, reason = "one is made for a whole command")]
 pub enum Reply {
     /// A run is over.
     Run(Box<RunReply>),
