@@ -80,9 +80,10 @@ impl Request {
 /// What comes back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "reply")]
+#[allow(clippy::large_enum_variant, reason = "one is made for a whole command")]
 pub enum Reply {
     /// A run is over.
-    Run(RunReply),
+    Run(Box<RunReply>),
     /// How a pair stands.
     Status(Box<StatusReply>),
     /// What was listed.
@@ -115,12 +116,12 @@ impl Reply {
 /// Carries a request out.
 pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure> {
     match request {
-        Request::Sync(request) => sync::run(context, request).await.map(Reply::Run),
+        Request::Sync(request) => sync::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
         Request::Status(request) => status::run(context, request).await.map(|reply| Reply::Status(Box::new(reply))),
-        Request::Plan(request) => plan::run(context, request).await.map(Reply::Run),
-        Request::Apply(request) => apply::run(context, request).await.map(Reply::Run),
-        Request::Moves(request) => moves::run(context, request).await.map(Reply::Run),
-        Request::Restore(request) => restore::run(context, request).await.map(Reply::Run),
+        Request::Plan(request) => plan::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Apply(request) => apply::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Moves(request) => moves::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Restore(request) => restore::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
         Request::Ls(request) => ls::run(context, request).await.map(Reply::Ls),
         Request::Why(request) => why::run(context, request).await.map(|reply| Reply::Why(Box::new(reply))),
     }

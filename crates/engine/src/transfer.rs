@@ -152,7 +152,10 @@ impl<'a> Carrier<'a> {
             let Some((last, _)) = page.last() else { return Ok(()) };
             after = *last;
             for (_, step) in page {
-                let fate = if step.action == Action::Conflict { Fate::Conflict } else { Fate::Left };
+                let fate = match step.action {
+                    Action::Conflict => self.after_our_own(&step).await.unwrap_or(Fate::Conflict),
+                    _ => Fate::Left,
+                };
                 self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
             }
         }
@@ -252,8 +255,11 @@ impl<'a> Carrier<'a> {
             Action::MetaThere => self.meta_there(step).await,
             Action::MetaHere => self.meta_here(step).await,
             Action::Compare => self.compare(step).await,
-            Action::KeepBoth => self.keep_both(step).await,
-            Action::Newer => self.newer(step).await,
+            Action::KeepBoth | Action::Newer => match self.after_our_own(step).await {
+                Some(fate) => fate,
+                None if step.action == Action::KeepBoth => self.keep_both(step).await,
+                None => self.newer(step).await,
+            },
             Action::Adopt => self.adopt(step).await,
             Action::Forget => Fate::Done(Outcome::record(Change::Drop(step.key.clone()))),
             Action::Lapse => Fate::Done(Outcome::record(Change::Stand(step.key.clone(), Standing::Lapsed))),

@@ -43,7 +43,7 @@ code 3; with --overwrite they are replaced and the old ones go to .tidelock/tras
 
 Examples:
     tidelock restore s3://my-photos/2026 ~/photos
-    tidelock restore folder:/mnt/usb/notes /tmp/notes --include '*.md' --exclude '*'
+    tidelock restore folder:/mnt/usb/notes /tmp/notes --exclude drafts/
     tidelock restore s3://my-photos ~/photos --overwrite --dry-run";
 
 pub const LS: &str = "\
@@ -80,3 +80,39 @@ and what was not. All of it in a temporary folder that is removed at the end.
 Examples:
     tidelock demo
     tidelock demo ~/documents --keep";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::args::Cli;
+    use clap::Parser;
+
+    /// The words of a line, as a shell takes them: quotes kept together, pipes cut.
+    fn words(line: &str) -> Vec<String> {
+        let (mut words, mut quoted) = (vec![String::new()], false);
+        for c in line.chars() {
+            match c {
+                '\'' => quoted = !quoted,
+                '|' if !quoted => break,
+                ' ' if !quoted => words.push(String::new()),
+                c => words.last_mut().expect("never empty").push(c),
+            }
+        }
+        words.retain(|word| !word.is_empty());
+        words
+    }
+
+    #[test]
+    fn every_example_is_a_command_line() {
+        let mut tried = 0;
+        for help in [SYNC, STATUS, PLAN, APPLY, MOVES, RESTORE, LS, WHY, DEMO] {
+            for line in help.lines().map(str::trim).filter(|line| line.starts_with("tidelock ")) {
+                if let Err(error) = Cli::try_parse_from(words(line)) {
+                    panic!("{line}: {error}");
+                }
+                tried += 1;
+            }
+        }
+        assert!(tried >= 17, "{tried}");
+    }
+}

@@ -159,3 +159,20 @@ pub fn duration(text: &str) -> Result<Duration, String> {
     let number: f64 = number.parse().map_err(|_| "write a number, as in 30s".to_owned())?;
     Duration::try_from_secs_f64(number * factor).map_err(|_| "that is too long".to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_units() {
+        for (text, ms) in
+            [("0", 0), ("200ms", 200), ("10", 10_000), ("1.5s", 1_500), ("5m", 300_000), ("1h", 3_600_000)]
+        {
+            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
+        }
+        for text in ["", "s", "5 s", "-1", "1d", "1e9", "99999999999999999999h"] {
+            assert!(duration(text).is_err(), "{text}");
+        }
+    }
+}

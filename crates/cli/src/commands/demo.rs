@@ -169,7 +169,7 @@ impl Stage {
         let said = |what: String| Trouble::Said(format!("{}: {what}", request.name()));
         match call(&self.context, request).await {
             Ok(Reply::Run(run)) => match run.report.ending() {
-                Ending::Ok => Ok(run),
+                Ending::Ok => Ok(*run),
                 Ending::Interrupted => Err(Trouble::Ended(Ending::Interrupted)),
                 ending => {
                     let problems: Vec<String> = run

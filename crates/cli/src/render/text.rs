@@ -36,6 +36,7 @@ pub struct Text {
     out: Out,
     manner: Manner,
     bar: ProgressBar,
+    draws: bool,
     colour: bool,
 }
 
@@ -44,11 +45,11 @@ impl Text {
     pub fn new(manner: Manner) -> Self {
         let terminal = io::stderr().is_terminal();
         let bar = ProgressBar::no_length();
-        let is_drawn = terminal && !manner.quiet;
-        bar.set_draw_target(if is_drawn { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() });
+        // Nothing is drawn before a run begins.
+        bar.set_draw_target(ProgressDrawTarget::hidden());
         bar.set_style(style("{spinner} {msg} {elapsed}"));
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { out: Out::new(), manner, bar, colour: terminal && !plain }
+        Self { out: Out::new(), manner, bar, draws: terminal && !manner.quiet, colour: terminal && !plain }
     }
 
     /// A line of what was asked for.
@@ -90,6 +91,9 @@ impl Listener for Text {
         match event {
             Event::RunStarted { local, remote, .. } => {
                 self.bar.set_message(format!("looking at {} and {}", shown(local), shown(remote)));
+                if self.draws {
+                    self.bar.set_draw_target(ProgressDrawTarget::stderr());
+                }
                 self.bar.enable_steady_tick(Duration::from_millis(120));
             }
             Event::Planned { totals } => self.begin(totals),

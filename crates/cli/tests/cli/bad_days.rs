@@ -115,3 +115,21 @@ fn without_a_home_the_state_has_no_place() {
     let ran = Ran::from(command.env_remove("HOME").env_remove("XDG_STATE_HOME").output().expect("runs"));
     ran.expect(78).says(&["XDG_STATE_HOME"]);
 }
+
+#[test]
+fn two_pairs_share_a_store_one_after_the_other() {
+    let home = Home::furnished();
+    for number in 0..200 {
+        home.write(&format!("g/{number}"), "g");
+        home.write(&format!("f/{number}.f"), "f");
+    }
+    let start = |folder: &str| {
+        let mut command = home.command(&["sync", folder, "folder:store", "--lock-timeout", "60s"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs")
+    };
+    let both = [start("f"), start("g")];
+    for child in both {
+        Ran::from(child.wait_with_output().expect("ends")).expect(0);
+    }
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out.lines().count(), 406);
+}

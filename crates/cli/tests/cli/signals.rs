@@ -3,7 +3,7 @@
 //! A run whose events nobody reads stands still when the pipe is full, so that the
 //! signal surely finds it under way.
 
-use crate::home::{Home, Ran, tree};
+use crate::home::{Home, tree};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
 

@@ -53,7 +53,8 @@ fn quoted(toml: &str, section: &str, list: &str) -> Vec<String> {
     text.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// Crates of the house that depend on one above them, in whatever way.
+/// Crates of the house that depend on one above them, in whatever way. A crate may
+/// be its own dev-dependency, with its `testing` feature.
 pub fn arrows(metadata: &Value) -> Vec<String> {
     let mut found = Vec::new();
     for package in members(metadata) {
@@ -63,7 +64,7 @@ pub fn arrows(metadata: &Value) -> Vec<String> {
             continue;
         };
         for dependency in array(package, "dependencies").iter().map(|dependency| text(dependency, "name")) {
-            if HOUSE.iter().position(|other| *other == dependency).is_some_and(|other| other >= floor) {
+            if HOUSE.iter().position(|other| *other == dependency).is_some_and(|other| other > floor) {
                 found.push(format!("{name} depends on {dependency}, which stands above it"));
             }
         }

@@ -102,7 +102,7 @@ impl<'a> Carrier<'a> {
         self.flush();
         self.deletes(plan)?;
         for step in phase(plan, Phase::None) {
-            let fate = if step.action == Action::Conflict { Fate::Conflict } else { Fate::Left };
+            let fate = self.carry_out(step)?;
             self.fates.push((step.clone(), fate));
         }
         for step in blocked {
@@ -180,6 +180,9 @@ impl<'a> Carrier<'a> {
             Action::MetaThere => self.meta_there(step),
             Action::MetaHere => self.meta_here(step),
             Action::Compare => self.compare(step),
+            Action::KeepBoth | Action::Newer | Action::Conflict if self.is_after_our_own(step) => {
+                self.take_as_base(step)
+            }
             Action::KeepBoth => self.keep_both(step),
             Action::Newer => self.newer(step),
             Action::Adopt => self.adopt(step),
@@ -456,7 +459,8 @@ impl<'a> Carrier<'a> {
     }
 
     fn is_our_own(&self, key: &Key, base: Option<&BaseRow>, object: &Object) -> bool {
-        let Some(attempt) = object.attempt.as_ref().filter(|attempt| attempt.device == self.device.number) else {
+        let own = object.attempt.as_ref().filter(|attempt| attempt.device == self.device.number && object.digest);
+        let Some(attempt) = own else {
             return false;
         };
         let replaced_agreed = match base {
@@ -467,6 +471,29 @@ impl<'a> Carrier<'a> {
             Some(_) => false,
         };
         attempt.key == *key && replaced_agreed
+    }
+
+    /// Whether what is here came after an object that a run of ours wrote.
+    fn is_after_our_own(&self, step: &Step) -> bool {
+        let object = self.bucket.objects.get(&step.key).filter(|_| self.there_as_expected(step));
+        let base = self.device.base.get(&step.key);
+        step.here.is_some() && object.is_some_and(|object| self.is_our_own(&step.key, base, object))
+    }
+
+    /// What a run of ours wrote becomes the base; the next pass decides.
+    fn take_as_base(&mut self, step: &Step) -> Carried {
+        let object = &self.bucket.objects[&step.key];
+        let row = BaseRow {
+            key: step.key.clone(),
+            kind: step.kind,
+            standing: Standing::Agreed,
+            here: self.device.base.get(&step.key).and_then(|row| row.here.clone()),
+            there: Some(RemoteHalf { stamp: object.stamp(), meta: object.meta.clone() }),
+            digest: Some(digest_of(object.content)),
+            moved_to: None,
+        };
+        self.record(Record::Put(Box::new(row)))?;
+        Ok(Fate::Again)
     }
 
     fn settle_metadata(

@@ -244,7 +244,7 @@ impl Ended<'_> {
             let knows = row.is_some_and(|row| {
                 row.standing == Standing::Agreed
                     && row.moved_to.is_none()
-                    && row.there.as_ref().is_some_and(|half| half.stamp.same_content(&object.stamp()))
+                    && row.there.as_ref().is_some_and(|half| half.stamp == object.stamp())
                     && row.here.as_ref().is_some_and(|half| node.kind == Kind::Dir || half.stamp == node.stamp())
             });
             if !knows && self.is_provable(&key, node.content) && !self.is_left_unread(&key) {
@@ -318,12 +318,14 @@ impl Ended<'_> {
         for (key, row) in device.base.iter().filter(|(key, row)| {
             row.standing == Standing::Agreed && kind_of(key) != Kind::Dir && !self.is_unseen(&path_of(key))
         }) {
-            let gone = !device.disk.get(&path_of(key)).is_some_and(|node| node.kind == kind_of(key));
+            let gone = device.disk.get(&path_of(key)).is_none_or(|node| node.kind != kind_of(key));
             let same = bucket
                 .objects
                 .get(key)
                 .is_some_and(|object| row.there.as_ref().is_some_and(|half| half.stamp.same_content(&object.stamp())));
-            if gone && same && self.after.1.objects.contains_key(key) {
+            // A name aside may be wanted again, for the same bytes.
+            let aside = is_conflict_name(path_of(key).name());
+            if gone && same && !aside && self.after.1.objects.contains_key(key) {
                 broken.push(format!("{key}: it was deleted here and is there still"));
             }
         }

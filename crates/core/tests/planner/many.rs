@@ -1,4 +1,5 @@
-//! Random worlds by the hundred thousand; `TIDELOCK_SOAK=1` makes it fifty million.
+//! Random worlds by the hundred thousand; `TIDELOCK_SOAK=1` makes it fifty million,
+//! `TIDELOCK_CASES=…` as many as one likes, `TIDELOCK_SEED=…` a single one.
 
 use crate::laws::{judge, shown};
 use crate::random::{case, case_after_a_crash};
@@ -10,10 +11,11 @@ const CASES: u64 = 200_000;
 const SOAK_CASES: u64 = 50_000_000;
 
 fn cases() -> u64 {
-    if std::env::var_os("TIDELOCK_SOAK").is_some() { SOAK_CASES } else { CASES }
+    let wanted = std::env::var("TIDELOCK_CASES").ok().and_then(|text| text.parse().ok());
+    let soak = std::env::var_os("TIDELOCK_SOAK").is_some();
+    wanted.unwrap_or(if soak { SOAK_CASES } else { CASES })
 }
 
-/// One seed by hand: `TIDELOCK_SEED=… cargo test -p tidelock-core --test planner`.
 fn seeds() -> std::ops::Range<u64> {
     match std::env::var("TIDELOCK_SEED").ok().and_then(|text| text.parse().ok()) {
         Some(seed) => seed..seed + 1,

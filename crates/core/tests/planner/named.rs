@@ -1,15 +1,16 @@
 //! What the model world found once, each as a world of its own.
 
 use crate::laws::{settle, told};
-use crate::random::Random;
+use crate::random::{Random, policies};
 use crate::survey::plan;
 use crate::world::{Bucket, Clock, Device, NOTHING, agreed, key, path};
-use tidelock_core::decide::Change as Side;
+use tidelock_core::decide::{Change as Side, Decision, Row, Sameness, decide};
 use tidelock_core::entry::Standing;
 use tidelock_core::names::Kind;
 use tidelock_core::path::Key;
 use tidelock_core::plan::Action;
-use tidelock_core::policy::{Deletes, Drift, Policy, Preset};
+use tidelock_core::policy::{Compare, Deletes, Drift, Policy, Preset};
+use tidelock_core::sight::decide_again;
 
 struct Small {
     device: Device,
@@ -123,6 +124,44 @@ fn a_mode_changed_here_is_set_back_by_an_exact_restore() {
     assert_eq!(small.device.disk[&path("a")].mode, 0o600);
     small.settle(&Preset::RestoreOverwrite.policy());
     assert_eq!(small.device.disk[&path("a")].mode, 0o644);
+}
+
+/// What would be a deletion after a closer look waits for the next plan, which
+/// counts it.
+#[test]
+fn a_second_decision_is_never_a_deletion() {
+    use Side::{Changed, Gone, Never, New, Same, Touched};
+    let standings =
+        [None, Some(Standing::Agreed), Some(Standing::Known), Some(Standing::Lapsed), Some(Standing::Pruned)];
+    let mut deletions = 0;
+    for policy in policies() {
+        for standing in standings {
+            for here in [Never, New, Same, Touched, Changed, Gone] {
+                for there in [Never, New, Same, Touched, Changed, Gone] {
+                    for same in [Sameness::Same, Sameness::Differ, Sameness::Unknown] {
+                        let row = Row { standing, here, there, same };
+                        let deletes = |decision| matches!(decision, Decision::DeleteHere | Decision::DeleteThere);
+                        deletions += usize::from(deletes(decide(row, &policy)));
+                        assert!(!deletes(decide_again(row, &policy)), "{row} under {policy:?}");
+                    }
+                }
+            }
+        }
+    }
+    assert!(deletions > 0, "no row deletes at all");
+}
+
+/// Under `--compare stamp` a changed inode is no change, and is learnt.
+#[test]
+fn a_stamp_that_moved_is_learnt_without_reading() {
+    let mut small = Small::new();
+    small.in_step("a", Kind::File);
+    let node = small.device.disk.get_mut(&path("a")).expect("the file");
+    (node.id, node.change) = (99, small.clock.tick());
+    let policy = Policy { compare: Compare::Stamp, ..Preset::Push.policy() };
+    assert_eq!(small.actions(&policy), only("a", Action::Refresh));
+    small.settle(&policy);
+    assert_eq!(small.actions(&policy), []);
 }
 
 /// A rename, an edit on top, a swap and a file become a folder, in one plan.

@@ -359,7 +359,12 @@ pub fn happen_there(bucket: &mut Bucket, device: &Device, clock: &mut Clock, ran
     }
 }
 
-/// Whether a base row vouches for these bytes.
+/// Whether a base row vouches for these bytes, under this key or the one they were
+/// moved to.
 pub fn is_vouched(device: &Device, key: &Key, content: Content) -> bool {
-    device.base.get(key).is_some_and(|row| row.standing == Standing::Agreed && row.digest == Some(digest_of(content)))
+    let agreed = |key: &Key| {
+        let row = device.base.get(key).filter(|row| row.standing == Standing::Agreed);
+        row.is_some_and(|row| row.digest == Some(digest_of(content)))
+    };
+    agreed(key) || device.base.get(key).and_then(|row| row.moved_to.as_ref()).is_some_and(agreed)
 }

@@ -167,7 +167,7 @@ fn note_departure(plan: &mut Plan, seen: &Seen<'_>, policy: &Policy) {
     let Some(then) = &row.here else { return };
     let id = then.stamp.file_id;
     let stayed = matches!(seen.here, Here::Present(entry) if entry.stamp.file_id == id);
-    let usable = row.standing == Standing::Agreed
+    let usable = matches!(row.standing, Standing::Agreed | Standing::Lapsed)
         && row.kind == Kind::File
         && row.digest.is_some()
         && row.there.is_some()
@@ -180,7 +180,8 @@ fn note_departure(plan: &mut Plan, seen: &Seen<'_>, policy: &Policy) {
 fn arrived(seen: &Seen<'_>, step: &Step) -> Option<FileId> {
     let agreed = seen.base.and_then(|row| row.here.as_ref()).map(|half| half.stamp.file_id);
     let now = step.here.as_ref().map(|here| here.stamp.file_id)?;
-    let sends = step.action == Action::Upload || step.action == Action::Compare && step.row.there == Change::Same;
+    let vouched = step.row.standing == Some(Standing::Agreed) && step.row.there == Change::Same;
+    let sends = step.action == Action::Upload || step.action == Action::Compare && vouched;
     (step.kind == Kind::File && sends && Some(now) != agreed && now.is_trustworthy()).then_some(now)
 }
 

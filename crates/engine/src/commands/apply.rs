@@ -35,15 +35,9 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
         command: "apply",
         mode: Mode::Execute,
         existing: false,
+        pair: Some(&header.pair),
     };
     let open = Open::new(context, &wanted).await?;
-    if open.place.id != header.pair {
-        return Err(Failure::Unable(format!(
-            "this plan was made for another pair than {} and {} as they are now; give the same --endpoint as then, \
-             or make a new plan",
-            header.local, header.remote
-        )));
-    }
     cycle::check_generation(&open.pair, header.generation)?;
     let spool = open.pair.state.spool()?;
     let totals = reader.load(&spool, saved::links(header.format))?;

@@ -19,6 +19,7 @@ pub async fn run(context: &Context, request: &Moves) -> Result<RunReply, Failure
         command: "moves",
         mode,
         existing: true,
+        pair: None,
     };
     let mut open = Open::new(context, &wanted).await?;
     open.pair.settings.only_moves = true;

@@ -51,6 +51,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) mode: Mode,
     /// Whether the store must exist already.
     pub(crate) existing: bool,
+    /// The pair it must turn out to be, if it was named before.
+    pub(crate) pair: Option<&'a str>,
 }
 
 impl Open {
@@ -74,6 +76,14 @@ impl Open {
             }
         };
         let place = context.place.pair(&local, &name);
+        if wanted.pair.is_some_and(|pair| pair != place.id) {
+            return Err(Failure::Unable(format!(
+                "this plan was made for another pair than {} and {} as they are now; give the same --endpoint as then, \
+                 or make a new plan",
+                sides.local.display(),
+                sides.remote
+            )));
+        }
         let patience = Duration::from_millis(options.lock_timeout_ms);
         let lock = if dry { None } else { Some(place.lock(&context.world, wanted.command, patience).await?) };
         let opened = match opened {

@@ -22,6 +22,7 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
         command: "plan",
         mode: Mode::DryRun,
         existing: false,
+        pair: None,
     };
     let open = Open::new(context, &wanted).await?;
     let settings = &open.pair.settings;

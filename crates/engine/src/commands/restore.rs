@@ -33,6 +33,7 @@ pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failu
         command: "restore",
         mode,
         existing: true,
+        pair: None,
     };
     let mut open = Open::new(context, &wanted).await?;
     open.pair.settings.sets_mode = false;

@@ -18,6 +18,7 @@ pub async fn run(context: &Context, request: &Status) -> Result<StatusReply, Fai
         command: "status",
         mode: Mode::DryRun,
         existing: false,
+        pair: None,
     };
     let mut open = Open::new(context, &wanted).await?;
     let mode = open.pair.state.fact("mode")?;

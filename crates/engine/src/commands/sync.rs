@@ -18,6 +18,7 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
         command: "sync",
         mode,
         existing: false,
+        pair: None,
     };
     let open = Open::new(context, &wanted).await?;
     let report = open.run(mode).await;

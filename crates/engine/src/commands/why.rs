@@ -77,6 +77,7 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         command: "why",
         mode: Mode::DryRun,
         existing: false,
+        pair: None,
     };
     let open = Open::new(context, &wanted).await?;
     let pair = &open.pair;

@@ -146,7 +146,7 @@ impl Carrier<'_> {
     }
 
     /// Whether the object was written by a run of this device over what was agreed.
-    fn is_our_own(&self, step: &Step, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
+    pub(super) fn is_our_own(&self, step: &Step, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
         // Without a digest that still holds, another program may have rewritten the
         // body and kept our keys.
         let (Some(attempt), Some(replaced), Some(_)) = (&attributes.attempt, &attributes.replaced, attributes.digest)

@@ -10,8 +10,9 @@ use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::{Wanted, fingerprint};
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
+use crate::state::Change;
 use tidelock_core::conflict::conflict_path;
-use tidelock_core::entry::{Digest, RemoteStamp};
+use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, HereSeen, Problem, ProblemClass, Step};
@@ -22,6 +23,30 @@ use tidelock_remote::{Condition, ErrorKind, Piece, Put};
 const NEWER_GRAIN_NS: i64 = 1_000_000;
 
 impl Carrier<'_> {
+    /// Both sides changed, and the object is one that a run of ours wrote before it
+    /// died: it becomes the base, and the next pass decides about what is here, which
+    /// came after it.
+    pub(super) async fn after_our_own(&self, step: &Step) -> Option<Fate> {
+        let there = step.there.as_ref().filter(|_| step.here.is_some())?;
+        let base = self.pair.state.row(&step.key).ok()?;
+        // Whether it can be told or not, whoever acts on the conflict looks again.
+        let object = self.pair.remote.head(&step.key).await.ok()??;
+        let attributes = self.attributes(&object);
+        if !there.stamp.same_content(&object.stamp) || !self.is_our_own(step, base.as_ref(), &attributes) {
+            return None;
+        }
+        let row = BaseRow {
+            key: step.key.clone(),
+            kind: step.kind,
+            standing: Standing::Agreed,
+            here: base.and_then(|base| base.here),
+            there: Some(RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) }),
+            digest: attributes.digest,
+            moved_to: None,
+        };
+        Some(Fate::Done(Outcome { again: true, ..Outcome::record(Change::Put(Box::new(row))) }))
+    }
+
     pub(super) async fn keep_both(&self, step: &Step) -> Fate {
         match self.pair.settings.policy.flow {
             Flow::Up => self.keep_theirs_aside(step).await,
@@ -39,7 +64,7 @@ impl Carrier<'_> {
         };
         let aside = match self.name_aside(step, &digest) {
             Ok(aside) => aside,
-            Err(fate) => return fate,
+            Err(problem) => return Fate::Problem(problem),
         };
         let fetched = Step { action: Action::Download, here: None, ..step.clone() };
         if self.pair.planted.has(Bug::ConflictLoserDropped) {
@@ -96,7 +121,7 @@ impl Carrier<'_> {
         let content = self.attributes(&object).digest.unwrap_or_else(|| Digest::of(object.stamp.etag.as_bytes()));
         let aside = match self.name_aside(step, &content) {
             Ok(aside) => aside,
-            Err(fate) => return fate,
+            Err(problem) => return Fate::Problem(problem),
         };
         let Ok(key) = key_of(&aside, step.kind, self.pair.settings.scan.links) else { return Fate::Stale };
         let piece =
@@ -173,10 +198,9 @@ impl Carrier<'_> {
         Ok(read.digest)
     }
 
-    fn name_aside(&self, step: &Step, content: &Digest) -> Result<RelPath, Fate> {
-        conflict_path(&step.path, content, &self.pair.settings.device).map_err(|why| {
-            Fate::Problem(problem(step, ProblemClass::Skipped, format!("no room for a conflict copy: {why}")))
-        })
+    fn name_aside(&self, step: &Step, content: &Digest) -> Result<RelPath, Problem> {
+        conflict_path(&step.path, content, &self.pair.settings.device)
+            .map_err(|why| problem(step, ProblemClass::Skipped, format!("no room for a conflict copy: {why}")))
     }
 }
 

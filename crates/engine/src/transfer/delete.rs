@@ -95,14 +95,15 @@ impl Carrier<'_> {
     /// Makes sure that the bytes of a moved object are where they were moved to. An
     /// earlier run's word is not taken for it: somebody may have been there since.
     async fn check_moved(&self, step: &Step) -> Result<(), Fate> {
-        let row = |key: &Key| self.pair.state.row(key).map_err(|error| Fate::Fatal(error.into()));
+        let row = |key: &Key| self.pair.state.row(key);
+        let fatal = |error: crate::state::Error| Fate::Fatal(error.into());
         // Unmarked, the move did not happen: the next plan sees to the old key.
-        let old = row(&step.key)?.ok_or(Fate::Stale)?;
+        let old = row(&step.key).map_err(fatal)?.ok_or(Fate::Stale)?;
         let to = old.moved_to.clone().ok_or(Fate::Stale)?;
         if self.moved.lock().unwrap_or_else(PoisonError::into_inner).contains(&step.key) {
             return Ok(());
         }
-        let new = row(&to)?.filter(|new| new.digest.is_some() && new.digest == old.digest);
+        let new = row(&to).map_err(fatal)?.filter(|new| new.digest.is_some() && new.digest == old.digest);
         let object = self.pair.remote.head(&to).await.map_err(|error| remote_fate(step, error))?;
         let agreed = new.and_then(|new| new.there);
         if matches!((&agreed, &object), (Some(half), Some(object)) if half.stamp.same_content(&object.stamp)) {

@@ -130,10 +130,12 @@ impl Carrier<'_> {
     /// The same for whoever is about to put something there: another kind of entry
     /// is in the way.
     pub(super) async fn check_place(&self, step: &Step) -> Result<(), Fate> {
-        let in_the_way = || Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD)));
+        let in_the_way = || Fate::Blocked(problem(step, ProblemClass::Skipped, HELD));
         let stat = match self.pair.disk.stat(&step.path).await {
             Ok(stat) => stat,
-            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => return in_the_way(),
+            Err(error) if error.kind == crate::disk::ErrorKind::NotADir && step.here.is_none() => {
+                return Err(in_the_way());
+            }
             Err(error) => return Err(disk_fate(step, error)),
         };
         let held = match (&step.here, &stat) {
@@ -142,7 +144,7 @@ impl Carrier<'_> {
         };
         let as_expected = match (&step.here, stat) {
             (None, None) => true,
-            (None, Some(_)) if held => return in_the_way(),
+            (None, Some(_)) if held => return Err(in_the_way()),
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
             }

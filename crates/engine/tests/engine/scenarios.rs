@@ -262,19 +262,44 @@ fn a_file_beside_a_folder_of_its_name_is_a_problem_told_once() {
 /// theirs all the same.
 #[test]
 fn an_object_that_another_tool_renamed_is_not_taken_for_our_own() {
-    let bench = Bench::new();
-    bench.write("old", b"sent by us");
-    bench.write("stays", b"stays");
-    assert_ok(&bench.run(Preset::TwoWay));
-    let (bytes, meta, _) = bench.bucket.snapshot()[&Key::new("old")].clone();
-    bench.bucket.write(&Key::new("new"), bytes, meta);
-    bench.bucket.remove(&Key::new("old"));
-    bench.disk.user_remove(&path("old")).expect("removes");
-    bench.write("new", b"a new file here");
-    let report = bench.run(Preset::TwoWay);
-    assert_eq!(report.kept_both, 1, "{report:#?}");
-    let contents: Vec<String> = bench.objects().into_iter().map(|(_, content)| content).collect();
-    assert!(contents.contains(&"sent by us".to_owned()) && contents.contains(&"a new file here".to_owned()));
+    for ours in ["newer here", "a new file here"] {
+        let bench = Bench::new();
+        bench.write("old", b"sent by us");
+        bench.write("stays", b"stays");
+        assert_ok(&bench.run(Preset::TwoWay));
+        let (bytes, meta, _) = bench.bucket.snapshot()[&Key::new("old")].clone();
+        bench.bucket.write(&Key::new("new"), bytes, meta);
+        bench.bucket.remove(&Key::new("old"));
+        bench.disk.user_remove(&path("old")).expect("removes");
+        bench.write("new", ours.as_bytes());
+        let report = bench.run(Preset::TwoWay);
+        assert_eq!(report.kept_both, 1, "{report:#?}");
+        let contents: Vec<String> = bench.objects().into_iter().map(|(_, content)| content).collect();
+        assert!(contents.contains(&"sent by us".to_owned()) && contents.contains(&ours.to_owned()));
+    }
+}
+
+/// A run died after it sent a file and before it recorded that; then the file was
+/// edited. Of one size or another, that is no conflict with anybody.
+#[test]
+fn an_edit_after_a_lost_record_is_no_conflict() {
+    for preset in [Preset::Push, Preset::TwoWay] {
+        for edited in ["third", "the third, and longer"] {
+            let bench = Bench::new();
+            bench.write("a", b"the first");
+            bench.write("stays", b"stays");
+            assert_ok(&bench.run(preset));
+            let row = bench.state.row(&Key::new("a")).expect("reads").expect("a row");
+            bench.write("a", b"other");
+            assert_ok(&bench.run(preset));
+            bench.state.commit(&[Change::Put(Box::new(row))]).expect("writes");
+            bench.write("a", edited.as_bytes());
+            let report = bench.run(preset);
+            assert_ok(&report);
+            assert_eq!((report.uploaded, report.kept_both), (1, 0), "{report:#?}");
+            assert_eq!(bench.objects(), pairs(&[("a", edited), ("stays", "stays")]));
+        }
+    }
 }
 
 /// A run died after it recorded a move; then somebody wrote over the new key. The

@@ -65,9 +65,9 @@ pub fn change(root: &Path) -> io::Result<Vec<String>> {
         .map(|(path, entry)| (path, entry.bytes))
         .collect();
     let mut files = files.into_iter();
-    // The smallest goes, so that the rest has something to show.
+    // Where there is enough to show the rest with, a file at the top goes.
     if files.len() > 4
-        && let Some((path, _)) = files.clone().filter(|(path, _)| path.components().count() == 1).next_back()
+        && let Some((path, _)) = files.clone().rfind(|(path, _)| path.components().count() == 1)
     {
         fs::remove_file(root.join(&path))?;
         said.push(format!("deleted: {}", path.display()));

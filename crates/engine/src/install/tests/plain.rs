@@ -6,12 +6,15 @@ use futures::executor::block_on;
 
 /// Runs a test on a fresh disk of each sort.
 fn on_both(run: impl AsyncFn(Installer)) {
-    let make = |disk: Arc<dyn Disk>| {
-        Installer::new(disk, "0123456789abcdef", "run1", ticking_world(), Planted::default()).expect("valid names")
+    // A disk keeps its times by the same clock as the installer that works on it.
+    let make = |disk: Arc<dyn Disk>, world: World| {
+        Installer::new(disk, "0123456789abcdef", "run1", world, Planted::default()).expect("valid names")
     };
-    block_on(run(make(Arc::new(SimDisk::new(SimOptions::default(), ticking_world())))));
+    let world = ticking_world();
+    block_on(run(make(Arc::new(SimDisk::new(SimOptions::default(), world.clone())), world)));
     let folder = tempfile::tempdir().expect("a temporary folder");
-    block_on(run(make(Arc::new(RealDisk::open(folder.path(), RealOptions::default()).expect("opens")))));
+    let disk = RealDisk::open(folder.path(), RealOptions::default()).expect("opens");
+    block_on(run(make(Arc::new(disk), World::real())));
 }
 
 async fn install(installer: &Installer, dest: &str, bytes: &[u8], expect: &Expect) -> Result<Installed> {

@@ -1,4 +1,6 @@
 //! Reading: exactly the bytes asked for, of exactly the object meant.
+//! Each case writes under keys of its own and reads back what a stranger would see;
+//! none of them knows which place it talks to.
 
 use super::{Ctx, Verdict, collect, ensure, noise, refused, same};
 use crate::{Condition, ErrorKind, Unwatched};

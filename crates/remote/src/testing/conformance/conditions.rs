@@ -1,5 +1,6 @@
 //! Conditions: whoever expects wrongly changes nothing, and of many who expect
 //! the same, one wins.
+//! What a place says that it cannot do is reported as not offered, never passed over.
 
 use super::{Ctx, Verdict, copy_of, ensure, noise, refused, same};
 use crate::{Ability, Condition, ErrorKind, Result, Stored, Unwatched};

@@ -1,5 +1,6 @@
 //! Names and listings: any key a bucket can hold, each key once, in order, to the
 //! end.
+//! A key that a place refuses must be refused with a clear error and change nothing.
 
 use super::{Ctx, Verdict, ensure, same};
 use crate::{Ability, Cursor};

@@ -1,4 +1,6 @@
 //! Writing, reading, looking and removing, without any condition in dispute.
+//! Each case writes under keys of its own and reads back what a stranger would see;
+//! none of them knows which place it talks to.
 
 use super::{Ctx, Verdict, ensure, refused, same};
 use crate::{Ability, Condition, ErrorKind, ObjectMeta, Unwatched};

@@ -1,4 +1,6 @@
 //! Recipes: objects made of bytes and of other objects, whole or not at all.
+//! The finished object is compared byte for byte with what its pieces should give,
+//! and what is left behind by a failed one is looked for.
 
 use super::{Ctx, Flawed, Verdict, Watch, copy_of, ensure, noise, piece, refused, same};
 use crate::{Ability, Condition, ErrorKind, ObjectMeta, Piece, Unwatched};

@@ -1,4 +1,6 @@
 //! Two ways to choose: by a written list, and by a seed.
+//! One follows a script, one a seed; both are deterministic, so that a schedule can
+//! be replayed. Neither knows what its answers bring about.
 
 use super::{Chooser, Fault};
 use crate::world::Rng;

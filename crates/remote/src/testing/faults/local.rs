@@ -1,5 +1,6 @@
 //! A request that needs its sender no more: its bytes, read and sealed while the
 //! sender was still there, travel in it.
+//! It is dropped, not finished, when the simulation drops it: a request that died.
 
 use crate::{Error, ErrorKind, Piece, Progress, Put, Result, Source};
 use async_trait::async_trait;
