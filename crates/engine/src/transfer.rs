@@ -380,17 +380,19 @@ pub(crate) fn problem(step: &Step, class: ProblemClass, what: impl Into<String>)
     Problem { path: step.key.to_string(), what: what.into(), class }
 }
 
+/// An object whose bytes cannot be had now.
+pub(crate) fn archived(step: &Step) -> Fate {
+    let what = "its bytes are in an archive; ask the provider to restore the object, then run again";
+    Fate::Problem(problem(step, ProblemClass::Archived, what))
+}
+
 /// What an error of the remote means for a step.
 pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     match error.kind {
         ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict => Fate::Stale,
         // The source moved while it was read.
         ErrorKind::Source if error.message.contains(MOVED) => Fate::Stale,
-        ErrorKind::Archived => Fate::Problem(problem(
-            step,
-            ProblemClass::Archived,
-            "its bytes are in an archive; ask the provider to restore the object, then run again",
-        )),
+        ErrorKind::Archived => archived(step),
         ref kind if kind.is_fatal() => Fate::Fatal(Failure::Remote(error)),
         ref kind => {
             let class = if ending_of(kind) == Ending::Denied { ProblemClass::Denied } else { ProblemClass::Failed };

@@ -6,7 +6,7 @@
 //! missing one, and goes on.
 
 use super::upload::expected_there;
-use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
+use super::{Carrier, Fate, archived, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::{Wanted, fingerprint};
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
@@ -58,6 +58,10 @@ impl Carrier<'_> {
     /// The file here gives way; theirs takes its place; two-way, ours goes up.
     async fn keep_ours_aside(&self, step: &Step, send: bool) -> Fate {
         let Some(here) = &step.here else { return Fate::Stale };
+        if step.there.as_ref().is_some_and(|there| there.archived) {
+            // Nothing could take its place.
+            return archived(step);
+        }
         let digest = match self.digest_here(step).await {
             Ok(digest) => digest,
             Err(fate) => return fate,

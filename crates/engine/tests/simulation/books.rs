@@ -33,6 +33,8 @@ struct Pages {
     ledger: Ledger,
     tallies: [Tally; 2],
     told: [Told; 2],
+    /// Nobody and nothing has come between in this run so far.
+    alone: [bool; 2],
     /// A gate that somebody waits for: device, name, how often still.
     awaited: Option<(usize, String, u32)>,
     wrong: Vec<String>,
@@ -57,6 +59,20 @@ impl Books {
 
     pub fn tally_of(&self, device: usize) -> Tally {
         self.lock().tallies[device]
+    }
+
+    /// A run begins, alone or not.
+    pub fn set_alone(&self, device: usize, alone: bool) {
+        self.lock().alone[device] = alone;
+    }
+
+    /// Somebody did something: no run is alone any more.
+    pub fn disturb(&self) {
+        self.lock().alone = [false; 2];
+    }
+
+    pub fn is_alone(&self, device: usize) -> bool {
+        self.lock().alone[device]
     }
 
     /// Waits for a gate.

@@ -145,11 +145,15 @@ impl Fate {
         let disk = what.starts_with("disk.");
         if !disk && state.outage > 0 {
             state.outage -= 1;
-            let faults = Fault::of(what);
-            return faults.iter().position(|fault| *fault == Fault::Unreachable).unwrap_or(0) as u32;
+            // A line that breaks takes requests with it, or only their replies.
+            let fault = *[Fault::Unreachable, Fault::Unreachable, Fault::Lost, Fault::Vanished]
+                .get((drawn >> 8) as usize % 4)
+                .filter(|_| matches!(what, "put" | "delete"))
+                .unwrap_or(&Fault::Unreachable);
+            return Fault::of(what).iter().position(|known| *known == fault).unwrap_or(0) as u32;
         }
         let one_in = if disk { state.weather.disk_one_in } else { state.weather.network_one_in };
-        if one_in == 0 || n < 2 || drawn % u64::from(one_in) != 0 || state.muted.contains(&question) {
+        if one_in == 0 || n < 2 || !drawn.is_multiple_of(u64::from(one_in)) || state.muted.contains(&question) {
             return 0;
         }
         state.met.insert(question);

@@ -35,14 +35,23 @@ impl Stage {
             Op::Run { device, confirm } if *device < devices => self.start(*device, *confirm),
             Op::Kill(place) if *place < devices => self.crash(*place, false),
             Op::Power(place) if *place < devices => self.crash(*place, true),
-            Op::Mount(place, mounted) if *place < devices => self.mount(*place, *mounted),
+            Op::Mount(place, mounted) if *place < devices => {
+                self.mount(*place, *mounted);
+                if !*mounted {
+                    // Whatever runs by the clock runs all the same.
+                    self.start(*place, true);
+                }
+            }
             Op::LoseState(place) if *place < devices => self.lose_state(*place),
             Op::SaveState(place) if *place < devices => {
                 let copy = copied(&self.devices[*place].keeper, None);
                 self.devices[*place].saved = Some(copy);
             }
             Op::OldState(place) if *place < devices => self.old_state(*place),
-            Op::Outage(place, requests) if *place < devices => self.devices[*place].fate.outage(*requests),
+            Op::Outage(place, requests) if *place < devices => {
+                self.books.disturb();
+                self.devices[*place].fate.outage(*requests);
+            }
             Op::Jump(by_s) => {
                 self.history.set_back_s -= (*by_s).min(0);
                 self.clockwork.jump(*by_s);
@@ -63,8 +72,14 @@ impl Stage {
         }
     }
 
-    pub fn mount(&mut self, place: usize, mounted: bool) {
+    /// Somebody does something.
+    fn act(&mut self) {
         self.history.acts += 1;
+        self.books.disturb();
+    }
+
+    pub fn mount(&mut self, place: usize, mounted: bool) {
+        self.act();
         self.devices[place].mounted = mounted;
         // Whoever unmounts a disk makes it durable.
         self.devices[place].disk.user_sync();
@@ -76,7 +91,7 @@ impl Stage {
         if !self.devices[place].mounted {
             return;
         }
-        self.history.acts += 1;
+        self.act();
         self.clockwork.advance(Duration::from_nanos(1));
         let (before, all_before) = (self.seen(place), self.held(place));
         work(self);
@@ -88,7 +103,7 @@ impl Stage {
 
     /// Somebody works in the bucket.
     fn there(&mut self, work: impl FnOnce(&mut Self)) {
-        self.history.acts += 1;
+        self.act();
         let before = self.objects();
         work(self);
         let after = self.objects();
@@ -101,8 +116,8 @@ impl Stage {
         let Some(at) = parse(path) else { return };
         let size = 8 + path.len() * 7 % 60;
         let bytes = self.books.ledger(|ledger| ledger.fresh(size));
-        for place in 0..self.devices.len() {
-            if here[place] {
+        for (place, here) in here.into_iter().enumerate().take(self.devices.len()) {
+            if here {
                 let (at, bytes) = (at.clone(), bytes.clone());
                 self.at(place, |stage| {
                     let _ = stage.write(place, &at, &bytes);
@@ -277,6 +292,7 @@ impl Stage {
                 stage.bucket.remove(&Key::new(key.as_str()));
             }),
             Act::Archive { key } => {
+                self.history.archived = true;
                 self.bucket.archive(&Key::new(key.as_str()));
             }
             Act::Thaw { key } => {
@@ -322,7 +338,7 @@ impl Stage {
             return;
         }
         self.history.resettled = true;
-        self.history.acts += 1;
+        self.act();
         // Nobody deleted anything: the version lives on in the bucket, where it is as
         // exposed as what others wrote there.
         let bytes = self.devices[place].disk.user_read(&at).unwrap_or_default();
@@ -335,6 +351,7 @@ impl Stage {
 
     /// What a first run without upload will do: what is here is known.
     fn know(&mut self, place: usize) {
+        self.history.resettled = true;
         if self.is_running(place) {
             return;
         }

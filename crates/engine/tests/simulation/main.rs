@@ -4,7 +4,7 @@
 //! them while engines run. The engine, its state, its guard and its layers are the
 //! real ones; time, chance, disk, network and crashes are ours. A ledger outside the
 //! engine judges what comes of it. `TIDELOCK_SEED=… cargo test -p tidelock-engine
-//! --features testing --test simulation replay -- --nocapture` plays one seed aloud.
+//! --features testing --test simulation schedules -- --nocapture` plays one seed aloud.
 
 mod books;
 mod case;

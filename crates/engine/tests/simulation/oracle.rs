@@ -51,8 +51,8 @@ pub fn check_crash(stage: &Stage, place: usize, before: &BTreeMap<RelPath, Diges
 /// Survival and no invention.
 pub fn check_sound(stage: &Stage, when: &str) {
     let mut somewhere: BTreeSet<Vec<u8>> = BTreeSet::new();
-    for place in 0..stage.devices.len() {
-        let unmounted = !stage.devices[place].mounted;
+    for (place, device) in stage.devices.iter().enumerate() {
+        let unmounted = !device.mounted;
         // What was written while the disk was away lies beneath its mount.
         stage.devices[place].disk.set_unmounted(true);
         somewhere.extend(stage.everything(place).into_iter().map(|(_, bytes)| bytes));
@@ -135,7 +135,7 @@ pub fn settle(stage: &mut Stage) {
         }
     }
     if quiet < 2 {
-        let reports: Vec<_> = stage.reports.iter().flatten().map(|report| brief(report)).collect();
+        let reports: Vec<_> = stage.reports.iter().flatten().map(brief).collect();
         stage.books.wrong(format!("agreement: no rest after {ROUNDS} rounds: {reports:?}"));
         return;
     }
@@ -363,8 +363,8 @@ fn deletions(stage: &Stage) {
         return;
     }
     let mut sides: Vec<(&str, crate::ledger::Contents)> = vec![("the bucket", stage.objects())];
-    for place in 0..stage.devices.len() {
-        sides.push((NAMES[place], stage.seen(place)));
+    for (place, name) in NAMES.into_iter().enumerate().take(stage.devices.len()) {
+        sides.push((name, stage.seen(place)));
     }
     for (place, key, bytes) in &history.deleted {
         for (name, side) in &sides {

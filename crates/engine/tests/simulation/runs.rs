@@ -7,6 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How many schedules each run of the tests plays.
 const SCHEDULES: u64 = 20_000;
+/// How many a soak plays.
+const SOAKED: u64 = 2_000_000;
 
 pub fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
@@ -57,7 +59,7 @@ fn explain(case: &Case) -> String {
     format!(
         "{}\n\nsetup: {:?}\nfaults met: {:?}\n\n{}\n\nthe last gates: {gates:?}\n\n\
          keep it in crates/engine/tests/simulation/regressions/:\n{json}\n\n\
-         replay: TIDELOCK_SEED={} cargo test -p tidelock-engine --features testing --test simulation replay -- --nocapture",
+         replay: TIDELOCK_SEED={} cargo test -p tidelock-engine --features testing --test simulation schedules -- --nocapture",
         verdict.wrong.unwrap_or_else(|| "it does not fail when shrunk".to_owned()),
         small.setup,
         verdict.met,
@@ -66,10 +68,30 @@ fn explain(case: &Case) -> String {
     )
 }
 
+/// Twenty thousand from the same seeds each time; where `TIDELOCK_SOAK` is set, millions
+/// from fresh ones; where `TIDELOCK_SEED` or `TIDELOCK_CASE` names one, that one, aloud.
 #[test]
 fn schedules() {
-    let count = std::env::var("TIDELOCK_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(SCHEDULES);
-    play_all(0..count);
+    let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
+    let file = std::env::var("TIDELOCK_CASE").ok().map(|name| std::fs::read_to_string(name).expect("can be read"));
+    let file = file.map(|text| serde_json::from_str(&text).expect("a schedule"));
+    if let Some(case) = file.or_else(|| number("TIDELOCK_SEED").map(Case::of)) {
+        return replay(&case);
+    }
+    let count = number("TIDELOCK_SCHEDULES");
+    if std::env::var("TIDELOCK_SOAK").is_err() {
+        return play_all(0..count.unwrap_or(SCHEDULES));
+    }
+    let start = fresh_seed();
+    println!("{} schedules from seed {start}", count.unwrap_or(SOAKED));
+    play_all(start..start.saturating_add(count.unwrap_or(SOAKED)));
+}
+
+fn replay(case: &Case) {
+    if play(case, None, false).wrong.is_some() {
+        panic!("{}", explain(case));
+    }
+    println!("it passes: {case:?}\n{}", play(case, None, true).log.join("\n"));
 }
 
 /// Failures of earlier days, each shrunk to what it needs, must never come back.
@@ -92,19 +114,6 @@ fn regressions() {
     }
 }
 
-/// Plays one schedule aloud: of a seed, or of a file.
-#[test]
-fn replay() {
-    let seed = std::env::var("TIDELOCK_SEED").ok().and_then(|text| text.parse().ok()).map(Case::of);
-    let file = std::env::var("TIDELOCK_CASE").ok().and_then(|name| std::fs::read_to_string(name).ok());
-    let file = file.map(|text| serde_json::from_str(&text).expect("a schedule"));
-    let Some(case) = file.or(seed) else { return };
-    if play(&case, None, false).wrong.is_some() {
-        panic!("{}", explain(&case));
-    }
-    println!("it passes: {case:?}\n{}", play(&case, None, true).log.join("\n"));
-}
-
 #[test]
 fn each_seed_is_the_same_twice() {
     for seed in 0..300 {
@@ -112,18 +121,6 @@ fn each_seed_is_the_same_twice() {
         let (one, other) = (play(&case, None, false), play(&case, None, false));
         assert_eq!((one.trace, one.steps, one.wrong), (other.trace, other.steps, other.wrong), "seed {seed}");
     }
-}
-
-/// Millions, from a seed of the day: only where `TIDELOCK_SOAK` asks for it.
-#[test]
-fn soak() {
-    if std::env::var("TIDELOCK_SOAK").is_err() {
-        return;
-    }
-    let count = std::env::var("TIDELOCK_SOAK_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000_000);
-    let start = fresh_seed();
-    println!("soak: {count} schedules from seed {start}");
-    play_all(start..start.saturating_add(count));
 }
 
 /// A seed that nobody has tried, told by the clock or by `TIDELOCK_SOAK_SEED`.

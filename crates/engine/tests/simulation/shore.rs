@@ -10,6 +10,8 @@ use std::ops::Range;
 use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
+use tidelock_engine::disk::Node;
+use tidelock_engine::disk::sim::SimDisk;
 use tidelock_remote::memory::Memory;
 use tidelock_remote::{
     Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Result, Stored,
@@ -20,6 +22,26 @@ pub struct Shore {
     pub bucket: Memory,
     pub books: Arc<Books>,
     pub device: usize,
+    /// The device's folder, as its user sees it.
+    pub disk: SimDisk,
+}
+
+impl Shore {
+    /// A renamed file's object goes only once the new one is there: what this device
+    /// still has, and could store, is never taken out of the bucket first.
+    fn check_order(&self, key: &Key, bytes: &[u8]) {
+        let objects = self.bucket.snapshot();
+        if bytes.is_empty() || objects.values().any(|(other, ..)| other == bytes) {
+            return;
+        }
+        for (path, node) in self.disk.tree() {
+            let at = Key::new(path.as_str());
+            let storable = !path.is_reserved() && !path.as_str().ends_with(".rclonelink") && !objects.contains_key(&at);
+            if node.kind == Node::File && node.bytes == bytes && storable && at != *key {
+                self.books.wrong(format!("order: {key} was deleted before {path}, which holds its bytes, was stored"));
+            }
+        }
+    }
 }
 
 fn is_ours(key: &Key) -> bool {
@@ -57,7 +79,14 @@ impl Remote for Shore {
     }
 
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
+        let before = self.bucket.snapshot();
         let answers = self.bucket.delete(items).await;
+        if self.books.is_alone(self.device) {
+            for (key, _) in items {
+                let held = before.get(key).filter(|_| self.bucket.snapshot().get(key).is_none());
+                held.into_iter().for_each(|(bytes, ..)| self.check_order(key, bytes));
+            }
+        }
         let done = items.iter().zip(&answers).filter(|((key, _), answer)| answer.is_ok() && !is_ours(key)).count();
         self.books.tally(self.device, |tally| tally.mutations += done as u64);
         answers

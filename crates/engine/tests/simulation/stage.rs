@@ -6,7 +6,7 @@
 
 use crate::books::{Books, Ears};
 use crate::case::{Case, Reuse, Server};
-use crate::chance::{Fate, Rng, Shared};
+use crate::chance::{Fate, Rng, Shared, Weather};
 use crate::executor::{Barrier, Clockwork, Task, Waits, step};
 use crate::ledger::Contents;
 use crate::shore::Shore;
@@ -84,6 +84,8 @@ pub struct History {
     pub resettled: bool,
     /// A state was lost or replaced.
     pub state_lost: bool,
+    /// Something was archived.
+    pub archived: bool,
     /// Something was kept beside, and said so.
     pub kept_beside: bool,
     /// By how much the clock was set back.
@@ -172,7 +174,8 @@ impl Stage {
         let passed = move |what: &str| books.pass(place, what);
         let clockwork = Arc::clone(&self.clockwork);
         let gate = Arc::new(Barrier { clockwork, device: NAMES[place], passed: Box::new(passed) });
-        let shore = Shore { bucket: self.bucket.clone(), books: Arc::clone(&self.books), device: place };
+        let shore =
+            Shore { bucket: self.bucket.clone(), books: Arc::clone(&self.books), device: place, disk: disk.clone() };
         let (state_name, keeper) = new_state();
         Device {
             engine_disk: disk.with(Arc::clone(&fate) as _, Arc::clone(&gate) as _),
@@ -220,6 +223,14 @@ impl Stage {
         let pair = self.pair(place, confirm, accept_root, state);
         self.books.take_told(place);
         self.devices[place].ever_wrote |= pair.settings.policy.writes_here();
+        let alone = self.is_idle()
+            && self.devices[place].excluded.is_none()
+            && !self.history.resettled
+            && !self.history.archived
+            && self.case.setup.weather == (Weather { network_one_in: 0, disk_one_in: 0 })
+            && !self.case.setup.fold_case;
+        self.books.disturb();
+        self.books.set_alone(place, alone);
         let watched = start_watch(self, place, &pair);
         self.devices[place].watched = Some(watched);
         self.tasks[place] = Some(Task::new(async move { run(&pair, Mode::Execute).await }));

@@ -7,8 +7,10 @@
 
 use crate::books::{Tally, Told};
 use crate::stage::{Device, NAMES, Stage};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::entry::Standing;
+use tidelock_core::names::{LinkStyle, entry_of};
+use tidelock_core::path::Key;
 use tidelock_core::policy::{Drift, Flow, Policy};
 use tidelock_engine::pair::Pair;
 use tidelock_engine::report::Report;
@@ -78,6 +80,9 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         }
         _ => {}
     }
+    if undisturbed && !late && !stage.case.setup.fold_case {
+        told_truly(stage, place, told);
+    }
     let deleted = || told.done.iter().filter(|(action, _)| action.starts_with("delete"));
     if undisturbed && watched.policy.drift != Drift::Overwrite {
         for (action, key) in deleted() {
@@ -89,5 +94,25 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
     let count = report.deleted_here + report.deleted_there;
     if undisturbed && !watched.confirmed && count > 0 && count >= watched.size + report.downloaded + report.uploaded {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
+    }
+}
+
+/// What was told as done is so.
+fn told_truly(stage: &Stage, place: usize, told: &Told) {
+    let objects = stage.bucket.snapshot();
+    let last: BTreeMap<&String, &String> = told.done.iter().map(|(action, key)| (key, action)).collect();
+    for (key, action) in last {
+        let at = Key::new(key.as_str());
+        let path = entry_of(&at, LinkStyle::Suffix).ok().map(|(path, _)| path);
+        let is_here = path.is_some_and(|path| stage.devices[place].disk.user_stat(&path).is_some());
+        let is_so = match action.as_str() {
+            "delete-there" => !objects.contains_key(&at),
+            "upload" | "meta-there" => objects.contains_key(&at),
+            "download" | "meta-here" => is_here,
+            _ => true,
+        };
+        if !is_so {
+            stage.books.wrong(format!("told: {}: {action} of {key} was told as done and is not", NAMES[place]));
+        }
     }
 }
