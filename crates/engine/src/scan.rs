@@ -37,7 +37,14 @@ pub struct ScanOptions {
 
 impl Default for ScanOptions {
     fn default() -> Self {
-        Self { links: LinkStyle::Suffix, default_dir_mode: 0o755, owner: (0, 0), cross_mounts: false, xattrs: false, planted: Planted::default() }
+        Self {
+            links: LinkStyle::Suffix,
+            default_dir_mode: 0o755,
+            owner: (0, 0),
+            cross_mounts: false,
+            xattrs: false,
+            planted: Planted::default(),
+        }
     }
 }
 
