@@ -385,11 +385,31 @@ impl Maker {
         }
         let lawless = matches!(setup.server, Server::Ignoring | Server::Refusing);
         for _ in 0..4 + self.rng.below(22) {
+            if !lawless && self.rng.one_in(4) {
+                ops.extend(self.ambush());
+                continue;
+            }
             let op = self.op();
             let after = if lawless && matches!(op, Op::Foreign(_)) { After::Idle } else { self.after() };
             ops.push(Timed { after, op });
         }
         ops
+    }
+
+    /// An engine starts, and something happens just as it comes to a gate.
+    fn ambush(&mut self) -> [Timed; 2] {
+        let device = self.device();
+        let run = Op::Run { device, confirm: self.rng.one_in(6) };
+        let op = match self.rng.below(10) {
+            0..=2 => Op::Kill(device),
+            3..=4 => Op::Power(device),
+            5..=7 => Op::User(device, self.deed()),
+            8 => Op::Foreign(self.act()),
+            _ => Op::Outage(device, 1 + self.rng.below(40) as u32),
+        };
+        let times = if self.rng.one_in(2) { 1 } else { 1 + self.rng.below(5) as u32 };
+        let after = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
+        [Timed { after: After::Idle, op: run }, Timed { after, op }]
     }
 
     fn op(&mut self) -> Op {
@@ -416,7 +436,8 @@ impl Maker {
                 Op::Mode(device, if calm { Preset::TwoWay.policy() } else { policy })
             }
             97..=98 => {
-                let pattern = if self.rng.one_in(2) { None } else { Some(self.path()) };
+                let alone = !(self.mirrors && self.devices == 2);
+                let pattern = if self.rng.one_in(2) || !alone { None } else { Some(self.path()) };
                 Op::Exclude(device, pattern)
             }
             _ => Op::Wait(1 + self.rng.below(10) as u32),

@@ -212,8 +212,19 @@ impl Stage {
     /// A deletion of what every side agreed on must be passed on.
     fn note_deletions(&mut self, place: usize, before: &crate::ledger::Contents, after: &crate::ledger::Contents) {
         // What is written again is no deletion any more.
-        let nothing_at =
-            |key: &String| parse(key).is_none_or(|path| self.devices[place].disk.user_stat(&path).is_none());
+        let disk = &self.devices[place].disk;
+        // Behind what is no file, folder or link, nobody can look.
+        let is_special = |path: &RelPath| disk.user_stat(path).is_some_and(|stat| stat.node == Node::Special);
+        let nothing_at = |key: &String| {
+            let mut at = parse(key);
+            while let Some(path) = at.take() {
+                if is_special(&path) {
+                    return false;
+                }
+                at = path.parent();
+            }
+            parse(key).is_none_or(|path| disk.user_stat(&path).is_none())
+        };
         let rewritten = |key: &String, bytes: &Vec<u8>| after.contains_key(key) || after.values().any(|b| b == bytes);
         let deleted = std::mem::take(&mut self.history.deleted).into_iter();
         let deleted = deleted.filter(|(_, key, bytes)| nothing_at(key) && !rewritten(key, bytes)).collect();

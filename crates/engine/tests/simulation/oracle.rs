@@ -311,7 +311,10 @@ fn truth(stage: &Stage, place: usize) {
 fn leftovers(stage: &Stage, place: usize) {
     let tag = format!("{:08x}", 0xa0 + place);
     for (path, node) in stage.devices[place].disk.tree() {
-        if path.name().starts_with(TEMP_PREFIX) && path.name().contains(&tag) {
+        let excluded = stage.devices[place].excluded.as_ref();
+        // Nobody looks into what is excluded.
+        let hidden = excluded.is_some_and(|rule| path.as_str().starts_with(&format!("{rule}/")));
+        if path.name().starts_with(TEMP_PREFIX) && path.name().contains(&tag) && !hidden {
             stage.books.wrong(format!("leftovers: {path} ({:?}) on {}", node.kind, NAMES[place]));
         }
     }
@@ -337,8 +340,11 @@ fn visible(stage: &Stage) {
     }
     let hidden = stage.books.ledger(|ledger| {
         let versions = ledger.versions.iter().filter(|version| !version.released && !version.bytes.is_empty());
+        // What was written into something already in the trash, or made to look like
+        // what it replaced, is kept there.
+        let kept_aside = |meant: &String| meant.starts_with(".tidelock");
         versions
-            .into_iter()
+            .filter(|version| !version.disguised && !version.meant.iter().any(kept_aside))
             .find(|version| !seen.contains(&version.bytes))
             .map(|version| format!("{} (meant for {:?})", show(&version.bytes), version.meant))
     });

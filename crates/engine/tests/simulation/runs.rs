@@ -72,14 +72,37 @@ fn schedules() {
     play_all(0..count);
 }
 
+/// Failures of earlier days, each shrunk to what it needs, must never come back.
+#[test]
+fn regressions() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/simulation/regressions");
+    let mut names: Vec<_> = std::fs::read_dir(&folder)
+        .expect("the folder is part of the repository")
+        .map(|entry| entry.expect("can be listed").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .collect();
+    names.sort();
+    assert!(!names.is_empty(), "{} is empty", folder.display());
+    for name in names {
+        let text = std::fs::read_to_string(&name).expect("can be read");
+        let case: Case = serde_json::from_str(&text).expect("a schedule");
+        if play(&case, None, false).wrong.is_some() {
+            panic!("{}\n{}", name.display(), explain(&case));
+        }
+    }
+}
+
+/// Plays one schedule aloud: of a seed, or of a file.
 #[test]
 fn replay() {
-    let Some(seed) = std::env::var("TIDELOCK_SEED").ok().and_then(|text| text.parse().ok()) else { return };
-    let case = Case::of(seed);
+    let seed = std::env::var("TIDELOCK_SEED").ok().and_then(|text| text.parse().ok()).map(Case::of);
+    let file = std::env::var("TIDELOCK_CASE").ok().and_then(|name| std::fs::read_to_string(name).ok());
+    let file = file.map(|text| serde_json::from_str(&text).expect("a schedule"));
+    let Some(case) = file.or(seed) else { return };
     if play(&case, None, false).wrong.is_some() {
         panic!("{}", explain(&case));
     }
-    println!("seed {seed} passes: {case:?}");
+    println!("it passes: {case:?}\n{}", play(&case, None, true).log.join("\n"));
 }
 
 #[test]
@@ -89,4 +112,25 @@ fn each_seed_is_the_same_twice() {
         let (one, other) = (play(&case, None, false), play(&case, None, false));
         assert_eq!((one.trace, one.steps, one.wrong), (other.trace, other.steps, other.wrong), "seed {seed}");
     }
+}
+
+/// Millions, from a seed of the day: only where `TIDELOCK_SOAK` asks for it.
+#[test]
+fn soak() {
+    if std::env::var("TIDELOCK_SOAK").is_err() {
+        return;
+    }
+    let count = std::env::var("TIDELOCK_SOAK_SCHEDULES").ok().and_then(|text| text.parse().ok()).unwrap_or(2_000_000);
+    let start = fresh_seed();
+    println!("soak: {count} schedules from seed {start}");
+    play_all(start..start.saturating_add(count));
+}
+
+/// A seed that nobody has tried, told by the clock or by `TIDELOCK_SOAK_SEED`.
+pub fn fresh_seed() -> u64 {
+    let given = std::env::var("TIDELOCK_SOAK_SEED").ok().and_then(|text| text.parse().ok());
+    given.unwrap_or_else(|| {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+        crate::chance::mix(since.as_nanos() as u64) >> 16
+    })
 }
