@@ -56,8 +56,8 @@ impl Carrier<'_> {
         if touched.is_empty() {
             return Ok(());
         }
-        remove_emptied(self.pair, parents).await?;
-        set_emptying(self.pair, &BTreeSet::new())
+        let left = remove_emptied(self.pair, parents).await?;
+        set_emptying(self.pair, &left)
     }
 
     /// One batch of objects.
@@ -245,13 +245,15 @@ pub(crate) async fn finish_emptying(pair: &Pair) -> Result<(), Failure> {
     if folders.is_empty() {
         return Ok(());
     }
-    remove_emptied(pair, folders).await?;
-    set_emptying(pair, &BTreeSet::new())
+    let left = remove_emptied(pair, folders).await?;
+    set_emptying(pair, &left)
 }
 
 /// Removes folders that our own deletions emptied, upward to the root or to a
-/// folder that has a marker.
-async fn remove_emptied(pair: &Pair, folders: BTreeSet<RelPath>) -> Result<(), Failure> {
+/// folder that has a marker. Returns those that the disk would not let go.
+async fn remove_emptied(pair: &Pair, folders: BTreeSet<RelPath>) -> Result<BTreeSet<RelPath>, Failure> {
+    use disk::ErrorKind::{NotADir, NotEmpty, NotFound};
+    let mut left = BTreeSet::new();
     for folder in folders.into_iter().rev() {
         let mut at = folder;
         while !at.is_root() {
@@ -259,13 +261,22 @@ async fn remove_emptied(pair: &Pair, folders: BTreeSet<RelPath>) -> Result<(), F
                 Ok(key) => pair.state.row(&key)?.is_some(),
                 Err(_) => true,
             };
-            if marked || pair.disk.remove_dir(&at).await.is_err_and(|error| error.kind != disk::ErrorKind::NotFound) {
+            if marked {
                 break;
+            }
+            match pair.disk.remove_dir(&at).await {
+                Ok(()) => {}
+                Err(error) if error.kind == NotFound => {}
+                Err(error) if matches!(error.kind, NotEmpty | NotADir) => break,
+                Err(_) => {
+                    left.insert(at);
+                    break;
+                }
             }
             at = at.parent().unwrap_or_else(RelPath::root);
         }
     }
-    Ok(())
+    Ok(left)
 }
 
 fn deleted_there(step: &Step) -> Fate {
