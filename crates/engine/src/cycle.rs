@@ -23,6 +23,7 @@ use crate::root::{self, RootCheck};
 use crate::state::Spool;
 use crate::survey::{Survey, mode_name, survey};
 use crate::transfer::Carrier;
+use crate::transfer::delete::finish_emptying;
 use crate::{owner, state};
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
@@ -115,6 +116,7 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
     let mode_changed = note_mode(pair, mode)?;
     if mode == Mode::Execute {
         sweep_uploads(pair).await;
+        finish_emptying(pair).await?;
     }
     loop {
         report.passes += 1;

@@ -5,6 +5,7 @@
 //! is recorded. A crash loses the memory of at most one group, never its effects:
 //! the next run finds both sides equal and adopts them.
 
+use crate::disk::ErrorKind;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
@@ -139,8 +140,8 @@ impl<'a> Recorder<'a> {
             for dir in dirs {
                 match self.pair.disk.sync_dir(&dir).await {
                     Ok(()) => {}
-                    // The folder was removed since: there is nothing to lose in it.
-                    Err(error) if error.kind == crate::disk::ErrorKind::NotFound => {}
+                    // The folder was removed since, or replaced: nothing in it can be lost.
+                    Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::NotADir) => {}
                     // Unrecorded effects are found again by the next run.
                     Err(error) => return Err(Failure::root(&self.pair.local_name, &error)),
                 }

@@ -308,7 +308,10 @@ fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
     let now = step.here.as_ref().map(|here| here.stamp.file_id);
     // Only an agreed object may be overwritten unseen: a pruned one is the only copy.
     let vouched = step.row.standing == Some(Standing::Agreed) && step.row.there == Change::Same;
-    let sends = step.action == Action::Upload || step.action == Action::Compare && vouched;
+    // An object that nobody agreed on may be the copy of a move whose record was lost;
+    // whoever carries the move out looks before it takes it for that.
+    let unagreed = matches!(step.row.standing, None | Some(Standing::Lapsed)) && step.row.here.is_present();
+    let sends = step.action == Action::Upload || step.action == Action::Compare && (vouched || unagreed);
     step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
 }
 

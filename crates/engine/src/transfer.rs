@@ -9,7 +9,7 @@
 mod bytes;
 mod compare;
 mod conflict;
-mod delete;
+pub(crate) mod delete;
 mod download;
 mod meta;
 mod moves;

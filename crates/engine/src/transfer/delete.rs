@@ -10,6 +10,7 @@ use super::{Aftermath, Carrier, Fate, disk_fate, install_fate, remote_fate};
 use crate::disk;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::pair::Pair;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome, Recorder};
 use crate::report::Report;
@@ -32,6 +33,7 @@ impl Carrier<'_> {
     ) -> Result<(), Failure> {
         let mut after = 0;
         let mut parents = BTreeSet::new();
+        let mut touched = BTreeSet::new();
         loop {
             self.check_interrupt()?;
             let page = self.spool.steps(Phase::Delete, after)?;
@@ -42,11 +44,20 @@ impl Carrier<'_> {
             for (step, fate) in self.delete_there(there).await {
                 self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
             }
-            let files = here.into_iter().filter(|step| step.kind != Kind::Dir).collect();
+            let files: Vec<Step> = here.into_iter().filter(|step| step.kind != Kind::Dir).collect();
+            touched.extend(here_parents(&files));
+            if !files.is_empty() {
+                // A run that dies now leaves folders that only our deletions emptied.
+                set_emptying(self.pair, &touched)?;
+            }
             self.delete_files(files, recorder, report, aftermath, &mut parents).await?;
         }
         self.delete_folders(recorder, report, aftermath).await?;
-        self.remove_emptied(parents).await
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let left = remove_emptied(self.pair, parents).await?;
+        set_emptying(self.pair, &left)
     }
 
     /// One batch of objects.
@@ -213,26 +224,59 @@ impl Carrier<'_> {
             Err(error) => disk_fate(step, error),
         }
     }
+}
 
-    /// Removes folders that our own deletions emptied, upward to the root or to a
-    /// folder that has a marker.
-    async fn remove_emptied(&self, parents: BTreeSet<RelPath>) -> Result<(), Failure> {
-        for parent in parents.into_iter().rev() {
-            let mut at = parent;
-            while !at.is_root() {
-                let marker = key_of(&at, Kind::Dir, LinkStyle::Suffix);
-                let marked = match marker {
-                    Ok(key) => self.pair.state.row(&key)?.is_some(),
-                    Err(_) => true,
-                };
-                if marked || self.pair.disk.remove_dir(&at).await.is_err() {
+/// The fact that keeps which folders a run's deletions may empty.
+const EMPTYING: &str = "emptying";
+
+fn here_parents(steps: &[Step]) -> impl Iterator<Item = RelPath> {
+    steps.iter().filter_map(|step| step.path.parent())
+}
+
+fn set_emptying(pair: &Pair, folders: &BTreeSet<RelPath>) -> Result<(), Failure> {
+    let json = serde_json::to_string(folders).unwrap_or_default();
+    Ok(pair.state.set_fact(EMPTYING, &json)?)
+}
+
+/// Removes what a run that died in its deletions left empty.
+pub(crate) async fn finish_emptying(pair: &Pair) -> Result<(), Failure> {
+    let json = pair.state.fact(EMPTYING)?.unwrap_or_default();
+    let folders: BTreeSet<RelPath> = serde_json::from_str(&json).unwrap_or_default();
+    if folders.is_empty() {
+        return Ok(());
+    }
+    let left = remove_emptied(pair, folders).await?;
+    set_emptying(pair, &left)
+}
+
+/// Removes folders that our own deletions emptied, upward to the root or to a
+/// folder that has a marker. Returns those that the disk would not let go.
+async fn remove_emptied(pair: &Pair, folders: BTreeSet<RelPath>) -> Result<BTreeSet<RelPath>, Failure> {
+    use disk::ErrorKind::{NotADir, NotEmpty, NotFound};
+    let mut left = BTreeSet::new();
+    for folder in folders.into_iter().rev() {
+        let mut at = folder;
+        while !at.is_root() {
+            let marked = match key_of(&at, Kind::Dir, LinkStyle::Suffix) {
+                Ok(key) => pair.state.row(&key)?.is_some(),
+                Err(_) => true,
+            };
+            if marked {
+                break;
+            }
+            match pair.disk.remove_dir(&at).await {
+                Ok(()) => {}
+                Err(error) if error.kind == NotFound => {}
+                Err(error) if matches!(error.kind, NotEmpty | NotADir) => break,
+                Err(_) => {
+                    left.insert(at);
                     break;
                 }
-                at = at.parent().unwrap_or_else(RelPath::root);
             }
+            at = at.parent().unwrap_or_else(RelPath::root);
         }
-        Ok(())
     }
+    Ok(left)
 }
 
 fn deleted_there(step: &Step) -> Fate {

@@ -13,10 +13,10 @@ use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use std::sync::PoisonError;
-use tidelock_core::entry::{Digest, RemoteHalf, RemoteStamp};
+use tidelock_core::entry::{Digest, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::path::Key;
-use tidelock_core::plan::Step;
+use tidelock_core::plan::{Action, Step};
 use tidelock_remote::{Condition, ErrorKind, Piece};
 
 impl Carrier<'_> {
@@ -28,8 +28,10 @@ impl Carrier<'_> {
         digest: &Digest,
         proved: bool,
     ) -> Fate {
+        let unagreed = step.there.is_some() && step.row.standing != Some(Standing::Agreed);
         match self.is_proved(step, digest, proved).await {
             Err(fate) => return fate,
+            Ok(_) if unagreed => return self.resume_move(step, from, digest).await,
             // Other bytes than those that left: no rename, just a new file.
             Ok(false) => return self.upload(step).await,
             Ok(true) => {}
@@ -58,7 +60,28 @@ impl Carrier<'_> {
                 _ => return remote_fate(step, error),
             },
         };
-        let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
+        self.moved_to(step, from, digest, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
+    }
+
+    /// The new key has an object that nobody agreed on. If its bytes are those that
+    /// were to be copied, an earlier run made it and died before it could say so.
+    async fn resume_move(&self, step: &Step, from: &Key, digest: &Digest) -> Fate {
+        let object = match self.pair.remote.head(&step.key).await {
+            Ok(Some(object)) => object,
+            Ok(None) => return Fate::Stale,
+            Err(error) => return remote_fate(step, error),
+        };
+        let attributes = self.attributes(&object);
+        let as_planned = step.there.as_ref().is_some_and(|there| there.stamp.same_content(&object.stamp));
+        if as_planned && attributes.digest == Some(*digest) {
+            return self.moved_to(step, from, digest, RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) });
+        }
+        Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await
+    }
+
+    /// The bytes live under the new key: its row and the old one's mark go together.
+    fn moved_to(&self, step: &Step, from: &Key, digest: &Digest, there: RemoteHalf) -> Fate {
+        let Some(here) = &step.here else { return Fate::Stale };
         let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, Some(*digest));
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
         let Event::Done { action, path, bytes, .. } = done("move", step, 0) else { return Fate::Stale };

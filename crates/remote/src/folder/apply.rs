@@ -93,6 +93,12 @@ pub(super) fn put(
         None => {}
     }
     rows::refer(transaction, &job.extents)?;
+    let modified_s = match &old {
+        // Same bytes, perhaps other metadata: only the time tells, and it has whole
+        // seconds, so a second change within one must still move it.
+        Some((_, etag)) if *etag == job.etag => modified_s.max(rows::modified(transaction, &job.key)? + 1),
+        _ => modified_s,
+    };
     if let Some((id, _)) = old {
         rows::clear(transaction, &job.key, id, freed)?;
     }

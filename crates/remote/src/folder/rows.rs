@@ -72,6 +72,12 @@ pub(super) fn find(connection: &Connection, key: &Key) -> rusqlite::Result<Optio
     found.optional()
 }
 
+/// When an object was last set, in Unix seconds.
+pub(super) fn modified(connection: &Connection, key: &Key) -> rusqlite::Result<i64> {
+    let mut query = connection.prepare_cached("SELECT modified_s FROM objects WHERE key = ?1")?;
+    query.query_row([key.as_str()], |row| row.get(0))
+}
+
 /// The number and the ETag of the object at a key.
 pub(super) fn identify(connection: &Connection, key: &Key) -> rusqlite::Result<Option<(u64, String)>> {
     let mut statement = connection.prepare_cached("SELECT id, etag FROM objects WHERE key = ?1")?;
