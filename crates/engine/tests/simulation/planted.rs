@@ -30,6 +30,7 @@ const FOUND_BY: &[(Bug, u64)] = &[
     (Bug::DeleteOldBeforeNew, 44),
     (Bug::ShortBodyAccepted, 170),
     (Bug::EtagAsMd5, 7),
+    (Bug::PerKeyDeleteErrorsIgnored, 277),
     (Bug::GuardSkipped, 35),
     (Bug::ConflictLoserDropped, 34),
     (Bug::TempSynced, 7),

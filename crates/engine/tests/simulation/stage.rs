@@ -54,6 +54,8 @@ pub struct Device {
     pub saved: Option<Connection>,
     pub open: Option<UserFile>,
     pub mounted: bool,
+    /// It ran while its disk was away.
+    pub ran_away: bool,
     /// It ran in a mode that writes here.
     pub ever_wrote: bool,
     watched: Option<Watched>,
@@ -189,6 +191,7 @@ impl Stage {
             saved: None,
             open: None,
             mounted: true,
+            ran_away: false,
             ever_wrote: setup.policies[place].writes_here(),
             watched: None,
         }
@@ -223,6 +226,10 @@ impl Stage {
         let pair = self.pair(place, confirm, accept_root, state);
         self.books.take_told(place);
         self.devices[place].ever_wrote |= pair.settings.policy.writes_here();
+        if !self.is_idle() {
+            // For whoever runs already, this is somebody else.
+            self.history.acts += 1;
+        }
         let alone = self.is_idle()
             && self.devices[place].excluded.is_none()
             && !self.history.resettled
@@ -233,6 +240,7 @@ impl Stage {
         self.books.set_alone(place, alone);
         let watched = start_watch(self, place, &pair);
         self.devices[place].watched = Some(watched);
+        self.devices[place].ran_away |= !self.devices[place].mounted;
         self.tasks[place] = Some(Task::new(async move { run(&pair, Mode::Execute).await }));
     }
 

@@ -6,7 +6,7 @@
 //! without a person's word.
 
 use crate::books::{Tally, Told};
-use crate::stage::{Device, NAMES, Stage};
+use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::entry::Standing;
 use tidelock_core::names::{LinkStyle, entry_of};
@@ -45,20 +45,11 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair) -> Watched {
         confirmed: pair.settings.confirm_deletes,
         tally: stage.books.tally_of(place),
         acts: stage.history.acts,
-        away: !device.mounted && !pair.settings.accept_root && known_root(device, pair) && agreed > 0,
+        away: !device.mounted && !pair.settings.accept_root && !device.ran_away && agreed > 0,
         lapsed,
         size,
         ever_wrote: device.ever_wrote,
     }
-}
-
-/// Whether the root on record is the mounted one.
-fn known_root(device: &Device, pair: &Pair) -> bool {
-    let recorded = pair.state.fact("root").ok().flatten();
-    device.disk.set_unmounted(false);
-    let root = futures::executor::block_on(tidelock_engine::disk::Disk::root(&device.disk)).ok();
-    device.disk.set_unmounted(!device.mounted);
-    recorded.is_some() && recorded == root.and_then(|root| serde_json::to_string(&root).ok())
 }
 
 pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told, report: &Report) {
@@ -104,7 +95,7 @@ fn told_truly(stage: &Stage, place: usize, told: &Told) {
     for (key, action) in last {
         let at = Key::new(key.as_str());
         let path = entry_of(&at, LinkStyle::Suffix).ok().map(|(path, _)| path);
-        let is_here = path.is_some_and(|path| stage.devices[place].disk.user_stat(&path).is_some());
+        let is_here = path.is_some_and(|path| stage.devices[place].disk.tree().contains_key(&path));
         let is_so = match action.as_str() {
             "delete-there" => !objects.contains_key(&at),
             "upload" | "meta-there" => objects.contains_key(&at),
