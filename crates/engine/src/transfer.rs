@@ -65,6 +65,8 @@ pub(crate) struct Carrier<'a> {
     attempts: AtomicU64,
     /// Folders whose times, and modes that would lock us out, are set at the end.
     folders: Mutex<Vec<(RelPath, FileId, Meta)>>,
+    /// Old keys of moves that cannot be made as long as their new keys are undecided.
+    unmoved: Mutex<BTreeSet<Key>>,
     /// Keys whose objects this run has copied to where they were renamed to.
     moved: Mutex<BTreeSet<Key>>,
 }
@@ -85,6 +87,7 @@ impl<'a> Carrier<'a> {
             token,
             attempts: AtomicU64::new(0),
             folders: Mutex::default(),
+            unmoved: Mutex::default(),
             moved: Mutex::default(),
         }
     }
@@ -196,11 +199,19 @@ impl<'a> Carrier<'a> {
 
     async fn chain(&self, steps: Vec<(i64, Step)>) -> Vec<(Step, Fate)> {
         let mut fates = Vec::with_capacity(steps.len());
-        let mut broken = false;
+        // What a later step overwrites is what an earlier one should have copied: where
+        // that was not done, the rest waits, for another look or for a person.
+        let mut broken: Option<fn() -> Fate> = None;
         for (_, step) in steps {
-            let fate = if broken { Fate::Stale } else { self.carry_out(&step).await };
-            // What a later step overwrites is what this one should have copied.
-            broken |= !matches!(fate, Fate::Done(_) | Fate::Left | Fate::Noted(_));
+            let fate = match broken {
+                Some(waits) => waits(),
+                None => self.carry_out(&step).await,
+            };
+            broken = broken.or(match &fate {
+                Fate::Done(_) | Fate::Left | Fate::Noted(_) => None,
+                Fate::Stale => Some(|| Fate::Stale),
+                _ => Some(|| Fate::Left),
+            });
             fates.push((step, fate));
         }
         fates

@@ -110,7 +110,12 @@ impl Carrier<'_> {
         let fatal = |error: crate::state::Error| Fate::Fatal(error.into());
         // Unmarked, the move did not happen: the next plan sees to the old key.
         let old = row(&step.key).map_err(fatal)?.ok_or(Fate::Stale)?;
-        let to = old.moved_to.clone().ok_or(Fate::Stale)?;
+        let Some(to) = old.moved_to.clone() else {
+            // The move did not happen: the next plan sees to the old key, unless it
+            // waits for a person to decide about the new one.
+            let waits = self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).contains(&step.key);
+            return Err(if waits { Fate::Left } else { Fate::Stale });
+        };
         if self.moved.lock().unwrap_or_else(PoisonError::into_inner).contains(&step.key) {
             return Ok(());
         }

@@ -76,7 +76,12 @@ impl Carrier<'_> {
         if as_planned && attributes.digest == Some(*digest) {
             return self.moved_to(step, from, digest, RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) });
         }
-        Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await
+        let fate = Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await;
+        if matches!(fate, Fate::Conflict | Fate::Left | Fate::Noted(_) | Fate::Problem(_)) {
+            // Looking again would find the same: the old object waits with the new one.
+            self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
+        }
+        fate
     }
 
     /// The bytes live under the new key: its row and the old one's mark go together.
