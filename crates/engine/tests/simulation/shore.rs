@@ -83,7 +83,7 @@ impl Remote for Shore {
         let answers = self.bucket.delete(items).await;
         if self.books.is_alone(self.device) {
             for (key, _) in items {
-                let held = before.get(key).filter(|_| self.bucket.snapshot().get(key).is_none());
+                let held = before.get(key).filter(|_| !self.bucket.snapshot().contains_key(key));
                 held.into_iter().for_each(|(bytes, ..)| self.check_order(key, bytes));
             }
         }
