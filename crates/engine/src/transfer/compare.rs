@@ -196,7 +196,9 @@ impl Carrier<'_> {
             half.stamp = object.stamp;
             half.meta.get_or_insert(attributes.meta);
         }
-        Fate::Done(Outcome::record(Change::Put(Box::new(base))))
+        // The stamp may be that of a file whose name is not durable yet.
+        let dirs = step.path.parent().into_iter().collect();
+        Fate::Done(Outcome { dirs, ..Outcome::record(Change::Put(Box::new(base))) })
     }
 
     /// Both sides hold the same: the local metadata is taken as agreed.

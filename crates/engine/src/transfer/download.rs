@@ -311,8 +311,8 @@ impl Carrier<'_> {
     async fn take_folder(&self, step: &Step, meta: &Meta) -> std::result::Result<Stat, Fate> {
         let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
         let stat = stat.ok_or(Fate::Stale)?;
-        if stat.node != Node::Dir {
-            let what = "a file or link holds the name of this folder; rename one of them";
+        if stat.node != Node::Dir || step.here.is_none() && self.is_twin(step).await {
+            let what = "another entry holds the name of this folder; rename one of them";
             return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, what)));
         }
         let (id, scope) = (stat.stamp.file_id, self.pair.settings.meta_scope);

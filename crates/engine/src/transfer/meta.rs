@@ -98,6 +98,7 @@ impl Carrier<'_> {
         let row = self.row(step, half, there, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
+            dirs: step.path.parent().into_iter().collect(),
             counts: Counts { metas: 1, ..Counts::default() },
             events: vec![done("meta-here", step, 0)],
             ..Outcome::default()

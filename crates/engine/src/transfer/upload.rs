@@ -156,7 +156,7 @@ impl Carrier<'_> {
 
     /// Whether the disk takes another name for this one, or for that of a folder above
     /// it, as where case does not count.
-    async fn is_twin(&self, step: &Step) -> bool {
+    pub(super) async fn is_twin(&self, step: &Step) -> bool {
         let mut at = step.path.clone();
         while let Some(parent) = at.parent() {
             let Ok(items) = self.pair.disk.read_dir(&parent).await else { return false };

@@ -250,7 +250,8 @@ fn agreement(stage: &Stage, place: usize) {
             (Flow::Up, None, Some(_)) => policy.drift == Drift::Leave && (undecided || policy.deletes == Deletes::Keep),
             (Flow::Down, Some(_), None) => policy.deletes == Deletes::Keep,
             (Flow::Up | Flow::Down, Some(_), Some(_)) => policy.drift == Drift::Leave && undecided,
-            (Flow::Both, Some(_), Some(_)) => {
+            // Both differ, or what was renamed onto such a one still waits with it.
+            (Flow::Both, _, Some(_)) => {
                 matches!(policy.conflict, OnConflict::Report | OnConflict::Newer) && report.conflicts > 0
             }
             _ => false,
