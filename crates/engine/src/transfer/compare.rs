@@ -50,6 +50,12 @@ impl Carrier<'_> {
         let again = matches!(decide(row, policy), Decision::DeleteThere | Decision::DeleteHere);
         match decide_again(row, policy) {
             Decision::Nothing => self.settle_metadata(&step, base, look).await,
+            Decision::Adopt if look.proves_agreed(&step, base.as_ref()) => {
+                // A change of settings lapsed the row, but the bytes are still those it
+                // was about: so is what it says of the metadata.
+                let base = base.map(|base| BaseRow { standing: Standing::Agreed, ..base });
+                self.settle_metadata(&step, base, look).await
+            }
             Decision::Adopt => self.adopt_found(&step, look),
             Decision::Upload => Box::pin(self.upload(&Step { action: Action::Upload, ..step })).await,
             Decision::Download => Box::pin(self.download(&Step { action: Action::Download, ..step })).await,
@@ -221,6 +227,16 @@ impl Carrier<'_> {
 }
 
 impl Look {
+    /// Whether the bytes on both sides are those of a lapsed row.
+    fn proves_agreed(&self, step: &Step, base: Option<&BaseRow>) -> bool {
+        let Some(base) = base.filter(|base| base.standing == Standing::Lapsed && base.here.is_some()) else {
+            return false;
+        };
+        let as_agreed = |half: &RemoteHalf| step.there.as_ref().is_some_and(|now| now.stamp.same_content(&half.stamp));
+        let read = self.read.as_ref().map(|read| read.digest);
+        base.there.as_ref().is_some_and(as_agreed) && base.digest.is_some() && read == base.digest
+    }
+
     fn etag_proves(&self, step: &Step) -> bool {
         let etag = step.there.as_ref().map(|there| there.stamp.etag.to_ascii_lowercase());
         self.read.as_ref().is_some_and(|read| etag.is_some_and(|etag| read.etags.contains(&etag)))

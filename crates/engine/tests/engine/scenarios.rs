@@ -379,3 +379,20 @@ fn a_rename_is_followed_across_a_change_of_mode() {
     let keys: Vec<String> = bench.objects().into_iter().map(|(key, _)| key).collect();
     assert_eq!(keys, ["gone", "new/0", "new/1", "new/2", "new/3", "new/4"]);
 }
+
+/// What was agreed of the metadata outlives a change of mode with the bytes.
+#[test]
+fn a_chmod_is_passed_on_across_a_change_of_mode() {
+    let bench = Bench::new();
+    bench.write("a", b"content");
+    bench.write("b", b"another");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_chmod(&path("a"), 0o600).expect("changes");
+    let report = bench.run(Preset::Mirror);
+    assert_ok(&report);
+    assert_eq!((report.metas, report.uploaded), (1, 0), "{report:#?}");
+    assert_quiet(&bench, Preset::Mirror);
+    let other = bench.second("desktop");
+    assert_ok(&other.run(Preset::Restore));
+    assert_eq!(other.disk.user_stat(&path("a")).expect("there").mode, 0o600);
+}
