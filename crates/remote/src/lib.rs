@@ -41,6 +41,11 @@ pub trait Remote: Send + Sync {
     /// refuse either: `layer/condition.rs` makes up for it.
     async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities>;
 
+    /// Something happened that cannot be if what `capabilities` said is true: a
+    /// place that has to find out forgets what it knew, and finds out again. Layers
+    /// pass it on.
+    fn contradicted(&self) {}
+
     /// One page of the objects whose key begins with `prefix`, in ascending order
     /// of key bytes unless [`Ability::OrderedList`] is absent, beginning after the
     /// cursor. The listing is complete when a page has no `next`; an error means

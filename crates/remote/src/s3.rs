@@ -86,18 +86,16 @@ impl S3 {
         prefix.clone_into(&mut self.probe_prefix);
         self
     }
-
-    /// Something happened that cannot be if the known abilities are true: forgets
-    /// them all, so that they are probed again before anything relies on them.
-    pub fn contradict(&self) {
-        self.abilities.forget();
-    }
 }
 
 #[async_trait]
 impl Remote for S3 {
     async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities> {
         self.probe(needed).await
+    }
+
+    fn contradicted(&self) {
+        self.abilities.forget();
     }
 
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {

@@ -9,6 +9,10 @@
 //! into it is overwritten, or deleted, without a trace; one that falls between the
 //! act and the second look is noticed. Only versions on the place's side could
 //! bring the former back, so two-way syncing here has to be asked for by name.
+//!
+//! A place that does not do what it was found to do has been changed behind our
+//! back, or answers from many machines that differ. What is known of it is
+//! forgotten, and nothing more is written in this run.
 
 use super::{ATTEMPT, copied, holds, in_turn, is_ours};
 use crate::{
@@ -17,6 +21,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
@@ -25,6 +30,8 @@ use tidelock_core::path::Key;
 pub struct Emulated {
     remote: Arc<dyn Remote>,
     known: Mutex<Capabilities>,
+    /// The place has contradicted itself.
+    halted: AtomicBool,
 }
 
 impl Emulated {
@@ -35,7 +42,7 @@ impl Emulated {
 
     /// The same where some abilities are known and need no asking.
     pub fn knowing(remote: Arc<dyn Remote>, known: Capabilities) -> Self {
-        Self { remote, known: Mutex::new(known) }
+        Self { remote, known: Mutex::new(known), halted: AtomicBool::new(false) }
     }
 
     async fn honours(&self, ability: Ability) -> Result<bool> {
@@ -49,6 +56,30 @@ impl Emulated {
         let answer = self.remote.capabilities(&[ability]).await?.has(ability);
         self.known.lock().unwrap_or_else(PoisonError::into_inner).0.insert(ability, answer);
         Ok(answer)
+    }
+
+    /// What the failure of a request that the place should have obeyed means: if it
+    /// did not understand it, and asked again does not obey, it is not to be trusted.
+    async fn doubted(&self, ability: Ability, error: Error) -> Error {
+        if error.kind != ErrorKind::Unsupported {
+            return error;
+        }
+        self.remote.contradicted();
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).0.clear();
+        match self.honours(ability).await {
+            Ok(false) => {
+                self.halted.store(true, Ordering::SeqCst);
+                Error { kind: ErrorKind::Config, message: format!("{}; {DISTRUST}", error.message), ..error }
+            }
+            _ => error,
+        }
+    }
+
+    fn trusted(&self, op: &'static str) -> Result<()> {
+        match self.halted.load(Ordering::SeqCst) {
+            true => Err(Error::new(ErrorKind::Config, op, DISTRUST)),
+            false => Ok(()),
+        }
     }
 
     /// Copies of sources that the place would not check: each as it should be.
@@ -90,7 +121,10 @@ impl Emulated {
     async fn delete_one(&self, item: &(Key, Condition)) -> Result<()> {
         let mut answers = self.remote.delete(std::slice::from_ref(item)).await;
         let none = || Err(Error::new(ErrorKind::OutcomeUnknown, "delete", "no answer for this key").on(&item.0));
-        answers.pop().unwrap_or_else(none)
+        match answers.pop().unwrap_or_else(none) {
+            Err(error) => Err(self.doubted(Ability::DeleteIfMatch, error).await),
+            done => done,
+        }
     }
 
     async fn delete_unguarded(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
@@ -138,6 +172,9 @@ impl Emulated {
     }
 }
 
+const DISTRUST: &str = "this place was found to obey conditions and does not any more, so nothing further is \
+    written in this run; the next one finds out afresh what it can do";
+
 /// Whether what is found after a write is what was written.
 fn proves(request: &Put, stored: &Stored, found: &Object) -> bool {
     if request.meta.user.contains_key(ATTEMPT) {
@@ -161,6 +198,10 @@ impl Remote for Emulated {
         self.remote.capabilities(needed).await
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         self.remote.list(prefix, cursor).await
     }
@@ -179,6 +220,7 @@ impl Remote for Emulated {
             (None, Condition::Absent) => Ability::PutIfAbsent,
             (None, Condition::Matches(_)) => Ability::PutIfMatch,
         };
+        self.trusted("put").map_err(|error| error.on(&request.key))?;
         let guarded = self.honours(ability).await?;
         let sources = self.unchecked_sources(request).await?;
         for (key, condition) in &sources {
@@ -187,10 +229,12 @@ impl Remote for Emulated {
         if !guarded {
             self.look(&request.key, &request.condition, "the object is another than expected").await?;
         }
-        let mut stored = self.remote.put(request, progress).await?;
-        if !guarded {
-            stored = self.look_again(request, stored).await?;
-        }
+        let stored = match self.remote.put(request, progress).await {
+            Ok(stored) if guarded => stored,
+            Ok(stored) => self.look_again(request, stored).await?,
+            Err(error) if guarded => return Err(self.doubted(ability, error).await),
+            Err(error) => return Err(error),
+        };
         for (key, condition) in sources.iter().filter(|(key, _)| **key != request.key) {
             match self.remote.head(key).await {
                 Ok(found) if holds(condition, found.as_ref()) => {}
@@ -203,6 +247,9 @@ impl Remote for Emulated {
 
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
         let each = |error: Error| items.iter().map(|(key, _)| Err(error.clone().on(key))).collect();
+        if let Err(error) = self.trusted("delete") {
+            return each(error);
+        }
         if items.len() > 1 {
             match self.honours(Ability::BatchDeleteIfMatch).await {
                 Ok(true) => return self.remote.delete(items).await,

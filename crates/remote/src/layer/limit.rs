@@ -42,6 +42,10 @@ impl Remote for Limit {
         self.remote.capabilities(needed).await
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         let _turn = self.turn("list").await?;
         self.remote.list(prefix, cursor).await

@@ -115,6 +115,10 @@ impl Remote for Observe {
         self.requests.told(self.remote.capabilities(needed).await)
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         self.requests.list.fetch_add(1, Relaxed);
         self.requests.told(self.remote.list(prefix, cursor).await)

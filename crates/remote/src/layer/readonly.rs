@@ -36,6 +36,10 @@ impl Remote for ReadOnly {
         Err(refusal("probe"))
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         self.remote.list(prefix, cursor).await
     }

@@ -153,6 +153,10 @@ impl Remote for Retry {
         self.read(|| self.remote.capabilities(needed)).await
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         self.read(|| self.remote.list(prefix, cursor)).await
     }

@@ -70,6 +70,10 @@ impl Remote for Scope {
         self.remote.capabilities(needed).await.map_err(|error| self.error_up(error))
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         let after = if cursor.after.is_empty() { String::new() } else { format!("{}{}", self.prefix, cursor.after) };
         let below = Cursor { after, token: cursor.token.clone() };

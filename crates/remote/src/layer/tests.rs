@@ -9,7 +9,7 @@ use crate::testing::conformance::{Settings, conformance};
 use crate::testing::faults::{Ajar, Fault, Faulty, Script};
 use crate::testing::world::{Hand, world};
 use crate::world::World;
-use crate::{Ability, Cursor, ErrorKind, Remote, Result, Unwatched};
+use crate::{Ability, Capabilities, Cursor, ErrorKind, Remote, Result, Unwatched};
 use bytes::Bytes;
 use futures::FutureExt as _;
 use futures::executor::block_on;
@@ -322,4 +322,20 @@ fn what_the_place_honours_is_not_looked_at() {
     let counts = requests.snapshot();
     // A batch without conditions is sent one by one, with them.
     assert_eq!((counts.head, counts.put, counts.delete), (0, 3, 3));
+}
+
+#[test]
+fn a_place_that_contradicts_itself_is_written_to_no_more() {
+    let (world, _) = world(1);
+    let memory = Memory::new(Profile::refusing(), world);
+    let layer = Emulated::knowing(Arc::new(memory.clone()), Capabilities::all_but(&[]));
+    for request in [put("a", "body", Condition::Absent), put("b", "body", Condition::Absent)] {
+        let error = block_on(layer.put(&request, &Unwatched)).expect_err("it refuses what it was said to obey");
+        assert_eq!(error.kind, ErrorKind::Config);
+        assert!(error.message.contains("does not any more"), "{error}");
+    }
+    let stamp = memory.write(&key("c"), "body".to_owned(), ObjectMeta::default());
+    let answers = block_on(layer.delete(&[(key("c"), Condition::Matches(stamp))]));
+    assert_eq!(kind(answers.into_iter().next().expect("one")), Some(ErrorKind::Config));
+    assert_eq!(memory.snapshot().len(), 1, "nothing was written, nothing deleted");
 }

@@ -27,6 +27,9 @@ pub trait CapabilityStore: Send + Sync {
 struct Entry {
     found_s: i64,
     abilities: BTreeMap<Ability, bool>,
+    /// What the server called itself then.
+    #[serde(default)]
+    server: Option<String>,
     /// Those whose headers made the place refuse what it would have done.
     #[serde(default)]
     refused: BTreeSet<Ability>,
@@ -67,12 +70,13 @@ impl Abilities {
         )
     }
 
-    /// Keeps what was found out.
-    pub(super) fn learn(&self, ability: Ability, has: bool, refused: bool) {
+    /// Keeps what was found out of a server that calls itself so.
+    pub(super) fn learn(&self, ability: Ability, has: bool, refused: bool, server: Option<String>) {
         let mut known = self.fresh();
         if known.abilities.is_empty() {
             known.found_s = self.now_s();
         }
+        known.server = server.or(known.server.take());
         known.abilities.insert(ability, has);
         if refused {
             known.refused.insert(ability);
@@ -80,6 +84,15 @@ impl Abilities {
             known.refused.remove(&ability);
         }
         self.save(&known);
+    }
+
+    /// Forgets what was found of a server that called itself otherwise: another
+    /// version may be able to do more, or less.
+    pub(super) fn meet(&self, server: Option<String>) {
+        let mut known = self.fresh();
+        if known.server.is_some() && server.is_some() && known.server != server {
+            *known = Entry::default();
+        }
     }
 
     /// Forgets everything.

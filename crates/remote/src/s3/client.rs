@@ -10,6 +10,7 @@ use super::address::{Address, Endpoint};
 use super::config::{Settings, chain};
 use super::connect::{Dialer, dialer, proxies, proxy_authorization};
 use super::credentials::Keyring;
+use super::headers;
 use super::refusal::{Effect, Refusal};
 use super::reply::{Parcel, Reply, watched};
 use super::sign::{Occasion, Signable, Signer, UNSIGNED, payload_hash};
@@ -24,7 +25,7 @@ use hyper_util::client::proxy::matcher::Matcher;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use jiff::Timestamp;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 use tidelock_core::path::Key;
 
@@ -111,6 +112,8 @@ pub(super) struct Client {
     correction_ms: AtomicI64,
     /// The bucket was seen to exist.
     pub(super) seen: AtomicBool,
+    /// What the server last called itself.
+    server: Mutex<Option<String>>,
 }
 
 /// Which corrections a request has already had.
@@ -143,6 +146,7 @@ impl Client {
             skew_ms: AtomicI64::new(UNKNOWN_SKEW),
             correction_ms: AtomicI64::new(0),
             seen: AtomicBool::new(false),
+            server: Mutex::default(),
         })
     }
 
@@ -180,6 +184,11 @@ impl Client {
         Some(self.skew_ms.load(Ordering::Relaxed)).filter(|skew| *skew != UNKNOWN_SKEW)
     }
 
+    /// What the server calls itself, version and all, once it has answered.
+    pub(super) fn server(&self) -> Option<String> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Whether Amazon runs the place.
     pub(super) fn is_amazon(&self) -> bool {
         self.place().endpoint.amazon
@@ -215,6 +224,12 @@ impl Client {
             }
         };
         self.learn_time(response.headers());
+        if let Some(name) = headers::text(response.headers(), "server") {
+            let mut server = self.server.lock().unwrap_or_else(PoisonError::into_inner);
+            if server.as_deref() != Some(name) {
+                *server = Some(name.to_owned());
+            }
+        }
         Ok(Reply::new(response, self.world.clone(), request))
     }
 

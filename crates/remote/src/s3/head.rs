@@ -30,7 +30,9 @@ impl S3 {
         };
         let size = reply.header("content-length").and_then(|length| length.parse().ok());
         let size = size.ok_or_else(|| Error::new(ErrorKind::Corrupt, "head", "the reply has no length").on(key))?;
-        object(key, &reply.headers, size).map(Some)
+        // A server that is still busy with the object may have no ETag for it yet.
+        let unready = |error: Error| Error { kind: ErrorKind::Transient, ..error };
+        object(key, &reply.headers, size).map_err(unready).map(Some)
     }
 
     /// Makes sure that the bucket is there, if that was never seen.

@@ -19,10 +19,11 @@ impl S3 {
     pub(super) async fn probe(&self, needed: &[Ability]) -> Result<Capabilities> {
         // One at a time: others wait, and then find the answers.
         let _alone = self.probing.lock().await;
+        self.abilities.meet(self.client.server());
         for ability in needed {
             if self.abilities.known(*ability).is_none() {
                 let (has, refused) = self.try_out(*ability).await?;
-                self.abilities.learn(*ability, has, refused);
+                self.abilities.learn(*ability, has, refused, self.client.server());
             }
         }
         Ok(self.abilities.answers(needed))

@@ -11,6 +11,7 @@ mod keys;
 mod plain;
 mod recipes;
 
+use crate::layer::ATTEMPT;
 use crate::world::World;
 use crate::{
     Ability, Capabilities, Condition, Cursor, Error, ErrorKind, Object, ObjectMeta, Piece, Progress, Put, Remote,
@@ -22,6 +23,7 @@ use futures::StreamExt as _;
 use futures::future::BoxFuture;
 use std::collections::BTreeSet;
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
@@ -215,6 +217,7 @@ async fn run(remote: Arc<dyn Remote>, name: &str, case: Case, settings: &Setting
         prefix: format!("{}{name}/", settings.prefix),
         key_max_bytes: settings.key_max_bytes - name.len() - 1,
         mib: settings.mib,
+        attempts: Arc::default(),
     };
     let verdict = case(ctx.clone()).await;
     // Leave the place as it was found; what a failed case left may not go.
@@ -230,6 +233,7 @@ struct Ctx {
     prefix: String,
     key_max_bytes: usize,
     mib: usize,
+    attempts: Arc<AtomicU64>,
 }
 
 impl Ctx {
@@ -251,7 +255,11 @@ impl Ctx {
     }
 
     fn recipe(&self, name: &str, recipe: Vec<Piece>, condition: Condition) -> Put {
-        Put { key: self.key(name), recipe, meta: ObjectMeta::default(), storage_class: None, condition }
+        // As every write of the engine's: a lost reply can be settled.
+        let number = self.attempts.fetch_add(1, Ordering::SeqCst);
+        let user = [(ATTEMPT.to_owned(), format!("{}{number}", self.prefix))].into();
+        let meta = ObjectMeta { content_type: None, user };
+        Put { key: self.key(name), recipe, meta, storage_class: None, condition }
     }
 
     async fn read(&self, name: &str) -> Result<Bytes> {

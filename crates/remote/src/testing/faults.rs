@@ -267,6 +267,10 @@ impl Remote for Faulty {
         self.remote.capabilities(needed).await
     }
 
+    fn contradicted(&self) {
+        self.remote.contradicted();
+    }
+
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         let fault = self.before("list").await?;
         let page = self.remote.list(prefix, cursor).await;

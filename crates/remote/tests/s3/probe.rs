@@ -174,7 +174,15 @@ impl Clock for Day {
 #[tokio::test]
 async fn answers_are_kept_for_a_week_and_until_contradicted() {
     let names = Arc::new(Mutex::new(Names::default()));
-    let server = serve(move |request| names.lock().expect("unpoisoned").act(request));
+    let version = Arc::new(Mutex::new("tide/1"));
+    let called = version.clone();
+    let server = serve(move |request| {
+        let (status, body) = match request.is("HEAD") {
+            true => (404, ""),
+            false => (200, "<CopyObjectResult><ETag>e</ETag></CopyObjectResult>"),
+        };
+        answer(status, &[ETAG, ("Server", *called.lock().expect("unpoisoned"))], body)
+    });
     let day = Arc::new(Day(AtomicI64::new(20_000)));
     let store = Arc::new(Kept::default());
     let open = || async {
@@ -196,8 +204,13 @@ async fn answers_are_kept_for_a_week_and_until_contradicted() {
     assert!(asked(open().await).await, "eight days later");
     day.0.store(19_000, Ordering::SeqCst);
     assert!(asked(open().await).await, "from the future");
+    *version.lock().expect("unpoisoned") = "tide/2";
     let remote = open().await;
-    remote.contradict();
+    remote.head(&Key::new("a")).await.expect("answers");
+    assert!(asked(remote).await, "another version of the server");
+    assert!(!asked(open().await).await, "which is known by now");
+    let remote = open().await;
+    remote.contradicted();
     assert!(asked(remote).await, "contradicted");
     assert!(store.0.lock().expect("unpoisoned").keys().all(|place| place == &format!("{}|tide", server.url)));
 }

@@ -3,7 +3,7 @@
 //! none of them knows which place it talks to.
 
 use super::{Ctx, Verdict, ensure, refused, same};
-use crate::{Ability, Condition, ErrorKind, ObjectMeta, Unwatched};
+use crate::{Ability, Condition, ErrorKind, ObjectMeta, Put, Unwatched};
 
 pub(super) async fn round_trip(ctx: Ctx) -> Verdict {
     let stored = ctx.create("a", "hello").await?;
@@ -52,7 +52,8 @@ pub(super) async fn metadata_round_trip(ctx: Ctx) -> Verdict {
     ensure(with_body.as_ref() == Some(&meta), || format!("a GET shows {with_body:?}"))?;
     // A write without metadata leaves none of the old.
     let stamp = ctx.seen("a").await?.stamp;
-    ctx.remote.put(&ctx.body("a", "other", Condition::Matches(stamp)), &Unwatched).await?;
+    let bare = Put { meta: ObjectMeta::default(), ..ctx.body("a", "other", Condition::Matches(stamp)) };
+    ctx.remote.put(&bare, &Unwatched).await?;
     let left = ctx.seen("a").await?.meta.unwrap_or_default().user;
     ensure(left.is_empty(), || format!("old metadata lives on: {left:?}"))
 }
