@@ -19,5 +19,6 @@ pub mod names;
 pub mod path;
 pub mod plan;
 pub mod policy;
+pub mod retention;
 pub mod sight;
 pub mod triple;

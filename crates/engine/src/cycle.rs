@@ -13,7 +13,7 @@ pub(crate) use apply::check_generation;
 
 use crate::event::Event;
 use crate::failure::Failure;
-use crate::install::Installer;
+use crate::install::{Emptied, Installer};
 use crate::pair::Pair;
 use crate::pairing::pair_moves;
 use crate::planted::Bug;
@@ -33,6 +33,9 @@ use tidelock_remote::Ability;
 
 /// How often both sides are looked at in one run, at most.
 const PASSES: u32 = 5;
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// How far the clock here may be from the place's for ages to mean anything.
+const SKEW_MAX_MS: i64 = 5 * 60 * 1000;
 
 /// Whether a run carries its plan out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,8 +69,10 @@ async fn go(pair: &Pair, mode: Mode, keep: Keep<'_>) -> Report {
             return report;
         }
     };
-    if let Err(failure) = passes(pair, mode, keep, &run, &mut report).await {
-        fail(pair, run.id, &mut report, &failure);
+    match passes(pair, mode, keep, &run, &mut report).await {
+        Ok(()) if mode == Mode::Execute => empty_trash(pair, &run).await,
+        Ok(()) => {}
+        Err(failure) => fail(pair, run.id, &mut report, &failure),
     }
     report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
     end(pair, mode, &run, &report);
@@ -293,6 +298,29 @@ pub(crate) async fn carry_out(
     recorder.flush(report).await?;
     carrier.finish_folders().await;
     carried.map(|aftermath| aftermath.stale)
+}
+
+/// Once a day, what has lain in the trash long enough is removed. A clock that the
+/// place does not agree with removes nothing.
+async fn empty_trash(pair: &Pair, run: &Run) {
+    const FACT: &str = "trash_looked_at_ms";
+    let (now_ms, skew_ms) = (pair.now_ms(), pair.remote.clock_skew_ms());
+    let looked_at = pair.state.fact(FACT).ok().flatten().and_then(|at| at.parse::<i64>().ok());
+    let is_due = looked_at.is_none_or(|at| !(0..DAY_MS).contains(&(now_ms - at)));
+    let trusted = skew_ms.is_some_and(|skew| skew.abs() <= SKEW_MAX_MS);
+    let (true, true, Ok(installer)) = (is_due, trusted, installer(pair, &run.token)) else { return };
+    let text = match installer.empty_trash(pair.world.clock.wall_ns() + skew_ms.unwrap_or(0) * 1_000_000).await {
+        Ok(Emptied { files: 0, .. }) => None,
+        Ok(Emptied { files, size_bytes }) => {
+            Some(format!("{files} files of {size_bytes} bytes in all had lain in the trash long enough and are gone"))
+        }
+        Err(error) => Some(format!("the trash could not be looked through: {error}")),
+    };
+    if let Some(text) = text {
+        pair.listener.hear(&Event::Note { text });
+    }
+    // If that is lost, the trash is looked through once more.
+    let _ = pair.state.set_fact(FACT, &now_ms.to_string());
 }
 
 /// The one who may replace and remove files, for this run.

@@ -19,7 +19,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use tidelock_core::entry::{FileId, LocalStamp, Meta};
-use tidelock_core::path::RelPath;
+use tidelock_core::path::{NameProblem, RESERVED_DIR, RelPath};
 
 /// One root folder and what lies beneath it.
 ///
@@ -95,6 +95,31 @@ pub trait Disk: Send + Sync {
 
     /// Makes the names in a folder durable.
     async fn sync_dir(&self, dir: &RelPath) -> Result<()>;
+
+    /// Makes everything durable that anybody has changed so far on the root's file
+    /// system.
+    async fn sync_all(&self) -> Result<()>;
+
+    /// Whether some program holds the regular file open for writing; `false` where
+    /// that cannot be told.
+    async fn is_being_written(&self, path: &RelPath) -> Result<bool>;
+
+    /// Removes a file or link for good. Refused for anything that is not in the
+    /// trash.
+    async fn purge(&self, path: &RelPath) -> Result<()>;
+
+    /// How many bytes the root's file system could hold.
+    async fn capacity_bytes(&self) -> Result<u64>;
+}
+
+/// Where a tree's trash is.
+pub(crate) fn trash_dir() -> std::result::Result<RelPath, NameProblem> {
+    RelPath::root().join(RESERVED_DIR)?.join("trash")
+}
+
+/// Whether a path is that of something in the trash.
+fn is_in_trash(path: &RelPath) -> bool {
+    trash_dir().is_ok_and(|trash| *path != trash && path.is_within(&trash))
 }
 
 /// A regular file open for reading. It stays the same file whatever happens to

@@ -7,20 +7,22 @@
 //! every step is simulated. It knows no remote, no base row and no policy: callers
 //! bring what they expect, and record a row only after [`Installer::sync`].
 
+mod expiry;
 mod swap;
 #[cfg(test)]
 mod tests;
 mod trash;
 
+pub use expiry::Emptied;
 pub use trash::Recovered;
 
-use crate::disk::{Disk, Error, ErrorKind, MetaScope, Node, Stat, WriteFile};
+use crate::disk::{Disk, Error, ErrorKind, MetaScope, Node, Stat, WriteFile, trash_dir};
 use crate::planted::{Bug, Planted};
 use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 use tidelock_core::entry::{LocalStamp, Meta};
-use tidelock_core::path::{NameProblem, RESERVED_DIR, RelPath};
+use tidelock_core::path::{NameProblem, RelPath};
 use tidelock_remote::world::World;
 use trash::TempKind;
 
@@ -43,6 +45,8 @@ pub enum Expect {
 pub enum InstallError {
     /// What is there is not what was expected. It is as it was.
     Stale,
+    /// Another program has it open for writing. It is as it was.
+    BeingWritten,
     /// Somebody else changed the place while it was being changed, and it could not
     /// be put back as it was. Whatever is not at its place is at `kept`.
     BothKept {
@@ -64,6 +68,9 @@ impl fmt::Display for InstallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Stale => f.write_str("it was changed meanwhile"),
+            Self::BeingWritten => {
+                f.write_str("another program has it open for writing; it was left as it is until a run after that")
+            }
             Self::BothKept { kept } => write!(f, "it was changed meanwhile; the other version is at {kept}"),
             Self::Disk(error) => error.fmt(f),
         }
@@ -143,7 +150,7 @@ impl Installer {
         planted: Planted,
     ) -> std::result::Result<Self, NameProblem> {
         let pair: String = pair.chars().take(8).collect();
-        let trash = RelPath::root().join(RESERVED_DIR)?.join("trash")?.join(run)?;
+        let trash = trash_dir()?.join(run)?;
         // So that no later name can be refused.
         RelPath::root().join(&TempKind::Part.name(&pair, ""))?;
         Ok(Self { disk, pair, trash, world, planted })
@@ -243,7 +250,7 @@ impl Installer {
 
     /// Deletes a file or link, if it is as expected, by moving it to the trash.
     pub async fn discard(&self, path: &RelPath, expected: &LocalStamp) -> Result<Discarded> {
-        self.require(path, expected, false).await?;
+        self.require_unwritten(path, expected).await?;
         if self.planted.has(Bug::UnlinkInsteadOfTrash) {
             return self.destroy(path).await;
         }
@@ -253,6 +260,13 @@ impl Installer {
             other => other?,
         };
         self.keep_or_return(path, &trashed, expected).await?;
+        if self.disk.is_being_written(&trashed).await.unwrap_or(false) {
+            // Opened since the look before: whoever writes shall find it at its place.
+            return Err(match self.disk.rename(&trashed, path).await {
+                Ok(()) => InstallError::BeingWritten,
+                Err(_) => InstallError::BothKept { kept: trashed },
+            });
+        }
         let dirs = [grave.dirs, dirs_of(&[], path)?].concat();
         Ok(Discarded { trashed, dirs })
     }
@@ -387,6 +401,16 @@ impl Installer {
         let same = same_version(&seen, expected)
             && (seen.stamp.change_ns == expected.change_ns || self.planted.has(Bug::CtimeIgnored));
         if kind_fits && same { Ok(seen) } else { Err(InstallError::Stale) }
+    }
+
+    /// The same, and nobody must be writing into it: what they write after it was
+    /// replaced or removed would go to the trash, where they never look.
+    async fn require_unwritten(&self, path: &RelPath, expected: &LocalStamp) -> Result<Stat> {
+        let seen = self.require(path, expected, false).await?;
+        if seen.node == Node::File && self.disk.is_being_written(path).await? {
+            return Err(InstallError::BeingWritten);
+        }
+        Ok(seen)
     }
 
     /// A new temporary name in a folder.

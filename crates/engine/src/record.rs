@@ -33,6 +33,9 @@ pub struct Outcome {
     pub counts: Counts,
     /// Whether what was learnt calls for another look at both sides.
     pub again: bool,
+    /// Whether the files that the changes vouch for were written, and made durable,
+    /// by us.
+    pub synced: bool,
 }
 
 /// What an outcome adds to the report.
@@ -84,6 +87,16 @@ impl Outcome {
         Self { changes: vec![change], ..Self::default() }
     }
 
+    /// When the newest of the files was changed that are recorded as being here and
+    /// that somebody else wrote, in nanoseconds of the wall clock.
+    fn vouched_ns(&self) -> Option<i64> {
+        let here_ns = |change: &Change| match change {
+            Change::Put(row) => row.here.as_ref().map(|here| here.stamp.change_ns),
+            Change::Drop(_) | Change::Moved(..) | Change::Stand(..) => None,
+        };
+        if self.synced { None } else { self.changes.iter().filter_map(here_ns).max() }
+    }
+
     /// Takes another outcome in.
     pub fn join(&mut self, other: Self) {
         self.changes.extend(other.changes);
@@ -112,18 +125,23 @@ pub struct Recorder<'a> {
     run: i64,
     group: Outcome,
     since_ns: Option<u64>,
+    /// The newest change of what the group vouches for and others wrote.
+    vouched_ns: Option<i64>,
+    /// When the whole file system was last made durable, on the wall clock.
+    synced_ns: Option<i64>,
 }
 
 impl<'a> Recorder<'a> {
     /// For one run.
     pub fn new(pair: &'a Pair, run: i64) -> Self {
-        Self { pair, run, group: Outcome::default(), since_ns: None }
+        Self { pair, run, group: Outcome::default(), since_ns: None, vouched_ns: None, synced_ns: None }
     }
 
     /// Takes an outcome; writes the group if it is full or old.
     pub async fn take(&mut self, outcome: Outcome, report: &mut Report) -> Result<(), Failure> {
         let now = self.pair.world.clock.monotonic_ns();
         let since = *self.since_ns.get_or_insert(now);
+        self.vouched_ns = self.vouched_ns.max(outcome.vouched_ns());
         self.group.join(outcome);
         if self.group.changes.len() >= GROUP_CHANGES || now.saturating_sub(since) >= GROUP_AGE_NS {
             self.flush(report).await?;
@@ -135,6 +153,7 @@ impl<'a> Recorder<'a> {
     pub async fn flush(&mut self, report: &mut Report) -> Result<(), Failure> {
         let group = std::mem::take(&mut self.group);
         self.since_ns = None;
+        self.keep_what_is_vouched_for().await?;
         if !self.pair.planted.has(Bug::SkipFsyncDir) {
             let dirs: BTreeSet<RelPath> = group.dirs.into_iter().collect();
             for dir in dirs {
@@ -156,6 +175,22 @@ impl<'a> Recorder<'a> {
         for event in &group.events {
             self.tell(event)?;
         }
+        Ok(())
+    }
+
+    /// A row claims that a file is here. Whoever wrote the file may never have synced
+    /// it: if the power went, it would be gone, and its absence would read as a
+    /// deletion. One sync covers all files that were last changed before it.
+    async fn keep_what_is_vouched_for(&mut self) -> Result<(), Failure> {
+        let Some(newest_ns) = self.vouched_ns.take() else { return Ok(()) };
+        // Changes are stamped with a clock that ticks, and so lags by a grain.
+        let covered = |synced_ns| newest_ns < synced_ns - 2 * self.pair.disk.grain_ns();
+        if self.synced_ns.is_some_and(covered) {
+            return Ok(());
+        }
+        let now_ns = self.pair.world.clock.wall_ns();
+        self.pair.disk.sync_all().await.map_err(|error| Failure::root(&self.pair.local_name, &error))?;
+        self.synced_ns = Some(now_ns);
         Ok(())
     }
 

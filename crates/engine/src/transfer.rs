@@ -443,7 +443,9 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
 pub(crate) fn install_fate(step: &Step, error: InstallError) -> Fate {
     match error {
         InstallError::Stale => Fate::Stale,
-        InstallError::BothKept { .. } => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
+        InstallError::BothKept { .. } | InstallError::BeingWritten => {
+            Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string()))
+        }
         InstallError::Disk(error) => disk_fate(step, error),
     }
 }

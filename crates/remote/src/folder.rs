@@ -144,6 +144,11 @@ async fn blocking<T: Send + 'static>(op: &'static str, work: impl FnOnce() -> Re
 
 #[async_trait]
 impl Remote for Folder {
+    /// Its clock is this machine's.
+    fn clock_skew_ms(&self) -> Option<i64> {
+        Some(0)
+    }
+
     async fn capabilities(&self, _needed: &[Ability]) -> Result<Capabilities> {
         Ok(Capabilities::all_but(&[Ability::Versions]))
     }

@@ -387,6 +387,35 @@ impl Disk for RealDisk {
             other => other.map_err(|errno| error("sync folder", dir, errno)),
         }
     }
+
+    async fn sync_all(&self) -> Result<()> {
+        let root = RelPath::root();
+        let fd = self.shared.open("sync the file system", &root, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        sys::sync_all(&fd).map_err(|errno| error("sync the file system", &root, errno))
+    }
+
+    async fn is_being_written(&self, path: &RelPath) -> Result<bool> {
+        match self.shared.beneath.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
+            Ok(fd) => Ok(sys::is_being_written(&fd)),
+            // What may not be read cannot be asked about.
+            Err(Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NXIO | Errno::NODEV) => Ok(false),
+            Err(errno) => Err(lookup_error("open", path, errno)),
+        }
+    }
+
+    async fn purge(&self, path: &RelPath) -> Result<()> {
+        if !super::is_in_trash(path) {
+            return Err(Error::new(ErrorKind::Denied, "remove", path, "only what is in the trash may be removed"));
+        }
+        let parent = self.shared.parent("remove", path)?;
+        sys::unlink(&parent, path.name()).map_err(|errno| error("remove", path, errno))
+    }
+
+    async fn capacity_bytes(&self) -> Result<u64> {
+        let found = sys::again(|| rustix::fs::fstatvfs(self.shared.beneath.root()));
+        let found = found.map_err(|errno| error("ask for the size of the disk", &RelPath::root(), errno))?;
+        Ok(found.f_blocks.saturating_mul(found.f_frsize))
+    }
 }
 
 struct RealRead {

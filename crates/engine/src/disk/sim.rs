@@ -369,6 +369,35 @@ impl Disk for SimDisk {
         })
         .await
     }
+
+    /// Passes no gate: whoever needs it goes on to a step that passes one.
+    async fn sync_all(&self) -> Result<()> {
+        self.lock().sync_all();
+        Ok(())
+    }
+
+    /// Passes no gate either.
+    async fn is_being_written(&self, path: &RelPath) -> Result<bool> {
+        let volume = self.lock();
+        volume.find(path).map(|serial| volume.is_being_written(serial)).map_err(|kind| failed(kind, "open", path))
+    }
+
+    async fn purge(&self, path: &RelPath) -> Result<()> {
+        self.call(writing!("purge"), path, |volume, now_ns| {
+            let place = volume.place_to_change(path)?;
+            let child = place.child.ok_or(ErrorKind::NotFound)?;
+            if !super::is_in_trash(path) || volume.folder(child).is_some() {
+                return Err(ErrorKind::Denied);
+            }
+            volume.commit(&[(&place, None)], now_ns);
+            Ok(())
+        })
+        .await
+    }
+
+    async fn capacity_bytes(&self) -> Result<u64> {
+        Ok(self.lock().options.capacity_bytes.unwrap_or(u64::MAX))
+    }
 }
 
 /// A link where a folder is meant is "not a folder".

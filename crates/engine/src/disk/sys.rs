@@ -5,7 +5,8 @@
 //! symbolic link and no `..` can lead out, whoever races. Each call that changes
 //! something passes [`gate`] first, where tests kill the process or make it fail.
 //! What an errno means to the engine is said here once, in [`kind_of`]; what is
-//! safe to do is not known here. rustix does the calling: there is no `unsafe`.
+//! safe to do is not known here. rustix does the calling, but for one call that it
+//! does not have.
 
 pub(super) mod meta;
 
@@ -219,6 +220,37 @@ pub(super) fn write_all(fd: impl AsFd, mut bytes: &[u8]) -> Result<()> {
 pub(super) fn sync(fd: impl AsFd, what: &'static str) -> Result<()> {
     gate(what)?;
     rustix::fs::fsync(fd)
+}
+
+/// Makes everything on the file system durable.
+pub(super) fn sync_all(fd: impl AsFd) -> Result<()> {
+    gate("syncfs")?;
+    rustix::fs::syncfs(fd)
+}
+
+/// Whether some process holds a regular file open for writing, or mapped so: then
+/// nobody may have a read lease on it. `fd` must be open for reading only. Where
+/// leases are not to be had (network file systems, files of others) it is `false`.
+#[allow(unsafe_code, reason = "no safe binding of fcntl's lease commands exists")]
+pub(super) fn is_being_written(fd: impl AsFd) -> bool {
+    use rustix::fd::AsRawFd as _;
+    // From linux/fcntl.h; the same on every architecture that Rust's tier 1 and 2 name.
+    const F_SETSIG: libc::c_int = 10;
+    let fd = fd.as_fd().as_raw_fd();
+    // Whoever opens the file to write while the lease is held has the kernel send
+    // a signal to its holder. This one is ignored by default; the usual one kills.
+    // SAFETY: the descriptor is borrowed, so it is open; these commands take an
+    // integer, and touch no memory of ours.
+    unsafe {
+        if libc::fcntl(fd, F_SETSIG, libc::SIGURG) != 0 {
+            return false;
+        }
+        if libc::fcntl(fd, libc::F_SETLEASE, libc::F_RDLCK) == 0 {
+            libc::fcntl(fd, libc::F_SETLEASE, libc::F_UNLCK);
+            return false;
+        }
+    }
+    std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
 }
 
 /// Makes a folder.

@@ -21,6 +21,8 @@ trait Place {
     fn user_link(&self, path: &str, target: &str);
     fn user_chmod(&self, path: &str, mode: u32);
     fn user_read(&self, path: &str) -> Option<Vec<u8>>;
+    /// Opens a file for writing; the answer closes it.
+    fn user_open(&self, path: &str) -> Box<dyn FnOnce() + '_>;
 }
 
 struct Real {
@@ -60,6 +62,10 @@ impl Place for Real {
     }
     fn user_read(&self, path: &str) -> Option<Vec<u8>> {
         std::fs::read(self.at(path)).ok()
+    }
+    fn user_open(&self, path: &str) -> Box<dyn FnOnce() + '_> {
+        let file = std::fs::OpenOptions::new().append(true).open(self.at(path)).expect("opens");
+        Box::new(move || drop(file))
     }
 }
 
@@ -114,6 +120,10 @@ impl Place for Simulated {
     }
     fn user_read(&self, path: &str) -> Option<Vec<u8>> {
         self.0.user_read(&p(path))
+    }
+    fn user_open(&self, path: &str) -> Box<dyn FnOnce() + '_> {
+        let file = self.0.user_open(&p(path)).expect("opens");
+        Box::new(move || self.0.user_close(file))
     }
 }
 
@@ -381,6 +391,43 @@ on_every_disk! {
         assert_eq!(kind(disk.make_dir(&RelPath::root(), 0o755).await), Some(ErrorKind::Exists));
         let stat = disk.stat(&RelPath::root()).await.expect("stats").expect("is there");
         assert_eq!((stat.stamp.file_id, stat.filesystem), (before.dir, before.filesystem));
+    }
+
+    async fn a_writer_is_noticed(place: &dyn Place) {
+        let disk = place.disk();
+        place.user_write("a", b"a");
+        assert_eq!(disk.is_being_written(&p("a")).await, Ok(false));
+        let close = place.user_open("a");
+        assert_eq!(disk.is_being_written(&p("a")).await, Ok(true));
+        // Under another name too: it is the file that is written, not the name.
+        disk.rename(&p("a"), &p("b")).await.expect("renames");
+        assert_eq!(disk.is_being_written(&p("b")).await, Ok(true));
+        close();
+        assert_eq!(disk.is_being_written(&p("b")).await, Ok(false));
+        assert_eq!(kind(disk.is_being_written(&p("a")).await), Some(ErrorKind::NotFound));
+    }
+
+    async fn only_the_trash_is_purged(place: &dyn Place) {
+        let disk = place.disk();
+        for dir in [".tidelock", ".tidelock/trash", ".tidelock/trash/run", ".tidelock/trashed"] {
+            place.user_mkdir(dir);
+        }
+        let safe = ["a", ".tidelock/a", ".tidelock/trashed/a"];
+        for path in safe.iter().chain(&[".tidelock/trash/run/a"]) {
+            place.user_write(path, b"a");
+        }
+        place.user_link(".tidelock/trash/run/link", "../../../a");
+        for path in safe {
+            assert_eq!(kind(disk.purge(&p(path)).await), Some(ErrorKind::Denied), "{path}");
+            assert_eq!(place.user_read(path), Some(b"a".to_vec()), "{path}");
+        }
+        for path in [".tidelock/trash/run/a", ".tidelock/trash/run/link"] {
+            assert_eq!(disk.purge(&p(path)).await, Ok(()), "{path}");
+            assert_eq!(disk.stat(&p(path)).await, Ok(None), "{path}");
+        }
+        assert!(disk.purge(&p(".tidelock/trash/run")).await.is_err());
+        assert!(disk.capacity_bytes().await.expect("is known") > 1 << 20);
+        assert_eq!(disk.sync_all().await, Ok(()));
     }
 }
 

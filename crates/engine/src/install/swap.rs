@@ -7,7 +7,7 @@
 
 use super::trash::{Grave, TempKind};
 use super::{InstallError, Installed, Installer, Part, Result, dirs_of, folder_of, same_version, vanished};
-use crate::disk::{Error, ErrorKind, Stat};
+use crate::disk::{Error, ErrorKind, Node, Stat};
 use crate::planted::Bug;
 use tidelock_core::entry::LocalStamp;
 use tidelock_core::path::RelPath;
@@ -60,6 +60,10 @@ impl Installer {
         if !same_version(&out, expected) {
             return Err(self.put_back(&swap, dest, ready, &grave, InstallError::Stale).await);
         }
+        // Opened since the look before: whoever writes shall find it at its place.
+        if out.node == Node::File && self.disk.is_being_written(&swap).await.unwrap_or(false) {
+            return Err(self.put_back(&swap, dest, ready, &grave, InstallError::BeingWritten).await);
+        }
         let trashed = match self.dispose(&swap, &grave, dest).await {
             Ok(trashed) => trashed,
             Err(error) => return Err(self.put_back(&swap, dest, ready, &grave, error.into()).await),
@@ -69,7 +73,7 @@ impl Installer {
     }
 
     async fn prepare(&self, dest: &RelPath, expected: &LocalStamp) -> Result<(Grave, RelPath)> {
-        let seen = self.require(dest, expected, false).await?;
+        let seen = self.require_unwritten(dest, expected).await?;
         let grave = self.grave(dest).await?;
         if grave.filesystem != seen.filesystem {
             let message = "the trash is on another file system";

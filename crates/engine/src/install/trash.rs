@@ -3,7 +3,7 @@
 //! Each run has a folder in the trash that mirrors the tree, closed to others.
 //! Getting there is always a rename on one file system, so it is atomic and costs
 //! no space. Nothing in this module removes anything but incomplete parts of our
-//! own; emptying the trash is not done here.
+//! own; emptying the trash is `expiry.rs`.
 
 use super::{Discarded, InstallError, Installer, Result, dirs_of, folder_of};
 use crate::disk::{Error, ErrorKind, Node};

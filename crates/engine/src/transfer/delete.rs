@@ -172,7 +172,7 @@ impl Carrier<'_> {
                 dirs: discarded.dirs,
                 events: vec![done("delete-here", step, 0)],
                 counts: Counts { deleted_here: 1, ..Counts::default() },
-                again: false,
+                ..Outcome::default()
             }),
             Err(error) => install_fate(step, error),
         }

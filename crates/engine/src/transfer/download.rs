@@ -195,6 +195,7 @@ impl Carrier<'_> {
             events: vec![event],
             counts,
             again: false,
+            synced: true,
         })
     }
 
@@ -304,6 +305,7 @@ impl Carrier<'_> {
             events: vec![done("download", step, 0)],
             counts: Counts { downloaded: 1, ..Counts::default() },
             again: false,
+            synced: true,
         })
     }
 

@@ -5,6 +5,7 @@ use tidelock_core::conflict::conflict_path;
 use tidelock_core::entry::Digest;
 use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
+use tidelock_engine::disk::sim::{SimDisk, SimOptions};
 use tidelock_engine::report::{Ending, Report};
 use tidelock_engine::state::Change;
 
@@ -395,4 +396,71 @@ fn a_chmod_is_passed_on_across_a_change_of_mode() {
     let other = bench.second("desktop");
     assert_ok(&other.run(Preset::Restore));
     assert_eq!(other.disk.user_stat(&path("a")).expect("there").mode, 0o600);
+}
+
+/// What a program wrote and never synced is on the disk before a row says so: else a
+/// power loss would take it away, and its absence would be passed on.
+#[test]
+fn what_is_recorded_outlives_a_power_loss() {
+    let mut bench = Bench::new();
+    bench.disk = SimDisk::new(SimOptions { user_durable: false, ..SimOptions::default() }, bench.world.clone());
+    bench.disk.user_sync();
+    bench.write("d/a", b"one");
+    bench.write("b", b"two");
+    assert_ok(&bench.run(Preset::SyncDelete));
+    bench.disk.crash(true);
+    let report = bench.run(Preset::SyncDelete);
+    assert_ok(&report);
+    assert_eq!(bench.files(), pairs(&[("b", "two"), ("d/", ""), ("d/a", "one")]));
+    assert_eq!(bench.objects(), pairs(&[("b", "two"), ("d/a", "one")]));
+
+    // What came later and was not recorded is the power's to take, and no deletion.
+    bench.write("c", b"three");
+    bench.disk.crash(true);
+    assert_ok(&bench.run(Preset::SyncDelete));
+    assert_eq!(bench.objects(), pairs(&[("b", "two"), ("d/a", "one")]));
+}
+
+/// Whoever holds a file open would write on into the trash.
+#[test]
+fn a_file_that_is_being_written_is_not_replaced_or_deleted() {
+    let laptop = Bench::new();
+    let desktop = laptop.second("desktop");
+    for name in ["edited", "deleted", "other"] {
+        laptop.write(name, b"one");
+    }
+    assert_ok(&laptop.run(Preset::TwoWay));
+    assert_ok(&desktop.run(Preset::TwoWay));
+    let open = ["edited", "deleted"].map(|name| desktop.disk.user_open(&path(name)).expect("opens"));
+    laptop.write("edited", b"two");
+    laptop.disk.user_remove(&path("deleted")).expect("removes");
+    assert_ok(&laptop.run(Preset::TwoWay));
+
+    let report = desktop.run(Preset::TwoWay);
+    assert_eq!(report.ending(), Ending::Partial, "{report:#?}");
+    assert!(report.problems.iter().all(|problem| problem.what.contains("open for writing")), "{report:#?}");
+    assert_eq!(desktop.files(), pairs(&[("deleted", "one"), ("edited", "one"), ("other", "one")]));
+    open.into_iter().for_each(|file| desktop.disk.user_close(file));
+    assert_ok(&desktop.run(Preset::TwoWay));
+    assert_eq!(desktop.files(), laptop.files());
+}
+
+#[test]
+fn the_trash_is_emptied_after_a_month() {
+    let bench = Bench::new();
+    bench.write("d/a", b"one");
+    assert_ok(&bench.run(Preset::TwoWay));
+    bench.bucket.remove(&Key::new("d/a"));
+    assert_ok(&bench.run_with(Preset::TwoWay, |settings| settings.confirm_deletes = true));
+    let in_trash = || bench.disk.tree().keys().filter(|path| path.as_str().starts_with(".tidelock/trash/")).count();
+    assert_eq!(in_trash(), 3, "the run, the folder and the file");
+    let day = std::time::Duration::from_secs(24 * 3600);
+    for _ in 0..29 {
+        bench.hand.advance(day);
+        assert_ok(&bench.run(Preset::TwoWay));
+    }
+    assert_eq!(in_trash(), 3);
+    bench.hand.advance(day);
+    assert_ok(&bench.run(Preset::TwoWay));
+    assert_eq!(in_trash(), 0);
 }

@@ -179,7 +179,7 @@ impl SimDisk {
     pub fn user_open(&self, path: &RelPath) -> Outcome<UserFile> {
         self.user(|volume, now_ns| {
             let serial = file_at(volume, path, now_ns)?;
-            volume.open(serial);
+            volume.open_to_write(serial);
             Ok(UserFile(serial))
         })
     }
@@ -191,7 +191,7 @@ impl SimDisk {
 
     /// Closes a file held open.
     pub fn user_close(&self, file: UserFile) {
-        self.lock().close(file.0);
+        self.lock().close_written(file.0);
     }
 
     /// Makes everything on the disk durable, as `sync` does.

@@ -72,6 +72,8 @@ pub(super) struct Inode {
     pub(super) attributes: Attributes,
     links: u64,
     open: u64,
+    /// How many programs of the user's hold it open for writing.
+    writers: u64,
     /// How many entries stand for it on the medium or in the journal. An inode
     /// without a name is a ghost as long as there are any: its number is free, but
     /// a power loss can bring it back.
@@ -253,6 +255,7 @@ impl Volume {
             attributes,
             links: 0,
             open: 0,
+            writers: 0,
             pins: 0,
             ghost: false,
             saved: None,
@@ -321,6 +324,22 @@ impl Volume {
             inode.open = inode.open.saturating_sub(1);
         }
         self.release(serial);
+    }
+
+    pub(super) fn open_to_write(&mut self, serial: Serial) {
+        self.inode_mut(serial).writers += 1;
+        self.open(serial);
+    }
+
+    pub(super) fn close_written(&mut self, serial: Serial) {
+        if let Some(inode) = self.inodes.get_mut(&serial) {
+            inode.writers = inode.writers.saturating_sub(1);
+        }
+        self.close(serial);
+    }
+
+    pub(super) fn is_being_written(&self, serial: Serial) -> bool {
+        self.inode(serial).writers > 0
     }
 
     pub(super) fn stat(&self, serial: Serial) -> Stat {
@@ -424,7 +443,9 @@ impl Volume {
         self.life += 1;
         let serials: Vec<Serial> = self.inodes.keys().copied().collect();
         for serial in serials {
-            self.inode_mut(serial).open = 0;
+            let inode = self.inode_mut(serial);
+            // The user's programs live on.
+            inode.open = inode.writers;
             self.release(serial);
         }
     }
@@ -460,7 +481,7 @@ impl Volume {
         let serials: Vec<Serial> = self.inodes.keys().copied().collect();
         for serial in serials {
             let inode = self.inode_mut(serial);
-            (inode.links, inode.open) = (links.get(&serial).copied().unwrap_or(0), 0);
+            (inode.links, inode.open, inode.writers) = (links.get(&serial).copied().unwrap_or(0), 0, 0);
             inode.pins = inode.links;
             let number = inode.number;
             if inode.links > 0 && std::mem::replace(&mut inode.ghost, false) {
