@@ -18,18 +18,18 @@ const DAY_S: i64 = 24 * 3600;
 pub struct Lot {
     /// The run.
     pub name: String,
-    /// When the last of it came, in seconds since 1970.
-    pub newest_s: i64,
+    /// When a clock that can be trusted first saw it there, in seconds since 1970.
+    pub seen_s: i64,
     /// How much it takes.
     pub size_bytes: u64,
 }
 
 /// The lots that leave, at `now_s`, from a disk of so many bytes.
 pub fn leaving(mut lots: Vec<Lot>, now_s: i64, disk_bytes: u64) -> Vec<Lot> {
-    lots.sort_by(|a, b| (a.newest_s, &a.name).cmp(&(b.newest_s, &b.name)));
+    lots.sort_by(|a, b| (a.seen_s, &a.name).cmp(&(b.seen_s, &b.name)));
     let mut total_bytes = lots.iter().fold(0_u64, |sum, lot| sum.saturating_add(lot.size_bytes));
     lots.retain(|lot| {
-        let age_s = now_s.saturating_sub(lot.newest_s);
+        let age_s = now_s.saturating_sub(lot.seen_s);
         let is_crowded = total_bytes > disk_bytes / SHARE;
         let leaves = age_s >= KEEP_S || (is_crowded && age_s >= KEEP_AT_LEAST_S);
         if leaves {
@@ -47,7 +47,7 @@ mod tests {
     fn lots(list: &[(i64, u64)]) -> Vec<Lot> {
         let lot = |(index, (days_ago, size_bytes)): (usize, &(i64, u64))| Lot {
             name: index.to_string(),
-            newest_s: -days_ago * DAY_S,
+            seen_s: -days_ago * DAY_S,
             size_bytes: *size_bytes,
         };
         list.iter().enumerate().map(lot).collect()
@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn a_day_is_kept_whatever_it_takes() {
         assert_eq!(names(&[(0, u64::MAX), (1, 5)], 10), ["1"]);
-        let from_the_future = vec![Lot { name: "x".to_owned(), newest_s: i64::MAX, size_bytes: u64::MAX }];
+        let from_the_future = vec![Lot { name: "x".to_owned(), seen_s: i64::MAX, size_bytes: u64::MAX }];
         assert_eq!(leaving(from_the_future, i64::MIN, 0), []);
     }
 }

@@ -25,6 +25,7 @@ use crate::survey::{Survey, mode_name, survey};
 use crate::transfer::Carrier;
 use crate::transfer::delete::finish_emptying;
 use crate::{owner, state};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
 use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
@@ -33,7 +34,7 @@ use tidelock_remote::Ability;
 
 /// How often both sides are looked at in one run, at most.
 const PASSES: u32 = 5;
-const DAY_MS: i64 = 24 * 3600 * 1000;
+const DAY_S: i64 = 24 * 3600;
 /// How far the clock here may be from the place's for ages to mean anything.
 const SKEW_MAX_MS: i64 = 5 * 60 * 1000;
 
@@ -303,24 +304,34 @@ pub(crate) async fn carry_out(
 /// Once a day, what has lain in the trash long enough is removed. A clock that the
 /// place does not agree with removes nothing.
 async fn empty_trash(pair: &Pair, run: &Run) {
-    const FACT: &str = "trash_looked_at_ms";
-    let (now_ms, skew_ms) = (pair.now_ms(), pair.remote.clock_skew_ms());
-    let looked_at = pair.state.fact(FACT).ok().flatten().and_then(|at| at.parse::<i64>().ok());
-    let is_due = looked_at.is_none_or(|at| !(0..DAY_MS).contains(&(now_ms - at)));
-    let trusted = skew_ms.is_some_and(|skew| skew.abs() <= SKEW_MAX_MS);
-    let (true, true, Ok(installer)) = (is_due, trusted, installer(pair, &run.token)) else { return };
-    let text = match installer.empty_trash(pair.world.clock.wall_ns() + skew_ms.unwrap_or(0) * 1_000_000).await {
-        Ok(Emptied { files: 0, .. }) => None,
-        Ok(Emptied { files, size_bytes }) => {
-            Some(format!("{files} files of {size_bytes} bytes in all had lain in the trash long enough and are gone"))
-        }
-        Err(error) => Some(format!("the trash could not be looked through: {error}")),
-    };
-    if let Some(text) = text {
-        pair.listener.hear(&Event::Note { text });
+    const FACT: &str = "trash";
+    let trusted = pair.remote.clock_skew_ms().filter(|skew_ms| skew_ms.abs() <= SKEW_MAX_MS);
+    let (Some(skew_ms), Ok(installer)) = (trusted, installer(pair, &run.token)) else { return };
+    let now_s = (pair.now_ms() + skew_ms) / 1000;
+    let known = pair.state.fact(FACT).ok().flatten();
+    let Trash { looked_at_s, seen_s } = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    if (0..DAY_S).contains(&(now_s - looked_at_s)) {
+        return;
     }
-    // If that is lost, the trash is looked through once more.
-    let _ = pair.state.set_fact(FACT, &now_ms.to_string());
+    let note = |text| pair.listener.hear(&Event::Note { text });
+    match installer.empty_trash(now_s, &seen_s).await {
+        Ok(Emptied { files, size_bytes, seen_s }) => {
+            if files > 0 {
+                note(format!("{files} files ({size_bytes} bytes) had lain in the trash long enough and are gone"));
+            }
+            // If this is lost, time starts anew for what is there.
+            let trash = serde_json::to_string(&Trash { looked_at_s: now_s, seen_s });
+            let _ = trash.map(|text| pair.state.set_fact(FACT, &text));
+        }
+        Err(error) => note(format!("the trash could not be looked through: {error}")),
+    }
+}
+
+/// What is known of the trash from run to run.
+#[derive(Default, serde::Serialize, serde::Deserialize)]
+struct Trash {
+    looked_at_s: i64,
+    seen_s: BTreeMap<String, i64>,
 }
 
 /// The one who may replace and remove files, for this run.

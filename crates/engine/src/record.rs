@@ -102,6 +102,7 @@ impl Outcome {
         self.changes.extend(other.changes);
         self.dirs.extend(other.dirs);
         self.events.extend(other.events);
+        self.synced &= other.synced;
         let (a, b) = (&mut self.counts, other.counts);
         *a = Counts {
             uploaded: a.uploaded + b.uploaded,

@@ -100,6 +100,11 @@ impl SimDisk {
         self.lock().state = if gone { volume::RootState::Gone } else { volume::RootState::Mounted };
     }
 
+    /// What was removed from the trash for good, ever.
+    pub fn purged(&self) -> Vec<Vec<u8>> {
+        self.lock().purged.clone()
+    }
+
     fn lock(&self) -> MutexGuard<'_, Volume> {
         // A test that panicked in the middle has failed already.
         self.volume.lock().unwrap_or_else(PoisonError::into_inner)
@@ -389,6 +394,7 @@ impl Disk for SimDisk {
             if !super::is_in_trash(path) || volume.folder(child).is_some() {
                 return Err(ErrorKind::Denied);
             }
+            volume.purged.extend(volume.bytes(child));
             volume.commit(&[(&place, None)], now_ns);
             Ok(())
         })

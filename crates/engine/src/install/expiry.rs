@@ -1,43 +1,45 @@
 //! Emptying the trash of what has lain there long enough.
 //!
 //! The only place where bytes of the user's are removed for good. What leaves, and
-//! when, is core's `retention`; a file's time in the trash counts from its change
-//! time, which the rename that brought it there has set, or from the last change
-//! of its run's folder if that is later. What cannot be looked at or removed stays.
+//! when, is core's `retention`. Time counts from when a clock that could be trusted
+//! first saw a run's folder there: no file's own times are believed. What cannot be
+//! looked at or removed stays.
 
 use super::{Installer, Result};
 use crate::disk::{Node, trash_dir};
+use std::collections::BTreeMap;
 use tidelock_core::path::RelPath;
 use tidelock_core::retention::{Lot, leaving};
 
-/// What left the trash.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// What left the trash, and what is still in it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Emptied {
-    /// How many files and links.
+    /// How many files and links left.
     pub files: u64,
     /// What they took.
     pub size_bytes: u64,
+    /// The runs whose folders are there, and when each was first seen, in seconds.
+    pub seen_s: BTreeMap<String, i64>,
 }
 
 impl Installer {
-    /// Removes from the trash what has lain there long enough, at `now_ns` on a clock
-    /// that can be trusted. What this run put there stays.
-    pub async fn empty_trash(&self, now_ns: i64) -> Result<Emptied> {
+    /// Removes from the trash what has lain there long enough, at `now_s` on a clock
+    /// that can be trusted; `seen_s` is what the last call left.
+    pub async fn empty_trash(&self, now_s: i64, seen_s: &BTreeMap<String, i64>) -> Result<Emptied> {
         let Ok(trash) = trash_dir() else { return Ok(Emptied::default()) };
-        let mut lots = Vec::new();
+        let (mut lots, mut emptied) = (Vec::new(), Emptied::default());
         for run in self.names_in(&trash).await.unwrap_or_default() {
-            if run != self.trash
-                && let Some(lot) = self.lot(&run).await
-            {
-                lots.push(lot);
+            let first_s = seen_s.get(run.name()).copied().unwrap_or(now_s);
+            emptied.seen_s.insert(run.name().to_owned(), first_s);
+            if let Some(size_bytes) = self.size_of(&run).await {
+                lots.push(Lot { name: run.name().to_owned(), seen_s: first_s, size_bytes });
             }
         }
-        let mut emptied = Emptied::default();
         if lots.is_empty() {
             return Ok(emptied);
         }
         let capacity_bytes = self.disk.capacity_bytes().await?;
-        for lot in leaving(lots, now_ns / 1_000_000_000, capacity_bytes) {
+        for lot in leaving(lots, now_s, capacity_bytes) {
             if let Ok(run) = trash.join(&lot.name) {
                 self.remove_lot(&run, &mut emptied).await;
             }
@@ -45,23 +47,20 @@ impl Installer {
         Ok(emptied)
     }
 
-    /// A run's folder as a whole; `None` if some of it cannot be looked at.
-    async fn lot(&self, run: &RelPath) -> Option<Lot> {
-        let top = self.disk.stat(run).await.ok()??;
-        let mut newest_ns = top.stamp.change_ns;
+    /// What a run's folder takes as a whole; `None` if some of it cannot be looked at.
+    async fn size_of(&self, run: &RelPath) -> Option<u64> {
         let mut size_bytes = 0_u64;
-        let mut to_visit = if top.node == Node::Dir { vec![run.clone()] } else { Vec::new() };
+        let mut to_visit = vec![run.clone()];
         while let Some(dir) = to_visit.pop() {
             for item in self.disk.read_dir(&dir).await.ok()? {
                 let stat = item.stat.ok()?;
-                newest_ns = newest_ns.max(stat.stamp.change_ns);
                 size_bytes = size_bytes.saturating_add(stat.stamp.size);
                 if stat.node == Node::Dir {
                     to_visit.push(dir.join(std::str::from_utf8(&item.name).ok()?).ok()?);
                 }
             }
         }
-        Some(Lot { name: run.name().to_owned(), newest_s: newest_ns / 1_000_000_000, size_bytes })
+        Some(size_bytes)
     }
 
     /// Everything below a run's folder, and the folder.

@@ -53,6 +53,8 @@ pub fn check_sound(stage: &Stage, when: &str) {
     let mut somewhere: BTreeSet<Vec<u8>> = BTreeSet::new();
     for (place, device) in stage.devices.iter().enumerate() {
         let unmounted = !device.mounted;
+        // It was in the trash for as long as was promised.
+        somewhere.extend(device.disk.purged());
         // What was written while the disk was away lies beneath its mount.
         stage.devices[place].disk.set_unmounted(true);
         somewhere.extend(stage.everything(place).into_iter().map(|(_, bytes)| bytes));

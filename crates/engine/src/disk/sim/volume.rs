@@ -122,6 +122,8 @@ pub(super) struct Volume {
     durable: BTreeMap<Serial, Folder>,
     /// Counts restarts: descriptors of an earlier life are dead.
     pub(super) life: u64,
+    /// What was removed from the trash.
+    pub(super) purged: Vec<Vec<u8>>,
 }
 
 impl Volume {
@@ -138,6 +140,7 @@ impl Volume {
             journal: VecDeque::new(),
             durable: BTreeMap::new(),
             life: 0,
+            purged: Vec::new(),
         };
         volume.root = volume.add(Body::Dir(Folder::new()), 0o755, now_ns);
         volume.underlay = volume.add(Body::Dir(Folder::new()), 0o755, now_ns);
@@ -324,6 +327,15 @@ impl Volume {
             inode.open = inode.open.saturating_sub(1);
         }
         self.release(serial);
+    }
+
+    /// A file's bytes, or a link's target.
+    pub(super) fn bytes(&self, serial: Serial) -> Option<Vec<u8>> {
+        match &self.inode(serial).body {
+            Body::File(bytes) => Some(bytes.to_vec()),
+            Body::Link(target) => Some(target.clone()),
+            Body::Dir(_) | Body::Special => None,
+        }
     }
 
     pub(super) fn open_to_write(&mut self, serial: Serial) {
