@@ -8,6 +8,7 @@
 
 mod place;
 mod scenarios;
+mod traced;
 
 use place::{Hook, Place};
 use scenarios::{SCENARIOS, Scenario};

@@ -13,6 +13,8 @@ pub enum Hook {
     Count,
     Kill(u64),
     Fail(u64, &'static str),
+    /// Killed by strace as some thread enters its n-th call of these.
+    Trace(&'static str, u64),
 }
 
 /// How a run ended.
@@ -77,7 +79,13 @@ impl Place {
     /// folder is named.
     pub fn run(&self, words: &[&str], hook: &Hook) -> Ended {
         let device = if words.contains(&"ONE") || words.contains(&"PLAN") { "one" } else { "two" };
-        let mut command = Command::new(env!("CARGO_BIN_EXE_tidelock"));
+        let binary = env!("CARGO_BIN_EXE_tidelock");
+        let mut command = Command::new(binary);
+        if let Hook::Trace(calls, at) = hook {
+            command = Command::new("strace");
+            command.args(["-f", "-o", "/dev/null", "-e", &format!("trace={calls}")]);
+            command.args(["-e", &format!("inject={calls}:signal=KILL:when={at}"), binary]);
+        }
         for word in words {
             match *word {
                 "ONE" => command.arg(self.at("one")),
@@ -90,7 +98,7 @@ impl Place {
         }
         command.env("XDG_STATE_HOME", self.at(&format!("state-{device}"))).env("HOME", self.at("home"));
         match hook {
-            Hook::None => {}
+            Hook::None | Hook::Trace(..) => {}
             Hook::Count => drop(command.env("TIDELOCK_KILL_COUNT", self.at("calls"))),
             Hook::Kill(at) => drop(command.env("TIDELOCK_KILL_AT", at.to_string())),
             Hook::Fail(at, with) => {
@@ -101,7 +109,7 @@ impl Place {
         let text = [output.stdout, output.stderr].concat();
         Ended {
             code: output.status.code(),
-            killed: output.status.signal() == Some(9),
+            killed: output.status.signal() == Some(9) || output.status.code() == Some(137),
             output: String::from_utf8_lossy(&text).into_owned(),
         }
     }
