@@ -2,4 +2,5 @@
 //! world.
 
 mod bench;
+mod golden;
 mod scenarios;
