@@ -77,6 +77,13 @@ pub struct Row {
     pub same: Sameness,
 }
 
+impl Row {
+    /// Whether both sides are as the base has them.
+    pub fn is_as_agreed(&self) -> bool {
+        self.here == Change::Same && self.there == Change::Same
+    }
+}
+
 impl fmt::Display for Row {
     /// As in the table: `agreed ~ =`, `none + + differ`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -140,8 +147,21 @@ pub fn decide(row: Row, policy: &Policy) -> Decision {
             (true, Flow::Down) => Decision::Download,
             (true, _) => Decision::Leave,
         },
-        Some(Standing::Lapsed) if !row.here.is_present() && !row.there.is_present() => Decision::Forget,
-        None | Some(Standing::Lapsed | Standing::Pruned) => baseless(row, policy),
+        Some(Standing::Lapsed) => lapsed(row, policy),
+        None | Some(Standing::Pruned) => baseless(row, policy),
+    }
+}
+
+/// A lapsed row proves nothing about what is gone. But where one side still is as it
+/// was agreed, the other's difference is a change of what both had; and where both
+/// are, they agree.
+fn lapsed(row: Row, policy: &Policy) -> Decision {
+    let as_it_was = |change| matches!(change, Change::Same | Change::Touched);
+    match (row.here.is_present(), row.there.is_present()) {
+        (false, false) => Decision::Forget,
+        (true, true) if row.is_as_agreed() => Decision::Adopt,
+        (true, true) if as_it_was(row.here) || as_it_was(row.there) => agreed(row, policy),
+        _ => baseless(row, policy),
     }
 }
 

@@ -110,10 +110,17 @@ fn row(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Row {
     let by_size = if here.stamp.size == there.stamp.size { Sameness::Unknown } else { Sameness::Differ };
     let moved = |change: Change| matches!(change, Change::New | Change::Changed);
     let as_agreed = here_change == Change::Same && there_change == Change::Same;
+    let as_it_was = |change: Change| matches!(change, Change::Same | Change::Touched);
     match standing(seen) {
         Some(Standing::Agreed) if moved(here_change) && moved(there_change) => row(here_change, there_change, by_size),
         Some(Standing::Agreed) => row(here_change, there_change, Sameness::Unknown),
         Some(Standing::Lapsed) if as_agreed => row(here_change, there_change, Sameness::Same),
+        Some(Standing::Lapsed) if as_it_was(there_change) => row(here_change, there_change, Sameness::Unknown),
+        // Written again there, perhaps with the same bytes: then a look settles it.
+        Some(Standing::Lapsed) if as_it_was(here_change) => match by_size {
+            Sameness::Differ => row(here_change, there_change, by_size),
+            _ => row(Change::Touched, there_change, by_size),
+        },
         // Nobody vouches for either side: both are looked at as if they were new.
         _ => row(Change::New, Change::New, by_size),
     }

@@ -32,6 +32,9 @@ pruned + = same | adopt    | adopt        | adopt        | adopt    | adopt    |
 lapsed = -      | upload   | upload       | upload       | leave    | leave    | upload
 lapsed - =      | leave    | leave        | delete-there | download | download | download
 lapsed - -      | forget   | forget       | forget       | forget   | forget   | forget
+lapsed = = same | adopt    | adopt        | adopt        | adopt    | adopt    | adopt
+lapsed ~ =      | upload   | upload       | upload       | leave    | download | upload
+lapsed = ~      | leave    | leave        | upload       | download | download | download
 lapsed ~ ~ differ | conflict | conflict   | upload       | conflict | download | keep-both
 lapsed ~ ~ same | adopt    | adopt        | adopt        | adopt    | adopt    | adopt
 ";

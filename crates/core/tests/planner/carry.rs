@@ -406,7 +406,14 @@ impl<'a> Carrier<'a> {
         let again = matches!(decide(row, self.policy), Decision::DeleteThere | Decision::DeleteHere);
         match decide_again(row, self.policy) {
             Decision::Nothing => self.settle_metadata(&step, base, read, object.as_ref()),
-            Decision::Adopt => self.adopt_found(&step, read, object.as_ref()),
+            Decision::Adopt if step.row.is_as_agreed() && is_same_object(&step, base.as_ref()) => {
+                let base = base.map(|base| BaseRow { standing: Standing::Agreed, ..base });
+                self.settle_metadata(&step, base, read, object.as_ref())
+            }
+            Decision::Adopt => {
+                let unread = base.as_ref().filter(|_| step.row.here == Side::Same).and_then(|base| base.digest);
+                self.adopt_found(&step, read.or(unread), object.as_ref())
+            }
             Decision::Upload => self.upload(&step),
             Decision::Download => self.download(&Step { action: Action::Download, ..step }),
             Decision::KeepBoth => self.keep_both(&step),
@@ -724,4 +731,9 @@ impl<'a> Carrier<'a> {
 fn phase(plan: &Plan, phase: Phase) -> Vec<&Step> {
     let in_phase = |planned: &&Planned| planned.step.action.phase() == phase && planned.chain.is_none();
     plan.steps.iter().filter(in_phase).map(|planned| &planned.step).collect()
+}
+
+fn is_same_object(step: &Step, base: Option<&BaseRow>) -> bool {
+    let agreed = base.and_then(|base| base.there.as_ref());
+    matches!((agreed, &step.there), (Some(half), Some(now)) if half.stamp.same_content(&now.stamp))
 }

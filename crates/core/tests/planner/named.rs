@@ -80,7 +80,7 @@ fn a_lapsed_row_has_both_sides_looked_at() {
     small.bucket.put(&key, object, &mut small.clock);
     let planned = plan(&small.device, &small.bucket, &Preset::Push.policy());
     let step = &planned.steps[0].step;
-    assert_eq!((&step.action, step.row.here, step.row.there), (&Action::Compare, Side::New, Side::New));
+    assert_eq!((&step.action, step.row.here, step.row.there), (&Action::Compare, Side::Touched, Side::Changed));
     small.settle(&Preset::Push.policy());
     assert_eq!(small.device.base[&key].standing, Standing::Agreed);
 }

@@ -363,7 +363,7 @@ pub fn happen_there(bucket: &mut Bucket, device: &Device, clock: &mut Clock, ran
 /// moved to.
 pub fn is_vouched(device: &Device, key: &Key, content: Content) -> bool {
     let agreed = |key: &Key| {
-        let row = device.base.get(key).filter(|row| row.standing == Standing::Agreed);
+        let row = device.base.get(key).filter(|row| matches!(row.standing, Standing::Agreed | Standing::Lapsed));
         row.is_some_and(|row| row.digest == Some(digest_of(content)))
     };
     agreed(key) || device.base.get(key).and_then(|row| row.moved_to.as_ref()).is_some_and(agreed)

@@ -50,13 +50,13 @@ impl Carrier<'_> {
         let again = matches!(decide(row, policy), Decision::DeleteThere | Decision::DeleteHere);
         match decide_again(row, policy) {
             Decision::Nothing => self.settle_metadata(&step, base, look).await,
-            Decision::Adopt if look.proves_agreed(&step, base.as_ref()) => {
-                // A change of settings lapsed the row, but the bytes are still those it
+            Decision::Adopt if row.is_as_agreed() && is_same_object(&step, base.as_ref()) => {
+                // A change of settings lapsed the row, but both sides still hold what it
                 // was about: so is what it says of the metadata.
                 let base = base.map(|base| BaseRow { standing: Standing::Agreed, ..base });
                 self.settle_metadata(&step, base, look).await
             }
-            Decision::Adopt => self.adopt_found(&step, look),
+            Decision::Adopt => self.adopt_found(&step, base.as_ref(), look),
             Decision::Upload => Box::pin(self.upload(&Step { action: Action::Upload, ..step })).await,
             Decision::Download => Box::pin(self.download(&Step { action: Action::Download, ..step })).await,
             Decision::KeepBoth => Box::pin(self.keep_both(&step)).await,
@@ -208,13 +208,14 @@ impl Carrier<'_> {
     }
 
     /// Both sides hold the same: the local metadata is taken as agreed.
-    fn adopt_found(&self, step: &Step, look: Look) -> Fate {
+    fn adopt_found(&self, step: &Step, base: Option<&BaseRow>, look: Look) -> Fate {
         let (Some(here), Some(there)) = (&step.here, &step.there) else { return Fate::Stale };
         let half = match look.there {
             Some((object, attributes)) => RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) },
             None => RemoteHalf { stamp: there.stamp.clone(), meta: None },
         };
-        let digest = look.read.map(|read| read.digest);
+        let unread = base.filter(|_| step.row.here == Side::Same).and_then(|base| base.digest);
+        let digest = look.read.map(|read| read.digest).or(unread);
         let row = self.row(step, self.half(here.stamp, here.meta.clone()), half, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
@@ -226,17 +227,13 @@ impl Carrier<'_> {
     }
 }
 
-impl Look {
-    /// Whether the bytes on both sides are those of a lapsed row.
-    fn proves_agreed(&self, step: &Step, base: Option<&BaseRow>) -> bool {
-        let Some(base) = base.filter(|base| base.standing == Standing::Lapsed && base.here.is_some()) else {
-            return false;
-        };
-        let as_agreed = |half: &RemoteHalf| step.there.as_ref().is_some_and(|now| now.stamp.same_content(&half.stamp));
-        let read = self.read.as_ref().map(|read| read.digest);
-        base.there.as_ref().is_some_and(as_agreed) && base.digest.is_some() && read == base.digest
-    }
+/// Whether the object is the one that the row is about.
+fn is_same_object(step: &Step, base: Option<&BaseRow>) -> bool {
+    let agreed = base.and_then(|base| base.there.as_ref());
+    matches!((agreed, &step.there), (Some(half), Some(now)) if half.stamp.same_content(&now.stamp))
+}
 
+impl Look {
     fn etag_proves(&self, step: &Step) -> bool {
         let etag = step.there.as_ref().map(|there| there.stamp.etag.to_ascii_lowercase());
         self.read.as_ref().is_some_and(|read| etag.is_some_and(|etag| read.etags.contains(&etag)))

@@ -465,3 +465,23 @@ fn the_trash_is_emptied_after_a_month() {
     assert_ok(&bench.run(Preset::TwoWay));
     assert_eq!(in_trash(), 0);
 }
+
+/// An edit is an edit, whatever the mode was when it was made.
+#[test]
+fn an_edit_before_a_change_of_mode_is_no_conflict() {
+    for (first, then) in [(Preset::Push, Preset::SyncDelete), (Preset::SyncDelete, Preset::TwoWay)] {
+        let bench = Bench::new();
+        bench.write("here", b"one");
+        bench.write("there", b"one");
+        assert_ok(&bench.run(first));
+        bench.write("here", b"edited");
+        bench.put("there", "another");
+        let report = bench.run(then);
+        assert_ok(&report);
+        assert_eq!((report.uploaded, report.conflicts, report.kept_both), (1, 0, 0), "{report:#?}");
+        let drifted = if then == Preset::TwoWay { "another" } else { "one" };
+        assert_eq!(bench.files(), pairs(&[("here", "edited"), ("there", drifted)]));
+        assert_eq!(bench.objects(), pairs(&[("here", "edited"), ("there", "another")]));
+        assert_quiet(&bench, then);
+    }
+}
