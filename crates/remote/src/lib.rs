@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod folder;
+mod hex;
 pub mod kill;
 pub mod layer;
 pub mod memory;
@@ -244,6 +245,21 @@ impl Source for Bytes {
             _ => Err(Error::new(ErrorKind::Source, "read", "the source is shorter than it was said to be")),
         }
     }
+}
+
+/// Asks every source of a recipe once whether it stayed as it was, however many
+/// pieces it gave.
+pub(crate) async fn seal(recipe: &[Piece]) -> Result<()> {
+    let mut asked: Vec<&Arc<dyn Source>> = Vec::new();
+    for piece in recipe {
+        if let Piece::Bytes { source, .. } = piece
+            && !asked.iter().any(|other| Arc::ptr_eq(other, source))
+        {
+            source.seal().await?;
+            asked.push(source);
+        }
+    }
+    Ok(())
 }
 
 /// What must hold for a write or a deletion to happen.

@@ -102,7 +102,7 @@ pub struct Observe {
 }
 
 impl Observe {
-    /// RequestCounts what reaches `remote` in `requests`.
+    /// Counts what reaches `remote` in `requests`.
     pub fn new(remote: Arc<dyn Remote>, requests: Arc<Requests>) -> Self {
         Self { remote, requests }
     }
