@@ -76,6 +76,13 @@ pub trait Remote: Send + Sync {
     /// parts. Unknown uploads are fine.
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()>;
 
+    /// Whether anything was written or deleted here under a condition that the place
+    /// does not obey, so that somebody else's write, in the moment between the look and
+    /// the act, would have been replaced or deleted unseen. Layers pass it on.
+    fn was_unguarded(&self) -> bool {
+        false
+    }
+
     /// How far the server's clock is ahead of ours, in milliseconds, if known.
     fn clock_skew_ms(&self) -> Option<i64> {
         None

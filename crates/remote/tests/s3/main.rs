@@ -1,6 +1,7 @@
 //! The S3 remote from outside: against servers that nobody here wrote (`real`),
 //! and against one that does as a test tells it.
 
+mod downloads;
 mod faults;
 mod probe;
 mod real;
