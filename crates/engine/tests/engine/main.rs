@@ -2,4 +2,5 @@
 //! world.
 
 mod bench;
+mod listings;
 mod scenarios;
