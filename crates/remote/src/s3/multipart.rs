@@ -72,7 +72,8 @@ impl S3 {
 
     async fn begin<'a>(&self, put: &'a Put) -> Result<Upload<'a>> {
         let mut request = Request::changing("put", Method::POST, Some(&put.key), "s3:PutObject");
-        // A lost reply leaves an empty upload behind, and changes no object.
+        // A lost reply leaves an upload without parts behind: it changes no object, and
+        // nothing is stored for it (docs/design/0004).
         request.effect = super::refusal::Effect::Harmless;
         request.query = vec![("uploads", "")];
         self.describe(&mut request, put)?;
