@@ -103,10 +103,27 @@ fn begin(pair: &Pair, mode: Mode) -> state::Result<Run> {
 fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
     let json = serde_json::to_string(report).unwrap_or_default();
     if mode == Mode::Execute {
+        tell_unguarded(pair, run);
         // The history of a run that went well is not worth failing it for.
         let _ = pair.state.end_run(run.id, pair.now_ms(), report.ending().code(), &json);
     }
     pair.listener.hear(&Event::RunEnded { report: Box::new(report.clone()) });
+}
+
+/// Where only looks guarded what was done, that is said, once for each endpoint.
+fn tell_unguarded(pair: &Pair, run: &Run) {
+    const FACT: &str = "unguarded";
+    let place = pair.remote.describe();
+    if !pair.remote.was_unguarded() || pair.state.fact(FACT).ok().flatten().as_ref() == Some(&place) {
+        return;
+    }
+    let text = format!(
+        "{place} does not obey conditions on writes, so every object is looked at just before and after instead: what \
+         another writer stores in between can be replaced or deleted unseen, and only versioning of the bucket would \
+         keep it; this is said once"
+    );
+    // What cannot be kept is said again.
+    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(FACT, &place));
 }
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {

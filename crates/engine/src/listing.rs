@@ -138,11 +138,17 @@ impl<'a> Listing<'a> {
                 return Err(Failed::Stuck);
             }
             cursor = page.next;
+            let (mut kept, mut new) = (0_u64, 0_u64);
             for object in page.objects {
                 let Some(listed) = self.admit(object) else { continue };
                 let json =
                     serde_json::to_string(&listed).map_err(|error| crate::state::Error::Row(error.to_string()))?;
-                self.spool.keep_object(&listed.entry.key, &json)?;
+                kept += 1;
+                new += u64::from(self.spool.keep_object(&listed.entry.key, &json)?);
+            }
+            // Without order there is no other sign of a place that starts over.
+            if kept > 0 && new == 0 && cursor.is_some() {
+                return Err(Failed::Stuck);
             }
         }
         self.sorted_after = Some(String::new());

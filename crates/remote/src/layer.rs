@@ -8,6 +8,7 @@ pub mod condition;
 pub mod limit;
 pub mod observe;
 pub mod readonly;
+mod resume;
 pub mod retry;
 pub mod scope;
 

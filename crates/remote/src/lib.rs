@@ -10,6 +10,7 @@
 
 pub mod error;
 pub mod folder;
+mod hex;
 pub mod kill;
 pub mod layer;
 pub mod memory;
@@ -74,6 +75,13 @@ pub trait Remote: Send + Sync {
     /// Gives up an upload that [`Progress::started`] once told of, freeing its
     /// parts. Unknown uploads are fine.
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()>;
+
+    /// Whether anything was written or deleted here under a condition that the place
+    /// does not obey, so that somebody else's write, in the moment between the look and
+    /// the act, would have been replaced or deleted unseen. Layers pass it on.
+    fn was_unguarded(&self) -> bool {
+        false
+    }
 
     /// How far the server's clock is ahead of ours, in milliseconds, if known.
     fn clock_skew_ms(&self) -> Option<i64> {
@@ -244,6 +252,21 @@ impl Source for Bytes {
             _ => Err(Error::new(ErrorKind::Source, "read", "the source is shorter than it was said to be")),
         }
     }
+}
+
+/// Asks every source of a recipe once whether it stayed as it was, however many
+/// pieces it gave.
+pub(crate) async fn seal(recipe: &[Piece]) -> Result<()> {
+    let mut asked: Vec<&Arc<dyn Source>> = Vec::new();
+    for piece in recipe {
+        if let Piece::Bytes { source, .. } = piece
+            && !asked.iter().any(|other| Arc::ptr_eq(other, source))
+        {
+            source.seal().await?;
+            asked.push(source);
+        }
+    }
+    Ok(())
 }
 
 /// What must hold for a write or a deletion to happen.

@@ -33,7 +33,8 @@ pub struct OpenOptions {
     pub concurrency: usize,
     /// How long to wait between attempts, and how many there are.
     pub backoff: Backoff,
-    /// The purse of retries, shared by everything one run opens.
+    /// The purse of retries of whole operations, shared by everything one run opens.
+    /// A bucket has a purse of its own besides, for parts of uploads.
     pub budget: Arc<Mutex<Budget>>,
     /// Change nothing, whatever is asked.
     pub read_only: bool,

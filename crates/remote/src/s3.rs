@@ -7,6 +7,7 @@
 
 mod abilities;
 mod address;
+mod checksum;
 mod client;
 mod config;
 mod connect;
@@ -15,6 +16,7 @@ mod delete;
 mod get;
 mod head;
 mod headers;
+mod held;
 mod list;
 mod multipart;
 mod parts;
@@ -33,8 +35,10 @@ use crate::world::World;
 use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
 use abilities::Abilities;
 use async_trait::async_trait;
+use checksum::Crc;
 use client::Client;
 use config::Settings;
+use held::{HELD_BYTES, Held};
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -51,6 +55,10 @@ pub struct S3 {
     budget: Mutex<Budget>,
     probing: tokio::sync::Mutex<()>,
     probe_prefix: String,
+    /// For bytes on their way there.
+    held: Held,
+    /// What the place has said to checksums.
+    crc: Crc,
     /// Completing an upload told the ETag that the object then had.
     etags_agree: AtomicBool,
 }
@@ -74,6 +82,8 @@ pub async fn open(
         budget: Mutex::default(),
         probing: tokio::sync::Mutex::default(),
         probe_prefix: String::new(),
+        held: Held::new(HELD_BYTES),
+        crc: Crc::default(),
         etags_agree: AtomicBool::new(false),
     })
 }
@@ -84,6 +94,13 @@ impl S3 {
     #[must_use]
     pub fn probing_below(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.probe_prefix);
+        self
+    }
+
+    /// Holds at most so many bytes of uploads in memory at once, instead of 64 MiB.
+    #[must_use]
+    pub fn holding(mut self, bytes: u64) -> Self {
+        self.held = Held::new(bytes);
         self
     }
 }

@@ -222,11 +222,10 @@ impl<'a> Spool<'a> {
         rows.map(|row| row.map_err(Error::from).and_then(|(seq, json)| Ok((seq, from_json(&json)?)))).collect()
     }
 
-    /// Keeps an object of a listing that does not come in order.
-    pub fn keep_object(&self, key: &Key, json: &str) -> Result<()> {
-        let sql = "INSERT OR REPLACE INTO temp.object VALUES (?1, ?2)";
-        self.state.lock().prepare_cached(sql)?.execute([key.as_str(), json])?;
-        Ok(())
+    /// Keeps an object of a listing that does not come in order; whether it is new.
+    pub fn keep_object(&self, key: &Key, json: &str) -> Result<bool> {
+        let sql = "INSERT OR IGNORE INTO temp.object VALUES (?1, ?2)";
+        Ok(self.state.lock().prepare_cached(sql)?.execute([key.as_str(), json])? > 0)
     }
 
     /// The kept objects after a key, in order.

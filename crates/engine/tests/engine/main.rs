@@ -3,4 +3,5 @@
 
 mod bench;
 mod golden;
+mod listings;
 mod scenarios;

@@ -1,13 +1,20 @@
 //! What a person does, step by step, and what must come of it.
 
 use crate::bench::{Bench, path};
+use std::sync::Arc;
 use tidelock_core::conflict::conflict_path;
 use tidelock_core::entry::Digest;
 use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
+use tidelock_engine::cycle::{self, Mode};
 use tidelock_engine::disk::sim::{SimDisk, SimOptions};
+use tidelock_engine::event::Event;
 use tidelock_engine::report::{Ending, Report};
 use tidelock_engine::state::Change;
+use tidelock_remote::Capabilities;
+use tidelock_remote::memory::{Memory, Profile};
+use tidelock_remote::open::{OpenOptions, stack};
+use tidelock_remote::testing::world::world;
 
 fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect()
@@ -483,5 +490,26 @@ fn an_edit_before_a_change_of_mode_is_no_conflict() {
         assert_eq!(bench.files(), pairs(&[("here", "edited"), ("there", drifted)]));
         assert_eq!(bench.objects(), pairs(&[("here", "edited"), ("there", "another")]));
         assert_quiet(&bench, then);
+    }
+}
+
+#[test]
+fn that_a_place_has_no_conditions_is_said_once() {
+    let (world, hand) = world(1);
+    let bench = Bench::on(Memory::new(Profile::ignoring(), world.clone()), world, hand, "laptop");
+    let run = |preset: Preset| {
+        let mut pair = bench.pair(preset.policy());
+        let place = Arc::new(bench.bucket.clone());
+        pair.remote = stack(place, "", Capabilities::default(), &OpenOptions::default(), bench.world.clone()).remote;
+        bench.hand.advance(std::time::Duration::from_secs(10));
+        assert_ok(&futures::executor::block_on(cycle::run(&pair, Mode::Execute)));
+        let heard = std::mem::take(&mut *bench.ears.0.lock().expect("no panics"));
+        let told = |event: &&Event| matches!(event, Event::Note { text } if text.contains("does not obey conditions"));
+        heard.iter().filter(told).count()
+    };
+    assert_eq!(run(Preset::Push), 0, "nothing was written yet");
+    for times in [1, 0, 0] {
+        bench.write(&format!("{times}{}", bench.files().len()), b"x");
+        assert_eq!(run(Preset::Push), times);
     }
 }

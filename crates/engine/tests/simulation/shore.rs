@@ -96,6 +96,10 @@ impl Remote for Shore {
         self.bucket.abandon(key, upload_id).await
     }
 
+    fn was_unguarded(&self) -> bool {
+        self.bucket.was_unguarded()
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         self.bucket.clock_skew_ms()
     }

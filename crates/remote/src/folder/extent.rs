@@ -5,6 +5,7 @@
 //! piece is the same list as the original and has the same ETag. An ETag is a token
 //! derived from content: equal tokens mean equal bytes, not the reverse.
 
+use crate::hex::hex;
 use crc_fast::{CrcAlgorithm, checksum_combine};
 
 /// CRC64NVME of nothing.
@@ -99,15 +100,6 @@ pub(super) fn etag(list: &[Extent]) -> String {
             format!("b3-{}-{}", hex(&half(&hasher.finalize())), many.len())
         }
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// The part of `list` from byte `offset` on, `size` bytes long: for each extent the

@@ -42,18 +42,6 @@ async fn read(source: &Arc<dyn Source>, offset: u64, size: u64) -> Result<Bytes>
     Err(Error::new(ErrorKind::Source, "put", message))
 }
 
-/// Asks every source once whether it was what it seemed to be.
-pub(super) async fn seal(recipe: &[Piece]) -> Result<()> {
-    let mut asked: Vec<&Arc<dyn Source>> = Vec::new();
-    for (source, _, _) in outside(recipe) {
-        if !asked.iter().any(|other| Arc::ptr_eq(other, source)) {
-            source.seal().await?;
-            asked.push(source);
-        }
-    }
-    Ok(())
-}
-
 /// Where a piece from outside lies in the new body. May be empty.
 pub(super) type Stretch = Extent;
 

@@ -29,7 +29,7 @@ pub(super) async fn put(shared: &Arc<Shared>, request: &Put, progress: &dyn Prog
             intake::as_file(&shared.bodies, &request.recipe, progress).await?
         }
     };
-    intake::seal(&request.recipe).await?;
+    crate::seal(&request.recipe).await?;
     loop {
         let (extents, origins) = assemble(shared, &request.recipe, stretches.clone()).await?;
         let job = PutJob {

@@ -32,6 +32,8 @@ pub struct Emulated {
     known: Mutex<Capabilities>,
     /// The place has contradicted itself.
     halted: AtomicBool,
+    /// Something was done that only looks could guard.
+    unguarded: AtomicBool,
 }
 
 impl Emulated {
@@ -42,7 +44,7 @@ impl Emulated {
 
     /// The same where some abilities are known and need no asking.
     pub fn knowing(remote: Arc<dyn Remote>, known: Capabilities) -> Self {
-        Self { remote, known: Mutex::new(known), halted: AtomicBool::new(false) }
+        Self { remote, known: Mutex::new(known), halted: AtomicBool::new(false), unguarded: AtomicBool::new(false) }
     }
 
     async fn honours(&self, ability: Ability) -> Result<bool> {
@@ -128,6 +130,7 @@ impl Emulated {
     }
 
     async fn delete_unguarded(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
+        self.unguarded.store(true, Ordering::SeqCst);
         let looks = items.iter().map(|(key, condition)| self.may_delete(key, condition)).collect();
         let mut answers = in_turn(looks).await;
         let (places, allowed): (Vec<usize>, Vec<_>) = answers
@@ -227,6 +230,7 @@ impl Remote for Emulated {
             self.look(key, condition, "the source of the copy has changed").await?;
         }
         if !guarded {
+            self.unguarded.store(true, Ordering::SeqCst);
             self.look(&request.key, &request.condition, "the object is another than expected").await?;
         }
         let stored = match self.remote.put(request, progress).await {
@@ -267,6 +271,10 @@ impl Remote for Emulated {
 
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
         self.remote.abandon(key, upload_id).await
+    }
+
+    fn was_unguarded(&self) -> bool {
+        self.unguarded.load(Ordering::SeqCst) || self.remote.was_unguarded()
     }
 
     fn clock_skew_ms(&self) -> Option<i64> {

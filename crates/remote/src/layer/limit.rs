@@ -82,6 +82,10 @@ impl Remote for Limit {
         self.remote.abandon(key, upload_id).await
     }
 
+    fn was_unguarded(&self) -> bool {
+        self.remote.was_unguarded()
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         self.remote.clock_skew_ms()
     }

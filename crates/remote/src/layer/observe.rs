@@ -102,7 +102,7 @@ pub struct Observe {
 }
 
 impl Observe {
-    /// RequestCounts what reaches `remote` in `requests`.
+    /// Counts what reaches `remote` in `requests`.
     pub fn new(remote: Arc<dyn Remote>, requests: Arc<Requests>) -> Self {
         Self { remote, requests }
     }
@@ -159,6 +159,10 @@ impl Remote for Observe {
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
         self.requests.other.fetch_add(1, Relaxed);
         self.requests.told(self.remote.abandon(key, upload_id).await)
+    }
+
+    fn was_unguarded(&self) -> bool {
+        self.remote.was_unguarded()
     }
 
     fn clock_skew_ms(&self) -> Option<i64> {

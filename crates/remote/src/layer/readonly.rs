@@ -64,6 +64,10 @@ impl Remote for ReadOnly {
         Err(refusal("abandon").on(key))
     }
 
+    fn was_unguarded(&self) -> bool {
+        self.remote.was_unguarded()
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         self.remote.clock_skew_ms()
     }

@@ -2,11 +2,11 @@
 //!
 //! What a place says failed is sent again. What may or may not have happened is
 //! looked at first: a write is known by its attempt id, a deletion by its absence.
-//! Only the opening of a download is repeated; a body that breaks is the reader's.
-//! How long to wait and when to stop is `core/backoff.rs`; the purse of retries is
+//! A download whose body breaks goes on where it broke (`resume.rs`). How long to wait and when to stop is `core/backoff.rs`; the purse of retries is
 //! shared by a whole run.
 
 use super::observe::Requests;
+use super::resume::resumed;
 use super::{holds, in_turn, is_ours};
 use crate::world::World;
 use crate::{
@@ -24,10 +24,34 @@ use tidelock_core::path::Key;
 /// A place that is asked again.
 pub struct Retry {
     remote: Arc<dyn Remote>,
+    patience: Patience,
+}
+
+/// How often, and after which wait.
+#[derive(Clone)]
+pub(super) struct Patience {
     backoff: Backoff,
     budget: Arc<Mutex<Budget>>,
     requests: Arc<Requests>,
     world: World,
+}
+
+impl Patience {
+    fn purse<T>(&self, work: impl FnOnce(&mut Budget) -> T) -> T {
+        work(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Waits before the attempt after `failed` failures; `false` if there shall be
+    /// none.
+    pub(super) async fn wait(&self, failed: u32, asked: Option<Duration>) -> bool {
+        let Some(wait) = self.backoff.wait(failed, self.world.rng.next_u64(), asked) else { return false };
+        if !self.purse(Budget::withdraw) {
+            return false;
+        }
+        self.requests.retried();
+        self.world.sleep.sleep(wait).await;
+        true
+    }
 }
 
 /// What a look showed of a write whose fate was unknown.
@@ -50,28 +74,12 @@ impl Retry {
         requests: Arc<Requests>,
         world: World,
     ) -> Self {
-        Self { remote, backoff, budget, requests, world }
-    }
-
-    fn purse<T>(&self, work: impl FnOnce(&mut Budget) -> T) -> T {
-        work(&mut self.budget.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// Waits before the attempt after `failed` failures; `false` if there shall be
-    /// none.
-    async fn wait(&self, failed: u32, asked: Option<Duration>) -> bool {
-        let Some(wait) = self.backoff.wait(failed, self.world.rng.next_u64(), asked) else { return false };
-        if !self.purse(Budget::withdraw) {
-            return false;
-        }
-        self.requests.retried();
-        self.world.sleep.sleep(wait).await;
-        true
+        Self { remote, patience: Patience { backoff, budget, requests, world } }
     }
 
     /// Repeats what changes nothing, however it failed.
     async fn read<T, F: Future<Output = Result<T>> + Send>(&self, ask: impl Fn() -> F + Send) -> Result<T> {
-        self.purse(Budget::deposit);
+        self.patience.purse(Budget::deposit);
         let mut failed = 0;
         loop {
             let error = match ask().await {
@@ -80,7 +88,7 @@ impl Retry {
             };
             failed += 1;
             let again = error.kind.is_retryable() || error.kind == ErrorKind::OutcomeUnknown;
-            if !again || !self.wait(failed, asked(&error)).await {
+            if !again || !self.patience.wait(failed, asked(&error)).await {
                 return Err(error);
             }
         }
@@ -132,7 +140,8 @@ enum Verdict {
     Again(Error),
 }
 
-fn asked(error: &Error) -> Option<Duration> {
+/// What the place asked for.
+pub(super) fn asked(error: &Error) -> Option<Duration> {
     match error.kind {
         ErrorKind::Busy(asked) => asked,
         _ => None,
@@ -166,11 +175,12 @@ impl Remote for Retry {
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>, stamp: Option<&RemoteStamp>) -> Result<Download> {
-        self.read(|| self.remote.get(key, range.clone(), stamp)).await
+        let opened = self.read(|| self.remote.get(key, range.clone(), stamp)).await?;
+        Ok(resumed(self.remote.clone(), self.patience.clone(), range, opened))
     }
 
     async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
-        self.purse(Budget::deposit);
+        self.patience.purse(Budget::deposit);
         let mut failed = 0;
         loop {
             let error = match self.remote.put(request, progress).await {
@@ -198,14 +208,14 @@ impl Remote for Retry {
                 _ => return Err(error),
             }
             failed += 1;
-            if !self.wait(failed, asked(&error)).await {
+            if !self.patience.wait(failed, asked(&error)).await {
                 return Err(error);
             }
         }
     }
 
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {
-        self.purse(Budget::deposit);
+        self.patience.purse(Budget::deposit);
         let mut answers: Vec<Result<()>> = items.iter().map(|(key, _)| Err(unanswered(key))).collect();
         let mut open: Vec<usize> = (0..items.len()).collect();
         let mut failed = 0;
@@ -229,7 +239,7 @@ impl Remote for Retry {
                 };
             }
             failed += 1;
-            if again.is_empty() || !self.wait(failed, longest).await {
+            if again.is_empty() || !self.patience.wait(failed, longest).await {
                 break;
             }
             open = again;
@@ -239,6 +249,10 @@ impl Remote for Retry {
 
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
         self.read(|| self.remote.abandon(key, upload_id)).await
+    }
+
+    fn was_unguarded(&self) -> bool {
+        self.remote.was_unguarded()
     }
 
     fn clock_skew_ms(&self) -> Option<i64> {

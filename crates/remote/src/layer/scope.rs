@@ -118,6 +118,10 @@ impl Remote for Scope {
         self.remote.abandon(&self.down(key), upload_id).await.map_err(|error| self.error_up(error))
     }
 
+    fn was_unguarded(&self) -> bool {
+        self.remote.was_unguarded()
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         self.remote.clock_skew_ms()
     }

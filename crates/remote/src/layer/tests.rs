@@ -5,6 +5,7 @@ mod settle;
 
 use super::*;
 use crate::memory::{Memory, Profile};
+use crate::open::{OpenOptions, stack};
 use crate::testing::conformance::{Settings, conformance};
 use crate::testing::faults::{Ajar, Fault, Faulty, Script};
 use crate::testing::world::{Hand, world};
@@ -305,6 +306,27 @@ fn a_look_that_fails_after_the_act_leaves_it_open() {
     let result = block_on(emulated.put(&put("a", "ours", Condition::Absent), &Unwatched));
     assert_eq!(kind(result), Some(ErrorKind::OutcomeUnknown));
     assert!(memory.snapshot().contains_key(&key("a")));
+}
+
+#[test]
+fn what_only_looks_guard_is_known_afterwards() {
+    for (profile, unguarded) in [(Profile::ignoring(), true), (Profile::refusing(), true), (Profile::aws(), false)] {
+        for deleting in [false, true] {
+            let (world, _) = world(1);
+            let memory = Memory::new(profile.clone(), world.clone());
+            let stamp = memory.write(&key("a"), "x", ObjectMeta::default());
+            let place: Arc<dyn Remote> = Arc::new(memory);
+            let opened = stack(place, "", Capabilities::default(), &OpenOptions::default(), world);
+            block_on(opened.remote.head(&key("a"))).expect("answers");
+            assert!(!opened.remote.was_unguarded(), "looking changes nothing");
+            if deleting {
+                block_on(opened.remote.delete(&[(key("a"), Condition::Matches(stamp))])).remove(0).expect("deleted");
+            } else {
+                block_on(opened.remote.put(&put("b", "x", Condition::Absent), &Unwatched)).expect("stored");
+            }
+            assert_eq!(opened.remote.was_unguarded(), unguarded);
+        }
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@
 //! compare-and-swap true. It knows no async, no sources and no network.
 
 use super::profile::{Etags, Profile, Support};
+use crate::hex::hex;
 use crate::{Ability, Condition, Error, ErrorKind, Object, ObjectMeta, Readiness, Result};
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
@@ -156,8 +157,4 @@ fn etag(kind: Etags, fresh: &Fresh, number: u64) -> String {
         (Etags::RandomParts, Some(parts)) => format!("{}-{}", unique(), parts.len()),
         (Etags::Opaque, _) => unique(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,7 +9,7 @@
 use super::Memory;
 use super::profile::Support;
 use super::shelf::{Shelf, md5};
-use crate::{Ability, Error, ErrorKind, Piece, Progress, Put, Readiness, Result, Source};
+use crate::{Ability, Error, ErrorKind, Piece, Progress, Put, Readiness, Result, Source, seal};
 use bytes::{Bytes, BytesMut};
 use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
@@ -51,7 +51,7 @@ pub(super) async fn gather(put: &Put, progress: &dyn Progress) -> Result<Bytes> 
             progress.sent(*size);
         }
     }
-    seal(put).await?;
+    seal(&put.recipe).await?;
     Ok(body.freeze())
 }
 
@@ -82,7 +82,7 @@ pub(super) async fn gather_parts(
         sums.push(md5(&bytes));
         body.extend_from_slice(&bytes);
     }
-    seal(put).await?;
+    seal(&put.recipe).await?;
     Ok((body.freeze(), sums))
 }
 
@@ -133,20 +133,6 @@ async fn read(source: &Arc<dyn Source>, offset: u64, size: u64) -> Result<Bytes>
         return Err(Error::new(ErrorKind::Source, "read", "the source gave another number of bytes than asked for"));
     }
     Ok(bytes)
-}
-
-/// Seals each source once, however many pieces it gave.
-async fn seal(put: &Put) -> Result<()> {
-    let mut sealed: Vec<&Arc<dyn Source>> = Vec::new();
-    for piece in &put.recipe {
-        if let Piece::Bytes { source, .. } = piece
-            && !sealed.iter().any(|known| Arc::ptr_eq(known, source))
-        {
-            source.seal().await?;
-            sealed.push(source);
-        }
-    }
-    Ok(())
 }
 
 /// Cuts pieces into parts. Only the last piece may end in a short part.

@@ -67,7 +67,8 @@ impl S3 {
         (at, self.remove_one(key, condition).await)
     }
 
-    async fn remove_one(&self, key: &Key, condition: &Condition) -> Result<()> {
+    /// Removes one object, under its condition unless the place refuses to hear it.
+    pub(super) async fn remove_one(&self, key: &Key, condition: &Condition) -> Result<()> {
         let mut request = Request::changing("delete", Method::DELETE, Some(key), PERMISSION);
         if let Condition::Matches(stamp) = condition
             && !self.abilities.refuses(Ability::DeleteIfMatch)

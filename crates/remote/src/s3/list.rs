@@ -1,8 +1,10 @@
 //! Listing keys, a page at a time.
 //!
-//! ListObjectsV2 with URL-encoded keys. A page that does not move on, or that goes
-//! backwards where the place is not known to list without order, is an error: a
-//! listing that cannot be trusted must not look like one that is complete.
+//! ListObjectsV2 with URL-encoded keys. A page that does not move on, or does not say
+//! plainly whether it is the last, is an error: a listing that cannot be trusted must
+//! not look like one that is complete. Order is not asked for beforehand: the first
+//! page out of order shows that there is none, which is remembered, and whoever reads
+//! the listing sorts it.
 
 use super::S3;
 use super::address::decoded;
@@ -19,11 +21,19 @@ impl S3 {
     /// One page of the keys that begin with `prefix`, after the cursor.
     pub(super) async fn page(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         let unordered = self.abilities.known(Ability::OrderedList) == Some(false);
-        self.page_as(prefix, cursor, !unordered && !self.client.bucket.ends_with("--x-s3")).await
+        if unordered || self.client.bucket.ends_with("--x-s3") {
+            return self.page_as(prefix, cursor, false).await.map(|(page, _)| page);
+        }
+        let (page, ordered) = self.page_as(prefix, cursor, true).await?;
+        if !ordered {
+            self.abilities.learn(Ability::OrderedList, false, false, self.client.server());
+        }
+        Ok(page)
     }
 
-    /// The same; `ordered` says whether to insist on key order.
-    pub(super) async fn page_as(&self, prefix: &str, cursor: &Cursor, ordered: bool) -> Result<Page> {
+    /// The same, and whether it is in key order. Only where that is `hoped` for is
+    /// what lies before the cursor taken for a server's way to start after it.
+    pub(super) async fn page_as(&self, prefix: &str, cursor: &Cursor, hoped: bool) -> Result<(Page, bool)> {
         let mut request = Request::reading("list", Method::GET, None, "s3:ListBucket");
         request.query = vec![("list-type", "2"), ("encoding-type", "url")];
         if !prefix.is_empty() {
@@ -39,10 +49,11 @@ impl S3 {
         }
         let body = self.client.send(&request).await.map_err(as_bucket)?.bytes().await?;
         let mut listing = parse(&body).map_err(broken)?;
-        listing.admit(prefix, cursor, ordered).map_err(broken)?;
+        listing.admit(prefix, cursor).map_err(broken)?;
+        let ordered = listing.start_after(cursor, hoped);
         let after = listing.objects.last().map_or_else(|| cursor.after.clone(), |last| last.key.as_str().to_owned());
         let next = listing.truncated.then_some(Cursor { after, token: listing.token });
-        Ok(Page { objects: listing.objects, next })
+        Ok((Page { objects: listing.objects, next }, ordered))
     }
 }
 
@@ -64,29 +75,29 @@ struct Listing {
 
 impl Listing {
     /// Refuses a page that cannot be a part of a true listing.
-    fn admit(&mut self, prefix: &str, cursor: &Cursor, ordered: bool) -> std::result::Result<(), String> {
+    fn admit(&self, prefix: &str, cursor: &Cursor) -> std::result::Result<(), String> {
         if self.truncated && (self.token.is_none() || self.token == cursor.token) {
             return Err("the server's listing does not advance: it repeats its continuation token".to_owned());
         }
         if let Some(stray) = self.objects.iter().find(|object| !object.key.as_str().starts_with(prefix)) {
             return Err(format!("the server listed {:?}, which is outside the prefix {prefix:?}", stray.key));
         }
-        if !ordered {
-            return Ok(());
+        Ok(())
+    }
+
+    /// Whether the page is in key order and lies after the cursor. If so, or if there
+    /// is no hope of order, some servers' way of starting after a key is made up for.
+    fn start_after(&mut self, cursor: &Cursor, hoped: bool) -> bool {
+        let sorted = self.objects.is_sorted_by(|one, next| one.key < next.key);
+        if cursor.token.is_some() {
+            let first = self.objects.first().map(|object| object.key.as_str());
+            return sorted && first.is_none_or(|first| first > cursor.after.as_str());
         }
-        if cursor.token.is_none() {
+        if hoped && sorted {
             // Some servers take no start-after and begin at the beginning.
             self.objects.retain(|object| object.key.as_str() > cursor.after.as_str());
         }
-        let mut last = cursor.after.as_str();
-        for object in &self.objects {
-            let key = object.key.as_str();
-            if key <= last && !last.is_empty() {
-                return Err(format!("the server listed {key:?} after {last:?}: its listing is out of order"));
-            }
-            last = key;
-        }
-        Ok(())
+        sorted && self.objects.first().is_none_or(|first| first.key.as_str() > cursor.after.as_str())
     }
 }
 
@@ -126,7 +137,7 @@ impl Draft {
 fn parse(body: &[u8]) -> std::result::Result<Listing, String> {
     let mut listing = Listing::default();
     let mut drafts: Vec<Draft> = Vec::with_capacity(1000);
-    let (mut encoded, mut rooted) = (false, false);
+    let (mut encoded, mut rooted, mut ended) = (false, false, None);
     walk(body, |path, step| {
         let Some(name) = path.strip_prefix("ListBucketResult") else { return };
         let text = match step {
@@ -140,8 +151,8 @@ fn parse(body: &[u8]) -> std::result::Result<Listing, String> {
             Step::Close(text) => text,
         };
         match name {
-            "/IsTruncated" => listing.truncated = text == "true",
-            "/NextContinuationToken" => listing.token = Some(text.to_owned()),
+            "/IsTruncated" => ended = Some(text.to_owned()),
+            "/NextContinuationToken" => listing.token = Some(text.to_owned()).filter(|token| !token.is_empty()),
             "/EncodingType" => encoded = text == "url",
             _ => {
                 if let (Some(name), Some(draft)) = (name.strip_prefix("/Contents/"), drafts.last_mut()) {
@@ -153,6 +164,13 @@ fn parse(body: &[u8]) -> std::result::Result<Listing, String> {
     if !rooted {
         return Err("the reply is not a listing".to_owned());
     }
+    listing.truncated = match ended.as_deref() {
+        Some("true") => true,
+        // Whatever it says, a way to go on means that there is more.
+        Some("false") => listing.token.is_some(),
+        Some(other) => return Err(format!("the server says {other:?} to whether its listing goes on")),
+        None => return Err("the server does not say whether its listing goes on".to_owned()),
+    };
     listing.objects = drafts.into_iter().map(|draft| draft.finish(encoded)).collect::<std::result::Result<_, _>>()?;
     Ok(listing)
 }
@@ -176,6 +194,8 @@ impl Draft {
 mod tests {
     use super::*;
 
+    const LAST: &str = "<IsTruncated>false</IsTruncated>";
+
     fn document(keys: &[&str], tail: &str) -> String {
         let entries: String = keys
             .iter()
@@ -186,7 +206,11 @@ mod tests {
 
     fn admit(keys: &[&str], tail: &str, cursor: &Cursor) -> std::result::Result<usize, String> {
         let mut listing = parse(document(keys, tail).as_bytes())?;
-        listing.admit("", cursor, true).map(|()| listing.objects.len())
+        listing.admit("", cursor)?;
+        if !listing.start_after(cursor, true) {
+            return Err("out of order".to_owned());
+        }
+        Ok(listing.objects.len())
     }
 
     #[test]
@@ -212,10 +236,22 @@ mod tests {
         let later = Cursor { after: "b".to_owned(), token: Some("t".to_owned()) };
         assert_eq!(admit(&["a", "b"], next, &start), Ok(2));
         assert!(admit(&["c"], next, &later).is_err(), "the same token again");
-        assert!(admit(&["a"], "", &later).is_err(), "the same page again");
-        assert!(admit(&["b", "a"], "", &start).is_err(), "out of order");
+        assert!(admit(&["a"], LAST, &later).is_err(), "the same page again");
+        assert!(admit(&["b", "a"], LAST, &start).is_err(), "out of order");
         assert!(admit(&["a"], "<IsTruncated>true</IsTruncated>", &start).is_err(), "no token");
-        assert_eq!(admit(&["a", "b", "c"], "", &Cursor::after(&Key::new("b"))), Ok(1), "start-after ignored");
+        assert_eq!(admit(&["a", "b", "c"], LAST, &Cursor::after(&Key::new("b"))), Ok(1), "start-after ignored");
         assert!(parse(b"<html></html>").is_err());
+    }
+
+    #[test]
+    fn the_end_must_be_said_and_a_token_means_more() {
+        let truncated = |tail: &str| parse(document(&["a"], tail).as_bytes()).map(|listing| listing.truncated);
+        let token = "<NextContinuationToken>t</NextContinuationToken>";
+        assert_eq!(truncated(LAST), Ok(false));
+        assert_eq!(truncated(&format!("{LAST}<NextContinuationToken/>")), Ok(false));
+        assert_eq!(truncated(&format!("{LAST}{token}")), Ok(true));
+        for odd in ["", token, "<IsTruncated/>", "<IsTruncated>True</IsTruncated>", "<IsTruncated>1</IsTruncated>"] {
+            assert!(truncated(odd).is_err(), "{odd}");
+        }
     }
 }

@@ -1,26 +1,23 @@
 //! Writing one object.
 //!
 //! Decides among the three ways S3 has: one PUT, one server-side copy, an upload in
-//! parts. Each carries the write's condition, its metadata and, unless the place is
-//! known to lack it, CRC64NVME, else `Content-MD5`. Nothing here is retried: a lost
-//! reply is [`ErrorKind::OutcomeUnknown`] and the layer above looks before it tries
-//! again.
+//! parts. Each carries the write's condition, its metadata and a checksum of its
+//! bytes (`checksum.rs`). Nothing here is retried: a lost reply is
+//! [`ErrorKind::OutcomeUnknown`] and the layer above looks before it tries again.
 
 use super::S3;
 use super::client::{LONG_PATIENCE, Request};
-use super::headers::{CRC64NVME, content_md5, iso_date, quoted, unquoted, version, write_checksum};
+use super::headers::{iso_date, quoted, unquoted, version};
 use super::parts::{self, Way};
 use super::refusal::Refusal;
 use super::reply::Reply;
 use super::xml::{Step, walk};
 use super::{address, headers};
 use crate::error::{Error, ErrorKind, Result};
-use crate::{Ability, Condition, Piece, Progress, Put, Stored};
+use crate::{Ability, Condition, Piece, Progress, Put, Stored, seal};
 use bytes::{Bytes, BytesMut};
-use crc_fast::{CrcAlgorithm, checksum};
 use futures::TryStreamExt;
 use http::Method;
-use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
 
@@ -51,16 +48,21 @@ impl S3 {
     }
 
     async fn put_whole(&self, put: &Put, pieces: &[Piece], progress: &dyn Progress) -> Result<Stored> {
+        let _share = self.held.take(pieces.iter().map(Piece::size).sum()).await?;
         let body = self.gather(pieces).await?;
         seal(&put.recipe).await?;
         let mut request = Request::changing("put", Method::PUT, Some(&put.key), "s3:PutObject");
         self.describe(&mut request, put)?;
         self.condition(&mut request, &put.condition, false)?;
-        let size = body.len() as u64;
-        self.attach(&mut request, body)?;
+        let (size, crc) = (body.len() as u64, self.sends_crc());
+        let sum = self.attach(&mut request, body, crc)?;
         let reply = self.client.send(&request).await?;
         progress.sent(size);
-        self.stored(&reply, put).await
+        let stored = self.stored(&reply, put).await?;
+        match if crc { self.arrived(sum, &reply.headers) } else { Ok(()) } {
+            Ok(()) => Ok(stored),
+            Err(why) => Err(self.withdraw(put, &stored, why).await),
+        }
     }
 
     async fn copy_whole(&self, put: &Put, from: &Key, stamp: &RemoteStamp) -> Result<Stored> {
@@ -140,24 +142,6 @@ impl S3 {
         }
     }
 
-    /// Whether to send CRC64NVME: unless the place is known not to check it. It is
-    /// a header, not a trailer, so places that do not know it let it pass.
-    pub(super) fn sends_crc(&self) -> bool {
-        self.abilities.known(Ability::Crc64Nvme) != Some(false)
-    }
-
-    /// The body with its checksum, which is returned.
-    pub(super) fn attach(&self, request: &mut Request<'_>, body: Bytes) -> Result<u64> {
-        let sum = checksum(CrcAlgorithm::Crc64Nvme, &body);
-        if self.sends_crc() {
-            request.header(CRC64NVME, &write_checksum(sum))?;
-        } else {
-            request.header("content-md5", &content_md5(&body))?;
-        }
-        request.body = body;
-        Ok(sum)
-    }
-
     /// Names what is copied, and as which.
     pub(super) fn copy_source(&self, request: &mut Request<'_>, from: &Key, stamp: &RemoteStamp) -> Result<()> {
         let source = format!("/{}/{}", self.client.bucket, address::encoded(from.as_str(), true));
@@ -232,18 +216,4 @@ pub(super) struct Written {
     pub(super) etag: String,
     pub(super) modified_s: Option<i64>,
     pub(super) crc64nvme: Option<u64>,
-}
-
-/// Asks every source once whether it stayed as it was.
-pub(super) async fn seal(recipe: &[Piece]) -> Result<()> {
-    let mut asked: Vec<&Arc<dyn crate::Source>> = Vec::new();
-    for piece in recipe {
-        if let Piece::Bytes { source, .. } = piece
-            && !asked.iter().any(|other| Arc::ptr_eq(other, source))
-        {
-            source.seal().await?;
-            asked.push(source);
-        }
-    }
-    Ok(())
 }

@@ -70,7 +70,8 @@ impl Refusal {
             "PreconditionFailed" => ErrorKind::Precondition,
             "ConditionalRequestConflict" | "OperationAborted" => ErrorKind::Conflict,
             "NoSuchBucket" => ErrorKind::NoBucket,
-            "NoSuchKey" | "NoSuchVersion" | "NoSuchUpload" => ErrorKind::NotFound,
+            "NoSuchKey" | "NoSuchVersion" => ErrorKind::NotFound,
+            "NoSuchUpload" => ErrorKind::NoUpload,
             "AccessDenied" | "AllAccessDisabled" | "AccountProblem" => ErrorKind::Denied,
             "InvalidAccessKeyId"
             | "SignatureDoesNotMatch"

@@ -6,6 +6,7 @@
 //! header it is given is signed, conditions included, so that nothing on the way
 //! can take one out.
 
+use crate::hex::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
@@ -130,13 +131,6 @@ fn canonical(what: &Signable<'_>) -> (String, String) {
     }
     let _ = write!(text, "\n{signed}\n{}", what.payload);
     (text, signed)
-}
-
-/// Lower-case hexadecimal.
-pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: [char; 16] = ['0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'];
-    let digits = |byte: u8| [DIGITS[usize::from(byte >> 4)], DIGITS[usize::from(byte & 15)]];
-    bytes.iter().flat_map(|byte| digits(*byte)).collect()
 }
 
 /// The payload hash of a body that the signature covers.

@@ -136,6 +136,7 @@ async fn bodies_are_checked() {
 #[tokio::test]
 async fn listings_are_checked() {
     let page = |text: &str| format!("<ListBucketResult>{text}</ListBucketResult>");
+    let last = |text: &str| page(&format!("{text}<IsTruncated>false</IsTruncated>"));
     let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>e</ETag></Contents>");
     let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
     let text = page(&format!("{}{more}", entry("a")));
@@ -144,11 +145,40 @@ async fn listings_are_checked() {
     let first = remote.list("", &Cursor::start()).await.expect("a page");
     let again = remote.list("", &first.next.expect("there is more")).await.expect_err("the same page again");
     assert_eq!(again.kind, ErrorKind::Corrupt);
-    for bad in [page(&entry("b"))[..40].to_owned(), "<html/>".to_owned(), String::new(), page(&entry("outside"))] {
+    let cut = last(&entry("in/b"))[..40].to_owned();
+    for bad in [cut, "<html/>".to_owned(), String::new(), last(&entry("outside")), page(&entry("in/b"))] {
         let server = serve(move |_| answer(200, &[], &bad));
         let error = open(&server).await.list("in/", &Cursor::start()).await.expect_err("no listing");
         assert_eq!(error.kind, ErrorKind::Corrupt);
     }
+}
+
+#[tokio::test]
+async fn a_listing_without_order_is_read_as_one() {
+    let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>e</ETag></Contents>");
+    let page = |keys: [&str; 2], tail: &str| {
+        let entries = keys.map(entry).concat();
+        format!("<ListBucketResult>{entries}{tail}</ListBucketResult>")
+    };
+    let more = "<IsTruncated>true</IsTruncated><NextContinuationToken>t</NextContinuationToken>";
+    // Each page is sorted; together they are not.
+    let (first, second) = (page(["c", "d"], more), page(["a", "b"], "<IsTruncated>false</IsTruncated>"));
+    let server = serve(move |request| match request.line.contains("continuation-token") {
+        true => answer(200, &[], &second),
+        false => answer(200, &[], &first),
+    });
+    let remote = open(&server).await;
+    let page = remote.list("", &Cursor::start()).await.expect("a page");
+    let rest = remote.list("", &page.next.expect("there is more")).await.expect("the rest");
+    let keys = |page: &[tidelock_remote::Object]| page.iter().map(|object| object.key.to_string()).collect::<Vec<_>>();
+    assert_eq!(
+        (keys(&page.objects), keys(&rest.objects)),
+        (vec!["c".into(), "d".into()], vec!["a".into(), "b".into()])
+    );
+    assert_eq!(rest.next, None);
+    let known = remote.capabilities(&[Ability::OrderedList]).await.expect("known");
+    assert_eq!(known.0.get(&Ability::OrderedList), Some(&false));
+    assert_eq!(server.seen().len(), 2, "it was not asked: it was seen");
 }
 
 #[tokio::test]
@@ -215,95 +245,6 @@ async fn a_missing_bucket_is_not_a_missing_object() {
         false => error(404, "NoSuchBucket"),
     });
     assert_eq!(open(&server).await.head(&key()).await.expect_err("no bucket").kind, ErrorKind::NoBucket);
-}
-
-/// Remembers which uploads began and ended.
-#[derive(Default)]
-struct Ledger(Mutex<Vec<String>>);
-
-#[async_trait]
-impl Progress for Ledger {
-    async fn started(&self, upload_id: &str) -> Result<()> {
-        self.0.lock().expect("unpoisoned").push(format!("+{upload_id}"));
-        Ok(())
-    }
-    async fn ended(&self, upload_id: &str) -> Result<()> {
-        self.0.lock().expect("unpoisoned").push(format!("-{upload_id}"));
-        Ok(())
-    }
-    fn sent(&self, _bytes: u64) {}
-}
-
-/// An upload of three parts: how each request is answered unless the script says.
-fn upload_answer(request: &Seen) -> Act {
-    if request.is("POST") && request.line.contains("uploads=") {
-        answer(200, &[], "<InitiateMultipartUploadResult><UploadId>u1</UploadId></InitiateMultipartUploadResult>")
-    } else if request.is("POST") {
-        let text = "<CompleteMultipartUploadResult><ETag>\"0123\"</ETag></CompleteMultipartUploadResult>";
-        answer(200, &[], text)
-    } else if request.is("HEAD") {
-        Act::Say(b"HTTP/1.1 200 Said\r\nETag: \"0123\"\r\nContent-Length: 20971520\r\n\r\n".to_vec())
-    } else if request.is("DELETE") {
-        answer(204, &[], "")
-    } else {
-        answer(200, &[ETAG], "")
-    }
-}
-
-#[tokio::test]
-async fn parts_are_sent_again_alone() {
-    let mut refused = 0;
-    let server = serve(move |request| {
-        if request.line.contains("partNumber=2") && refused < 3 {
-            refused += 1;
-            return match refused {
-                1 => error(503, "SlowDown"),
-                2 => Act::SayAndClose(Vec::new()),
-                _ => error(500, "InternalError"),
-            };
-        }
-        upload_answer(request)
-    });
-    let ledger = Ledger::default();
-    let stored = open_hasty(&server).await.put(&bytes_put(20 << 20, Condition::Absent), &ledger).await.expect("stored");
-    assert_eq!((stored.stamp.etag.as_str(), stored.stamp.size), ("0123", 20 << 20));
-    assert_eq!(*ledger.0.lock().expect("unpoisoned"), ["+u1", "-u1"]);
-    let mut parts = BTreeMap::new();
-    for request in server.seen().iter().filter(|request| request.is("PUT")) {
-        let number = request.line.split("partNumber=").nth(1).expect("a part")[..1].to_owned();
-        let (times, size) = parts.entry(number).or_insert((0, request.body.len()));
-        *times += 1;
-        assert_eq!(*size, request.body.len());
-    }
-    let expected = [("1", (1, 8 << 20)), ("2", (4, 8 << 20)), ("3", (1, 4 << 20))];
-    assert_eq!(parts, expected.map(|(number, part)| (number.to_owned(), part)).into());
-    let complete = server.seen().into_iter().find(|request| request.is("POST") && request.line.contains("uploadId"));
-    assert_eq!(complete.expect("completed").header("if-none-match"), "*");
-}
-
-#[tokio::test]
-async fn a_failed_upload_is_given_up() {
-    for (reply, kind) in [
-        (error as fn(u16, &str) -> Act, ErrorKind::Precondition),
-        (|_, _| answer(200, &[], "<Error><Code>InternalError</Code></Error>"), ErrorKind::Transient),
-        (|_, _| answer(200, &[], "  \n <half"), ErrorKind::OutcomeUnknown),
-        (|_, _| Act::SayAndClose(Vec::new()), ErrorKind::OutcomeUnknown),
-        (|_, _| error(404, "NoSuchUpload"), ErrorKind::OutcomeUnknown),
-    ] {
-        let server = serve(move |request| match request.is("POST") && request.line.contains("uploadId") {
-            true => reply(412, "PreconditionFailed"),
-            false => upload_answer(request),
-        });
-        let ledger = Ledger::default();
-        let put = bytes_put(20 << 20, Condition::Absent);
-        let error = open_hasty(&server).await.put(&put, &ledger).await.expect_err("not completed");
-        assert_eq!(error.kind, kind);
-        assert_eq!(*ledger.0.lock().expect("unpoisoned"), ["+u1", "-u1"]);
-        let given_up = server.seen().iter().filter(|request| request.is("DELETE")).count();
-        assert_eq!(given_up, 1, "{kind:?}");
-        let completed = |request: &&Seen| request.is("POST") && request.line.contains("uploadId");
-        assert_eq!(server.seen().iter().filter(completed).count(), 1, "completing is not retried");
-    }
 }
 
 async fn deletions(server: &Scripted, conditional: bool) -> Vec<Result<()>> {
@@ -392,19 +333,4 @@ async fn what_a_place_refuses_to_hear_is_not_said() {
     assert!(seen[0].header("x-amz-checksum-crc64nvme").is_empty() && !seen[0].header("content-md5").is_empty());
     let known = remote.capabilities(&[Ability::PutIfAbsent]).await.expect("known");
     assert_eq!((known.has(Ability::PutIfAbsent), server.seen().len()), (false, 2), "what is known is free");
-}
-
-#[tokio::test]
-async fn without_conditions_a_long_upload_looks_before_it_ends() {
-    let server = serve(upload_answer);
-    let known = Arc::new(Given(r#"{"found_s":NOW,"abilities":{"put-if-absent":false,"put-if-match":false}}"#));
-    let remote = s3::open(World::real(), "tide", options(&server.url), Some(known)).await.expect("opens");
-    let ledger = Ledger::default();
-    let refused = remote.put(&bytes_put(20 << 20, Condition::Absent), &ledger).await.expect_err("it came meanwhile");
-    assert_eq!(refused.kind, ErrorKind::Precondition);
-    assert_eq!(*ledger.0.lock().expect("unpoisoned"), ["+u1", "-u1"]);
-    let completed = |request: &Seen| request.is("POST") && request.line.contains("uploadId");
-    assert!(!server.seen().iter().any(completed));
-    remote.put(&bytes_put(20 << 20, Condition::Matches(stamp())), &ledger).await.expect("it is as it was");
-    assert!(server.seen().iter().any(completed));
 }

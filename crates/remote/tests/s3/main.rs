@@ -1,6 +1,7 @@
 //! The S3 remote from outside: against servers that nobody here wrote (`real`),
 //! and against one that does as a test tells it.
 
+mod downloads;
 mod faults;
 mod probe;
 mod real;
@@ -9,6 +10,7 @@ mod scripted;
 #[path = "../support/servers.rs"]
 mod servers;
 mod settings;
+mod uploads;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -42,6 +44,21 @@ fn hasty() -> World {
     World { sleep: Arc::new(Hasty), ..World::real() }
 }
 
+/// The same between attempts, and no hurry about replies.
+struct Patient;
+
+#[async_trait]
+impl Sleep for Patient {
+    async fn sleep(&self, duration: Duration) {
+        let between_attempts = duration < Duration::from_secs(30);
+        tokio::time::sleep(if between_attempts { duration / 1000 } else { duration }).await;
+    }
+}
+
+fn patient() -> World {
+    World { sleep: Arc::new(Patient), ..World::real() }
+}
+
 fn options(url: &str) -> S3Options {
     S3Options {
         endpoint: Some(url.to_owned()),
@@ -57,6 +74,10 @@ async fn open(server: &Scripted) -> S3 {
 
 async fn open_hasty(server: &Scripted) -> S3 {
     s3::open(hasty(), "tide", options(&server.url), None).await.expect("opens")
+}
+
+async fn open_patient(server: &Scripted) -> S3 {
+    s3::open(patient(), "tide", options(&server.url), None).await.expect("opens")
 }
 
 fn bytes_put(size: usize, condition: Condition) -> Put {

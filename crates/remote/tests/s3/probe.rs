@@ -173,7 +173,6 @@ impl Clock for Day {
 
 #[tokio::test]
 async fn answers_are_kept_for_a_week_and_until_contradicted() {
-    let names = Arc::new(Mutex::new(Names::default()));
     let version = Arc::new(Mutex::new("tide/1"));
     let called = version.clone();
     let server = serve(move |request| {

@@ -60,7 +60,8 @@ fn blank_sha256(text: &str) -> bool {
 
 #[test]
 fn settings_come_from_the_aws_files() {
-    let server = serve(|_| Act::Say(raw(200, &[], "<ListBucketResult/>")));
+    let server =
+        serve(|_| Act::Say(raw(200, &[], "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>")));
     let folder = tempfile::tempdir().expect("a folder");
     let write = |name: &str, text: &str| {
         let path = folder.path().join(name);

@@ -1,6 +1,7 @@
 //! What a retrying layer does with each answer, and with none.
 
 use super::*;
+use std::ops::Range;
 
 fn stored(bench: &Bench, name: &str) -> Vec<u8> {
     bench.memory.snapshot()[&key(name)].0.clone()
@@ -32,14 +33,46 @@ fn reading_is_repeated_whatever_happened() {
     }
 }
 
+/// Ten bytes by twos, of which the network spoils some.
+fn broken_body(faults: &[(&'static str, Fault)], at: &[u32], range: Option<Range<u64>>) -> (Bench, Vec<Result<Bytes>>) {
+    let (world, hand) = world(3);
+    let memory = Memory::new(Profile { chunk_bytes: 2, ..Profile::versioned() }, world.clone());
+    let script = Script::new(faults);
+    at.iter().for_each(|at| script.answer("get.at", *at));
+    let faulty = Arc::new(Faulty::new(Arc::new(memory.clone()), script.clone(), Arc::new(Ajar)));
+    let requests = Arc::new(Requests::default());
+    let retry = retrying(faulty.clone(), &requests, world);
+    memory.write(&key("a"), "0123456789", ObjectMeta::default());
+    let download = block_on(retry.get(&key("a"), range, None)).expect("opens");
+    let chunks = block_on(download.body.collect());
+    (Bench { memory, faulty, script, retry, requests, hand }, chunks)
+}
+
 #[test]
-fn a_body_that_breaks_is_the_readers() {
+fn a_body_that_breaks_goes_on_where_it_broke() {
+    let faults = [("get", Fault::Cut), ("get", Fault::Busy), ("get", Fault::Cut), ("get", Fault::Cut)];
+    for (range, expected) in [(None, "0123456789"), (Some(1..9), "12345678"), (Some(1..99), "123456789")] {
+        // After two chunks, after none, after one.
+        let (bench, chunks) = broken_body(&faults, &[2, 0, 1], range);
+        let bytes: Vec<Bytes> = chunks.into_iter().map(|chunk| chunk.expect("arrives")).collect();
+        assert_eq!(bytes.concat(), expected.as_bytes());
+        assert_eq!((bench.requests.snapshot().retries, bench.script.left()), (4, 0));
+    }
+}
+
+#[test]
+fn a_body_that_is_wrong_or_another_by_now_is_not_gone_on_with() {
+    let (bench_, chunks) = broken_body(&[("get", Fault::Corrupt)], &[1], None);
+    assert_eq!(bench_.requests.snapshot().retries, 0);
+    assert_eq!(kind(chunks.into_iter().next_back().expect("ends")), Some(ErrorKind::Corrupt));
     let bench = bench(&[("get", Fault::Cut)]);
     bench.memory.write(&key("a"), "x", ObjectMeta::default());
     let download = block_on(bench.retry.get(&key("a"), None, None)).expect("opens");
+    bench.memory.write(&key("a"), "y", ObjectMeta::default());
     let chunks: Vec<Result<Bytes>> = block_on(download.body.collect());
-    assert!(chunks.last().is_some_and(Result::is_err));
-    assert_eq!(bench.requests.snapshot().retries, 0);
+    assert_eq!(chunks.len(), 1);
+    assert_eq!(kind(chunks.into_iter().next().expect("one")), Some(ErrorKind::Precondition));
+    assert_eq!(bench.requests.snapshot().retries, 1);
 }
 
 #[test]

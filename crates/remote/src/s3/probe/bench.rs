@@ -185,9 +185,11 @@ impl<'a> Bench<'a> {
     /// Whether an error is an answer, and which.
     fn judge(&mut self, error: Error) -> Result<Answer> {
         match error.kind {
-            ErrorKind::Precondition | ErrorKind::Conflict | ErrorKind::NotFound | ErrorKind::Corrupt => {
-                Ok(Answer::Refused)
-            }
+            ErrorKind::Precondition
+            | ErrorKind::Conflict
+            | ErrorKind::NotFound
+            | ErrorKind::NoUpload
+            | ErrorKind::Corrupt => Ok(Answer::Refused),
             ErrorKind::Unsupported | ErrorKind::Other => {
                 self.foreign = true;
                 Ok(Answer::Foreign)
