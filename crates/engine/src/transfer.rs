@@ -400,9 +400,7 @@ pub(crate) fn archived(step: &Step) -> Fate {
 /// What an error of the remote means for a step.
 pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     match error.kind {
-        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict => Fate::Stale,
-        // The source moved while it was read.
-        ErrorKind::Source if error.message.contains(MOVED) => Fate::Stale,
+        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::SourceMoved => Fate::Stale,
         ErrorKind::Archived => archived(step),
         ref kind if kind.is_fatal() => Fate::Fatal(Failure::Remote(error)),
         ref kind => {
@@ -414,9 +412,6 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
 
 /// What a person is told of a name that two kinds of entries want.
 pub(crate) const HELD: &str = "another entry holds this name, or that of a folder above it; rename one of them";
-
-/// How a source says that the file moved under it.
-pub(crate) const MOVED: &str = "the file changed while it was read";
 
 /// What an error of the disk means for a step.
 pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
