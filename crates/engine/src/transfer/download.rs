@@ -208,6 +208,11 @@ impl Carrier<'_> {
     ) -> Fate {
         let mut target = Vec::new();
         while let Some(chunk) = body.next().await {
+        if self.pair.disk.follows_links() {
+            // Who writes there could have any file of this machine sent to them.
+            let what = "a symbolic link, and this run sends what links point to; run without --follow-links to get it";
+            return Fate::Problem(problem(step, ProblemClass::Skipped, what));
+        }
             match chunk {
                 Ok(chunk) => target.extend_from_slice(&chunk),
                 Err(error) => return remote_fate(step, error),
