@@ -2,4 +2,5 @@
 //! world.
 
 mod bench;
+mod records;
 mod scenarios;
