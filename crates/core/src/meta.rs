@@ -170,6 +170,12 @@ pub fn decode(keys: &BTreeMap<String, String>) -> Attributes {
     }
 }
 
+/// Whether a key of an object's metadata is void beside newly written extended
+/// attributes: it holds one that is, or was, among `known` by full name, or all of them.
+pub fn is_void_xattr(key: &str, known: impl Fn(&str) -> bool) -> bool {
+    xattrs::is_set(key) || xattrs::name_of(key).is_some_and(|name| known(&name))
+}
+
 /// Some programs keep our keys when they rewrite a body, but they set the time: a
 /// digest is worth something only beside the very time it was written with.
 fn bound_digest(digest: &Digest, mtime: Option<&str>) -> String {

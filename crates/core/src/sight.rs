@@ -10,7 +10,7 @@ use crate::entry::{BaseRow, LocalEntry, Meta, RemoteEntry, Standing};
 use crate::names::Kind;
 use crate::path::{Key, RelPath};
 use crate::plan::{Action, HereSeen, Step, ThereSeen};
-use crate::policy::{Compare, Flow, Policy};
+use crate::policy::{Flow, Policy};
 
 /// The local side of one key.
 #[derive(Debug, Clone, Copy)]
@@ -60,7 +60,7 @@ pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
     if seen.kind == Kind::Dir && is_plain_folder(seen, here, policy) {
         return None;
     }
-    let row = row(seen, here, policy);
+    let row = row(seen, here);
     let action = match decide(row, policy) {
         Decision::Nothing => return unchanged(seen, here, row, policy),
         decision => action(decision),
@@ -98,9 +98,9 @@ fn standing(seen: &Seen<'_>) -> Option<Standing> {
     seen.base.map(|base| base.standing)
 }
 
-fn row(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Row {
+fn row(seen: &Seen<'_>, here: Option<&LocalEntry>) -> Row {
     let row = |here, there, same| Row { standing: standing(seen), here, there, same };
-    let (here_change, there_change) = (here_change(seen, here, policy), there_change(seen));
+    let (here_change, there_change) = (here_change(seen, here), there_change(seen));
     let (Some(here), Some(there)) = (here, seen.there) else {
         return row(here_change, there_change, Sameness::Unknown);
     };
@@ -126,7 +126,7 @@ fn row(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Row {
     }
 }
 
-fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> Change {
+fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>) -> Change {
     let agreed = seen.base.and_then(|base| base.here.as_ref().map(|half| (base, half)));
     let Some(entry) = here else {
         return if agreed.is_some() { Change::Gone } else { Change::Never };
@@ -139,8 +139,7 @@ fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> C
         return Change::Changed;
     }
     let (now, then) = (&entry.stamp, &half.stamp);
-    let by_stamp = policy.compare == Compare::Stamp && now.mtime_ns == then.mtime_ns;
-    if now == then && !half.racy || by_stamp {
+    if now == then && !half.racy {
         Change::Same
     } else if base.digest.is_some() || standing(seen) == Some(Standing::Known) {
         Change::Touched
@@ -184,8 +183,7 @@ fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Poli
     }
     let there = seen.there?;
     let learnt = base.there.as_ref().is_some_and(|half| half.stamp != there.stamp);
-    let moved = agreed.stamp != entry.stamp && entry.kind != Kind::Dir;
-    (learnt || moved || base.moved_to.is_some()).then(|| step(seen, row, Action::Refresh, here))
+    (learnt || base.moved_to.is_some()).then(|| step(seen, row, Action::Refresh, here))
 }
 
 /// Metadata as far as a change of it counts: a folder's time changes with its

@@ -6,7 +6,7 @@
 
 use crate::disk::{ReadFile, Result};
 use md5::{Digest as _, Md5};
-use tidelock_core::entry::Digest;
+use tidelock_core::entry::{Digest, RemoteStamp};
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -108,6 +108,13 @@ impl PartMd5 {
     }
 }
 
+/// Whether an ETag is a hash of the bytes, of the whole or part by part, as that of S3
+/// or of the embedded store: then equal ones stand for equal bytes.
+pub fn is_hash(stamp: &RemoteStamp) -> bool {
+    let wanted = wanted_for(&stamp.etag, stamp.size);
+    wanted.md5 || !wanted.part_sizes.is_empty() || stamp.etag.starts_with("b3-")
+}
+
 /// What an object's ETag asks for: an MD5 of the whole, or of parts of a size that
 /// common tools use and that gives this number of parts.
 pub fn wanted_for(etag: &str, size: u64) -> Wanted {
@@ -147,6 +154,14 @@ mod tests {
         assert_eq!(wanted_for(&format!("{md5}-3"), 500 << 20).part_sizes, [167 << 20]);
         assert_eq!(wanted_for("b3-0123", 5), Wanted::default());
         assert_eq!(wanted_for("abc", 5), Wanted::default());
+    }
+
+    #[test]
+    fn an_etag_is_a_hash_or_just_a_name() {
+        let hash = |etag: &str| is_hash(&RemoteStamp { etag: etag.to_owned(), size: 16 << 20, modified_s: None });
+        let md5 = "d41d8cd98f00b204e9800998ecf8427e";
+        assert!(hash(md5) && hash(&format!("{md5}-2")) && hash("b3-0123"));
+        assert!(!hash("0x8D4BCC2E4835CD0") && !hash("1700000000") && !hash(""));
     }
 
     #[test]

@@ -39,6 +39,11 @@ pub trait Disk: Send + Sync {
         10_000_000
     }
 
+    /// Whether links are read as what they point to.
+    fn follows_links(&self) -> bool {
+        false
+    }
+
     /// Every name in a folder, in any order, with what each is. Names that vanish
     /// while being read are left out.
     async fn read_dir(&self, dir: &RelPath) -> Result<Vec<DirItem>>;

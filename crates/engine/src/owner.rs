@@ -47,7 +47,7 @@ pub(crate) async fn claim(pair: &Pair) -> Result<(), Failure> {
     let put = Put {
         key,
         recipe: vec![Piece::Bytes { source: Arc::new(body), offset: 0, size }],
-        meta: ObjectMeta { content_type: Some("text/plain".to_owned()), user: user.into() },
+        meta: ObjectMeta { content_type: Some("text/plain".to_owned()), user: user.into(), ..ObjectMeta::default() },
         storage_class: None,
         condition,
     };

@@ -15,7 +15,7 @@ mod meta;
 mod moves;
 mod upload;
 
-use crate::disk;
+use crate::disk::{self, Stat};
 use crate::event::Event;
 use crate::failure::{Failure, ending_of};
 use crate::install::{InstallError, Installer};
@@ -55,6 +55,14 @@ pub(crate) enum Fate {
     Fatal(Failure),
 }
 
+/// A folder that was made and gets its metadata once all that belongs in it is there.
+struct Unfinished {
+    key: Key,
+    path: RelPath,
+    id: FileId,
+    meta: Meta,
+}
+
 /// One run's hands.
 pub(crate) struct Carrier<'a> {
     pub(crate) pair: &'a Pair,
@@ -64,7 +72,7 @@ pub(crate) struct Carrier<'a> {
     pub(crate) token: String,
     attempts: AtomicU64,
     /// Folders whose times, and modes that would lock us out, are set at the end.
-    folders: Mutex<Vec<(RelPath, FileId, Meta)>>,
+    folders: Mutex<Vec<Unfinished>>,
     /// Old keys of moves that cannot be made as long as their new keys are undecided.
     unmoved: Mutex<BTreeSet<Key>>,
     /// Keys whose objects this run has copied to where they were renamed to.
@@ -107,18 +115,38 @@ impl<'a> Carrier<'a> {
         tag == Digest::of(key.as_str().as_bytes()).short() && self.pair.state.has_run(token).unwrap_or(false)
     }
 
-    pub(crate) fn later(&self, path: RelPath, id: FileId, meta: Meta) {
-        self.folders.lock().unwrap_or_else(PoisonError::into_inner).push((path, id, meta));
+    pub(crate) fn later(&self, step: &Step, made: &Stat, meta: Meta) {
+        let (key, path, id) = (step.key.clone(), step.path.clone(), made.stamp.file_id);
+        let mut folders = self.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        folders.push(Unfinished { key, path, id, meta });
     }
 
     /// Gives folders their times and modes, deepest first. They are a courtesy: a
     /// folder that moved meanwhile is left as it is, and its time is never compared.
     pub(crate) async fn finish_folders(&self) {
         let mut folders = std::mem::take(&mut *self.folders.lock().unwrap_or_else(PoisonError::into_inner));
-        folders.sort_by(|a, b| b.0.cmp(&a.0));
-        for (path, id, meta) in folders {
-            let _ = self.pair.disk.set_meta(&path, id, &meta, self.pair.settings.meta_scope).await;
+        folders.sort_by(|a, b| b.path.cmp(&a.path));
+        for folder in folders {
+            let Unfinished { path, id, meta, .. } = &folder;
+            if let Ok(stat) = self.pair.disk.set_meta(path, *id, meta, self.pair.settings.meta_scope).await {
+                // Unrecorded, it is what the marker says, and setting that there is no harm.
+                let _ = self.record_folder(&folder, &stat).await;
+            }
         }
+    }
+
+    /// The row says what the folder had while it was filled; now it has what it will
+    /// keep, and does so durably, or a power loss would look like the user's change.
+    async fn record_folder(&self, folder: &Unfinished, stat: &Stat) -> Option<()> {
+        let mut row = self.pair.state.row(&folder.key).ok()??;
+        let half = row.here.as_mut().filter(|half| half.stamp.file_id == folder.id)?;
+        let known = |meta: &Meta| Meta { mtime_ns: None, xattrs: None, ..meta.clone() };
+        if known(&half.meta) == known(&stat.meta()) {
+            return None;
+        }
+        half.meta = Meta { xattrs: half.meta.xattrs.clone(), ..stat.meta() };
+        self.pair.disk.sync_dir(&folder.path).await.ok()?;
+        self.pair.state.commit(&[Change::Put(Box::new(row))]).ok()
     }
 
     /// Carries out the whole plan.
@@ -263,7 +291,7 @@ impl<'a> Carrier<'a> {
             Action::Upload => self.upload(step).await,
             Action::Move { from, source, digest, proved } => self.carry_move(step, from, source, digest, *proved).await,
             Action::Download => self.download(step).await,
-            Action::MetaThere => self.meta_there(step).await,
+            Action::MetaThere => self.meta_there(step, None).await,
             Action::MetaHere => self.meta_here(step).await,
             Action::Compare => self.compare(step).await,
             Action::KeepBoth | Action::Newer => match self.after_our_own(step).await {
@@ -370,20 +398,27 @@ impl<'a> Carrier<'a> {
         }
     }
 
-    /// The local half of a row, with how far its stamp can be trusted.
-    pub(crate) fn half(&self, stamp: LocalStamp, meta: Meta) -> LocalHalf {
-        LocalHalf { stamp, meta, racy: is_racy(&stamp, self.pair.world.clock.wall_ns(), self.pair.disk.grain_ns()) }
+    /// The time, to be taken before bytes are read that a stamp is to stand for.
+    pub(crate) fn now_ns(&self) -> i64 {
+        self.pair.world.clock.wall_ns()
+    }
+
+    /// The local half of a row whose bytes were read, or put there, after `before_ns`,
+    /// with how far its stamp can be trusted. When the row is made tells nothing: a
+    /// change right after the reading has long happened by then.
+    pub(crate) fn half(&self, stamp: LocalStamp, meta: Meta, before_ns: i64) -> LocalHalf {
+        LocalHalf { stamp, meta, racy: is_racy(&stamp, before_ns, self.pair.disk.grain_ns()) }
     }
 }
 
-/// Whether a stamp was taken so soon after the file's last change that another
-/// change could have gone unseen: within two grains. A time in whole seconds tells
+/// Whether the bytes were looked at so soon after the file's last change that another
+/// change could leave the same stamp: within two grains. A time in whole seconds tells
 /// of a coarse file system.
-fn is_racy(stamp: &LocalStamp, now_ns: i64, grain_ns: i64) -> bool {
+fn is_racy(stamp: &LocalStamp, before_ns: i64, grain_ns: i64) -> bool {
     const COARSE_GRAIN_NS: i64 = 2_000_000_000;
     let coarse = stamp.mtime_ns % 1_000_000_000 == 0 && stamp.change_ns % 1_000_000_000 == 0;
     let grain_ns = if coarse { COARSE_GRAIN_NS } else { grain_ns };
-    grain_ns > 1 && now_ns.saturating_sub(stamp.change_ns) < 2 * grain_ns
+    grain_ns > 1 && before_ns.saturating_sub(stamp.change_ns) < 2 * grain_ns
 }
 
 /// A problem with a step's path.
@@ -400,9 +435,7 @@ pub(crate) fn archived(step: &Step) -> Fate {
 /// What an error of the remote means for a step.
 pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     match error.kind {
-        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict => Fate::Stale,
-        // The source moved while it was read.
-        ErrorKind::Source if error.message.contains(MOVED) => Fate::Stale,
+        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::SourceMoved => Fate::Stale,
         ErrorKind::Archived => archived(step),
         ref kind if kind.is_fatal() => Fate::Fatal(Failure::Remote(error)),
         ref kind => {
@@ -414,9 +447,6 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
 
 /// What a person is told of a name that two kinds of entries want.
 pub(crate) const HELD: &str = "another entry holds this name, or that of a folder above it; rename one of them";
-
-/// How a source says that the file moved under it.
-pub(crate) const MOVED: &str = "the file changed while it was read";
 
 /// What an error of the disk means for a step.
 pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {

@@ -48,8 +48,10 @@ pub enum ErrorKind {
     InUse,
     /// A setting is wrong or missing.
     Config,
-    /// The source of an upload could not be read as it was.
+    /// The source of an upload could not be read.
     Source,
+    /// The source of an upload changed while it was read: look at it again.
+    SourceMoved,
     /// Anything else.
     Other,
 }

@@ -135,7 +135,7 @@ pub struct Object {
     pub version: Option<String>,
     /// Whether the bytes can be read now.
     pub readiness: Readiness,
-    /// Content type and user metadata; `None` in listings.
+    /// Content type, other headers and user metadata; `None` in listings.
     pub meta: Option<ObjectMeta>,
     /// CRC64NVME over the whole object, if the place keeps it.
     pub crc64nvme: Option<u64>,
@@ -160,6 +160,16 @@ pub struct ObjectMeta {
     pub content_type: Option<String>,
     /// User metadata: names in lower case without `x-amz-meta-`, values ASCII.
     pub user: BTreeMap<String, String>,
+    /// What web browsers and caches are told beside the type: headers of
+    /// [`ObjectMeta::HEADERS`], by their names in lower case.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+}
+
+impl ObjectMeta {
+    /// The headers that a place keeps with an object and gives back as they were.
+    pub const HEADERS: [&str; 5] =
+        ["cache-control", "content-disposition", "content-encoding", "content-language", "expires"];
 }
 
 /// Bytes on their way here.

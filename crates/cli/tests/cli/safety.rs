@@ -113,3 +113,15 @@ fn one_device_mirrors_onto_a_place() {
     home.write("f/a.txt", "alpha, changed again");
     home.sync(&["--mirror"]).expect(5);
 }
+
+/// Who writes the bucket could have any file of this machine sent to them.
+#[test]
+fn no_link_is_made_where_links_are_followed() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    fs::create_dir(home.path("g")).expect("made");
+    let told = home.run(&["sync", "g", "folder:store", "--two-way", "--follow-links"]).expect(3);
+    told.says(&["--follow-links"]);
+    assert!(fs::symlink_metadata(home.path("g/link")).is_err(), "no link was made");
+    assert_eq!(home.read("g/a.txt"), home.read("f/a.txt"));
+}

@@ -44,10 +44,7 @@ pub(super) fn to_s3fs(xattrs: &Xattrs) -> BTreeMap<String, String> {
 /// Reads all of them; `None` if the metadata says nothing of them, or what it says
 /// cannot be read, for a part would pass for the whole.
 pub(super) fn read(keys: &BTreeMap<String, &str>) -> Option<Xattrs> {
-    let plain = keys
-        .iter()
-        .filter(|(key, _)| !is_taken(key))
-        .map(|(key, value)| (format!("{USER}{key}"), value.as_bytes().to_vec()));
+    let plain = keys.iter().filter_map(|(key, value)| Some((name_of(key)?, value.as_bytes().to_vec())));
     let mut xattrs: Xattrs = plain.collect();
     match (keys.get(S3FS), keys.get(ODD)) {
         (Some(text), _) => xattrs.extend(from_s3fs(text)?),
@@ -56,6 +53,16 @@ pub(super) fn read(keys: &BTreeMap<String, &str>) -> Option<Xattrs> {
         (None, None) => {}
     }
     Some(xattrs)
+}
+
+/// The attribute that a key of its own stands for.
+pub(super) fn name_of(key: &str) -> Option<String> {
+    (!is_taken(key)).then(|| format!("{USER}{key}"))
+}
+
+/// Whether a key holds attributes, and which it holds is said inside.
+pub(super) fn is_set(key: &str) -> bool {
+    key == S3FS || key == ODD
 }
 
 fn from_s3fs(text: &str) -> Option<Xattrs> {

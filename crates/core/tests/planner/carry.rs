@@ -373,10 +373,6 @@ impl<'a> Carrier<'a> {
 
     fn refresh(&mut self, step: &Step) -> Carried {
         let Some(mut row) = self.device.base.get(&step.key).cloned() else { return Ok(Fate::Stale) };
-        if let (Some(half), Some(seen)) = (&mut row.here, &step.here) {
-            half.stamp = seen.stamp;
-            half.racy = self.clock.now - seen.stamp.change_ns < 3;
-        }
         if let (Some(half), Some(seen)) = (&mut row.there, &step.there) {
             half.stamp = seen.stamp.clone();
         }
@@ -533,7 +529,7 @@ impl<'a> Carrier<'a> {
     ) -> Carried {
         let Some(mut row) = base else { return Ok(Fate::Left) };
         let before = row.clone();
-        let unchanged = read.is_none_or(|read| Some(read) == row.digest);
+        let unchanged = read.is_some_and(|read| Some(read) == row.digest);
         if let (Some(half), Some(seen), true) = (&mut row.here, &step.here, unchanged) {
             half.stamp = seen.stamp;
             half.racy = self.clock.now - seen.stamp.change_ns < 3;

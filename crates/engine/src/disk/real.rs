@@ -242,6 +242,10 @@ impl Disk for RealDisk {
         if self.shared.fine_times { 1 } else { 10_000_000 }
     }
 
+    fn follows_links(&self) -> bool {
+        self.shared.follow_links
+    }
+
     /// The file system is what `statfs` calls it (ext4, btrfs and overlay derive
     /// that from a UUID on disk, so it survives a reboot and a remount), else the
     /// device number, which may differ after a reboot: the guard then wants other

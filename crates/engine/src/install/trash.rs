@@ -62,8 +62,8 @@ pub struct Recovered {
     pub foreign: Vec<RelPath>,
     /// What could not be dealt with and is still there.
     pub failed: Vec<Error>,
-    /// The folders to [`Installer::sync`].
-    pub dirs: Vec<RelPath>,
+    /// The folders whose names changed; synced, and so empty, at the end.
+    dirs: Vec<RelPath>,
 }
 
 impl Installer {
@@ -131,6 +131,9 @@ impl Installer {
                 Err(other) => recovered.failed.push(Error::new(ErrorKind::Io, "recover", path, other.to_string())),
             }
         }
+        // What is told to be in the trash is to be found there after a power loss.
+        let unsynced = self.sync(std::mem::take(&mut recovered.dirs)).await;
+        recovered.failed.extend(unsynced.into_iter().map(|(_, error)| error));
         recovered
     }
 

@@ -5,7 +5,6 @@
 //! all have passed it looks whether the file moved meanwhile, in which case the
 //! object never becomes visible.
 
-use super::MOVED;
 use crate::disk::ReadFile;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -52,7 +51,7 @@ impl Source for FileBytes {
             let read = self.file.read_at(at, want).await;
             let bytes = read.map_err(|error| Error::new(ErrorKind::Source, "read", error.to_string()))?;
             if bytes.is_empty() {
-                return Err(Error::new(ErrorKind::Source, "read", MOVED));
+                return Err(moved());
             }
             at += u64::try_from(bytes.len()).unwrap_or(0);
             if gathered.is_empty() && at == end {
@@ -68,10 +67,14 @@ impl Source for FileBytes {
     async fn seal(&self) -> Result<()> {
         let now = self.file.stat().await.map_err(|error| Error::new(ErrorKind::Source, "read", error.to_string()))?;
         if self.sealed && now.stamp != self.stamp {
-            return Err(Error::new(ErrorKind::Source, "read", MOVED));
+            return Err(moved());
         }
         Ok(())
     }
+}
+
+fn moved() -> Error {
+    Error::new(ErrorKind::SourceMoved, "read", "the file changed while it was read")
 }
 
 impl FileBytes {

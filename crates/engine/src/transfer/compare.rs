@@ -7,6 +7,7 @@
 
 use super::{Carrier, Fate, disk_fate, remote_fate};
 use crate::digest::{Fingerprint, Wanted, fingerprint, wanted_for};
+use crate::event::Event;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
@@ -25,6 +26,8 @@ const MTIME_GRAIN_NS: i64 = 1_000;
 /// Everything a closer look brought.
 #[derive(Default)]
 struct Look {
+    /// The time before anything was read.
+    before_ns: i64,
     read: Option<Fingerprint>,
     there: Option<(Object, Attributes)>,
 }
@@ -75,7 +78,7 @@ impl Carrier<'_> {
 
     /// Reads and asks what the row leaves open, and no more.
     async fn look_closer(&self, step: &Step, base: Option<&BaseRow>) -> Result<Look, Fate> {
-        let mut look = Look::default();
+        let mut look = Look { before_ns: self.now_ns(), ..Look::default() };
         let both_moved = step.row.here != Side::Same && step.row.there != Side::Same && step.there.is_some();
         let by_stamp = self.pair.settings.policy.compare == Compare::Stamp && both_moved && base.is_none();
         if step.here.is_some() && step.row.here != Side::Same && !by_stamp {
@@ -88,9 +91,15 @@ impl Carrier<'_> {
             look.read = Some(self.read_here(step, &wanted).await?);
         }
         let proved_by_etag = both_moved && look.etag_proves(step);
-        if step.there.is_some() && step.row.there != Side::Same && !proved_by_etag {
+        // An ETag proves nothing of the metadata, which is compared where some is on record.
+        let is_enough = proved_by_etag && base.is_none();
+        if let Some(there) = step.there.as_ref().filter(|_| step.row.there != Side::Same && !is_enough) {
             let head = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
             let object = head.ok_or(Fate::Stale)?;
+            if proved_by_etag && !object.stamp.same_content(&there.stamp) {
+                // The ETag was that of another object.
+                return Err(Fate::Stale);
+            }
             let attributes = self.attributes(&object);
             look.there = Some((object, attributes));
         }
@@ -179,11 +188,20 @@ impl Carrier<'_> {
         let changed_here = differs(&here.meta, base.here.as_ref().map(|half| &half.meta));
         let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref());
         let changed_there = look.there.as_ref().is_some_and(|(_, now)| differs(&now.meta, there_then));
-        match (decide_meta(changed_here, changed_there, &self.pair.settings.policy), &look.there) {
-            (MetaDecision::SetThere, _) => self.meta_there(step).await,
+        let apart = look.there.as_ref().is_some_and(|(_, now)| differs(&here.meta, Some(&now.meta)));
+        let decision = decide_meta(changed_here, changed_there, &self.pair.settings.policy);
+        let fate = match (decision, &look.there) {
+            (MetaDecision::SetThere, _) => self.meta_there(step, look.read.is_some().then_some(look.before_ns)).await,
             (MetaDecision::SetHere, Some((object, _))) => self.set_meta_here(step, object.clone(), base.digest).await,
             (MetaDecision::SetHere, None) => self.meta_here(step).await,
             _ => self.keep_stamp(step, Some(base), look),
+        };
+        match fate {
+            Fate::Done(mut outcome) if changed_here && changed_there && apart => {
+                outcome.events.push(metadata_of_two(step, decision));
+                Fate::Done(outcome)
+            }
+            other => other,
         }
     }
 
@@ -192,9 +210,10 @@ impl Carrier<'_> {
     /// was known of the remote's.
     fn keep_stamp(&self, step: &Step, base: Option<BaseRow>, look: Look) -> Fate {
         let Some(mut base) = base else { return Fate::Left };
-        let unchanged_here = look.read.as_ref().is_none_or(|read| Some(read.digest) == base.digest);
-        if let (Some(half), Some(seen), true) = (&mut base.here, &step.here, unchanged_here) {
-            *half = self.half(seen.stamp, half.meta.clone());
+        // Without reading, a stamp is only what it was on record.
+        let as_agreed = look.read.as_ref().is_some_and(|read| Some(read.digest) == base.digest);
+        if let (Some(half), Some(seen), true) = (&mut base.here, &step.here, as_agreed) {
+            *half = self.half(seen.stamp, half.meta.clone(), look.before_ns);
         }
         if let (Some(half), Some((object, attributes))) = (&mut base.there, look.there)
             && half.stamp.same_content(&object.stamp)
@@ -216,7 +235,7 @@ impl Carrier<'_> {
         };
         let unread = base.filter(|_| step.row.here == Side::Same).and_then(|base| base.digest);
         let digest = look.read.map(|read| read.digest).or(unread);
-        let row = self.row(step, self.half(here.stamp, here.meta.clone()), half, digest);
+        let row = self.row(step, self.half(here.stamp, here.meta.clone(), look.before_ns), half, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             // It may have come here in a run that died before its name was durable.
@@ -225,6 +244,16 @@ impl Carrier<'_> {
             ..Outcome::default()
         })
     }
+}
+
+/// That both sides changed what travels with the content, and what came of it.
+fn metadata_of_two(step: &Step, decision: MetaDecision) -> Event {
+    let what = match decision {
+        MetaDecision::SetThere => "what is here was set there",
+        MetaDecision::SetHere => "what is there was set here",
+        MetaDecision::Nothing => "both were left as they are",
+    };
+    Event::Note { text: format!("{}: modes, times or owners changed on both sides: {what}", step.key) }
 }
 
 /// Whether the object is the one that the row is about.

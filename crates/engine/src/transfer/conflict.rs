@@ -8,6 +8,7 @@
 use super::upload::expected_there;
 use super::{Carrier, Fate, archived, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::{Wanted, fingerprint};
+use crate::install::InstallError;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
@@ -78,9 +79,19 @@ impl Carrier<'_> {
         if let Some(fate) = self.is_aside(step, &aside, &digest).await {
             return fate;
         }
+        // Until theirs is here, the name is free because of us, and no deletion.
+        if let Err(error) = self.stand(step, Standing::Lapsed) {
+            return Fate::Fatal(error.into());
+        }
         let renamed = match self.installer.rename_here(&step.path, &aside, &here.stamp).await {
             Ok(renamed) => renamed,
-            Err(error) => return install_fate(step, error),
+            Err(error) => {
+                if error == InstallError::Stale {
+                    // As it was; if this is lost, both sides are compared afresh.
+                    let _ = self.stand(step, Standing::Agreed);
+                }
+                return install_fate(step, error);
+            }
         };
         let mut outcome = match Box::pin(self.download(&fetched)).await {
             Fate::Done(outcome) => outcome,
@@ -92,11 +103,21 @@ impl Carrier<'_> {
         if send && let Ok(key) = key_of(&aside, step.kind, self.pair.settings.scan.links) {
             let seen = HereSeen { stamp: renamed.stat.stamp, meta: here.meta.clone() };
             let sent = Step { key, path: aside, action: Action::Upload, here: Some(seen), there: None, ..step.clone() };
-            if let Fate::Done(more) = Box::pin(self.upload(&sent)).await {
-                outcome.join(more);
+            match Box::pin(self.upload(&sent)).await {
+                Fate::Done(more) => outcome.join(more),
+                // It is a new file like any other: the next pass sends it, or says why not.
+                _ => outcome.again = true,
             }
         }
         Fate::Done(outcome)
+    }
+
+    /// Lets the row of an agreed entry stand for less, or for as much again.
+    fn stand(&self, step: &Step, standing: Standing) -> crate::state::Result<()> {
+        match step.row.standing {
+            Some(Standing::Agreed) => self.pair.state.commit(&[Change::Stand(step.key.clone(), standing)]),
+            _ => Ok(()),
+        }
     }
 
     /// What to do where the name aside is taken: by the same bytes, put there by a
@@ -131,6 +152,13 @@ impl Carrier<'_> {
         let piece =
             Piece::CopyOf { key: step.key.clone(), stamp: there.stamp.clone(), offset: 0, size: there.stamp.size };
         let mut meta = object.meta.unwrap_or_default();
+        match self.checks_sources().await {
+            Ok(true) => {}
+            // What is copied may be another version by then, and must not bear the
+            // digest of this one.
+            Ok(false) => drop(meta.user.remove("tidelock-digest")),
+            Err(error) => return remote_fate(step, error),
+        }
         meta.user.insert("tidelock-attempt".to_owned(), self.attempt(&key));
         let copy = Put {
             key: key.clone(),

@@ -7,7 +7,7 @@
 
 use super::upload::done;
 use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
-use crate::digest::wanted_for;
+use crate::digest::{is_hash, wanted_for};
 use crate::disk::{self, Node, Stat};
 use crate::event::Event;
 use crate::install::{Expect, InstallError, Part};
@@ -170,10 +170,12 @@ impl Carrier<'_> {
         };
         if self.pair.planted.has(Bug::CommitBeforeEffect) {
             let there = RemoteHalf { stamp: object.stamp.clone(), meta: Some(attributes.meta.clone()) };
-            let row = self.row(step, self.half(ready.stamp, ready.meta()), there, Some(arrival.digest));
+            let row = self.row(step, self.half(ready.stamp, ready.meta(), self.now_ns()), there, Some(arrival.digest));
             let _ = self.pair.state.commit(&[Change::Put(Box::new(row))]);
         }
         let expect = step.here.as_ref().map_or(Expect::Absent, |here| Expect::Is(here.stamp));
+        // From the moment that it has its name, somebody may write into it.
+        let before_ns = self.now_ns();
         let installed = match self.installer.install(part, &step.path, &expect).await {
             Ok(installed) => installed,
             Err(error) => return install_fate(step, error),
@@ -181,7 +183,7 @@ impl Carrier<'_> {
         let mut meta = installed.stat.meta();
         meta.xattrs = attributes.meta.xattrs.clone();
         let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
-        let row = self.row(step, self.half(installed.stat.stamp, meta), there, Some(arrival.digest));
+        let row = self.row(step, self.half(installed.stat.stamp, meta, before_ns), there, Some(arrival.digest));
         let event = Event::Done {
             action: "download".to_owned(),
             path: step.key.to_string(),
@@ -206,6 +208,11 @@ impl Carrier<'_> {
         attributes: Attributes,
         mut body: BoxStream<'static, Result<Bytes>>,
     ) -> Fate {
+        if self.pair.disk.follows_links() {
+            // Who writes there could have any file of this machine sent to them.
+            let what = "a symbolic link, and this run sends what links point to; run without --follow-links to get it";
+            return Fate::Problem(problem(step, ProblemClass::Skipped, what));
+        }
         let mut target = Vec::new();
         while let Some(chunk) = body.next().await {
             match chunk {
@@ -263,7 +270,13 @@ impl Carrier<'_> {
             return Some(Fate::Stale);
         }
         let attributes = self.attributes(&object);
-        if attributes.digest.is_some_and(|known| known != digest) || attributes.kind == Some(Kind::Link) {
+        let evidence = match attributes.digest {
+            Some(known) if known == digest => "blake3",
+            // An ETag that is no hash says which object it is, not what is in it.
+            None if is_hash(&object.stamp) => "etag",
+            _ => return None,
+        };
+        if attributes.kind == Some(Kind::Link) {
             return None;
         }
         let mut part = self.installer.begin(&step.path).await.ok()?;
@@ -272,7 +285,7 @@ impl Carrier<'_> {
             return None;
         }
         let counts = Counts { downloaded: 1, reused: 1, ..Counts::default() };
-        Some(self.install(step, part, object, attributes, Arrival { digest, evidence: "blake3" }, counts).await)
+        Some(self.install(step, part, object, attributes, Arrival { digest, evidence }, counts).await)
     }
 
     /// Makes the folder that a marker stands for.
@@ -290,15 +303,16 @@ impl Carrier<'_> {
         let (stat, dirs) = match self.installer.make_dir_here(&step.path, &now, scope).await {
             Ok(made) => (made.stat, made.dirs),
             Err(InstallError::Stale) => match self.take_folder(step, &now).await {
-                Ok(stat) => (stat, Vec::new()),
+                Ok(stat) => (stat, vec![step.path.clone()]),
                 Err(fate) => return fate,
             },
             Err(error) => return install_fate(step, error),
         };
-        self.later(step.path.clone(), stat.stamp.file_id, meta.clone());
-        let here_meta = Meta { mode: meta.mode.or(Some(stat.mode)), ..stat.meta() };
+        self.later(step, &stat, meta.clone());
         let there = RemoteHalf { stamp: object.stamp, meta: Some(meta) };
-        let row = self.row(step, self.half(stat.stamp, here_meta), there, None);
+        // What is on the disk, whatever the marker says: it may ask for more than is set
+        // here, or than is set yet.
+        let row = self.row(step, self.half(stat.stamp, stat.meta(), self.now_ns()), there, None);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             dirs,

@@ -4,21 +4,24 @@
 //! what other programs have written beside ours is kept. A file's is set in place,
 //! through the handle of the very file that was planned on.
 
-use super::upload::{done, expected_there};
+use super::upload::{content_type, done, expected_there};
 use super::{Carrier, Fate, install_fate, remote_fate};
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use tidelock_core::entry::{Digest, LocalHalf, Meta, RemoteHalf};
-use tidelock_core::meta::{Attributes, decode};
+use tidelock_core::entry::{BaseRow, Digest, LocalHalf, Meta, RemoteHalf};
+use tidelock_core::meta::{Attributes, decode, is_void_xattr};
 use tidelock_core::names::Kind;
+use tidelock_core::path::Key;
 use tidelock_core::plan::Step;
-use tidelock_remote::{Object, ObjectMeta, Piece};
+use tidelock_remote::{Object, Piece, Put};
 
 impl Carrier<'_> {
-    /// Sets the local metadata there.
-    pub(super) async fn meta_there(&self, step: &Step) -> Fate {
+    /// Sets the local metadata there. `read_ns` is the time before the file was read,
+    /// if it was; else its stamp is the one on record, and trusted.
+    pub(super) async fn meta_there(&self, step: &Step, read_ns: Option<i64>) -> Fate {
         let (Some(here), Some(there)) = (&step.here, &step.there) else { return Fate::Stale };
         if let Err(fate) = self.check_here(step).await {
             return fate;
@@ -32,31 +35,30 @@ impl Carrier<'_> {
             Ok(row) => row,
             Err(error) => return Fate::Fatal(error.into()),
         };
-        let carried = object.meta.clone().unwrap_or_default();
-        let known = decode(&carried.user);
-        let digest = row.and_then(|row| row.digest).or(known.digest);
-        // Modes and owners that this side does not know stay as they are there.
-        let meta = Meta {
-            mode: here.meta.mode.or(known.meta.mode),
-            uid: here.meta.uid.or(known.meta.uid),
-            gid: here.meta.gid.or(known.meta.gid),
-            mtime_ns: here.meta.mtime_ns.or(known.meta.mtime_ns),
-            xattrs: here.meta.xattrs.clone().or(known.meta.xattrs),
-        };
-        let attributes = Attributes { meta, kind: Some(step.kind), digest, ..Attributes::default() };
+        let digest = row.as_ref().and_then(|row| row.digest).or(self.attributes(&object).digest);
+        let kept = Kept::of(object, row.as_ref());
         let recipe = match step.kind {
             Kind::Dir => vec![Piece::Bytes { source: Arc::new(Bytes::new()), offset: 0, size: 0 }],
-            _ => {
-                let (key, stamp) = (step.key.clone(), there.stamp.clone());
-                vec![Piece::CopyOf { key, stamp, offset: 0, size: there.stamp.size }]
-            }
+            _ => match self.checks_sources().await {
+                Ok(true) => {
+                    let (key, stamp) = (step.key.clone(), there.stamp.clone());
+                    vec![Piece::CopyOf { key, stamp, offset: 0, size: there.stamp.size }]
+                }
+                // A copy could be one of bytes that nobody has looked at.
+                Ok(false) => return self.send(step, Some(&kept)).await,
+                Err(error) => return remote_fate(step, error),
+            },
         };
-        let (mut request, written) = self.request(step, recipe, attributes, expected_there(step));
-        request.meta = keep_foreign(request.meta, carried);
+        let attributes = Attributes { meta: here.meta.clone(), kind: Some(step.kind), digest, ..Attributes::default() };
+        let (request, written) = self.request(step, recipe, attributes, expected_there(step), Some(&kept));
         match self.put(&request).await {
             Ok(stored) => {
                 let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
-                let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, digest);
+                let half = match read_ns {
+                    Some(read_ns) => self.half(here.stamp, here.meta.clone(), read_ns),
+                    None => LocalHalf { stamp: here.stamp, meta: here.meta.clone(), racy: false },
+                };
+                let row = self.row(step, half, there, digest);
                 Fate::Done(Outcome {
                     changes: vec![Change::Put(Box::new(row))],
                     counts: Counts { metas: 1, ..Counts::default() },
@@ -94,7 +96,7 @@ impl Carrier<'_> {
         let there = RemoteHalf { stamp: object.stamp, meta: Some(meta) };
         // Somebody may have written in the moment between our look and our change,
         // which has hidden it: the bytes are read once more.
-        let half = LocalHalf { racy: step.kind == Kind::File, ..self.half(stat.stamp, now) };
+        let half = LocalHalf { stamp: stat.stamp, meta: now, racy: step.kind != Kind::Dir };
         let row = self.row(step, half, there, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
@@ -115,12 +117,16 @@ impl Carrier<'_> {
             Ok(row) => row,
             Err(error) => return Fate::Fatal(error.into()),
         };
+        let then = row.as_ref().and_then(|row| row.here.as_ref());
+        let recorded = then.is_some_and(|then| then.stamp == here.stamp && !then.racy);
         let digest = row.as_ref().and_then(|row| row.digest);
         // What another object carried says nothing of this one.
         let same = row.and_then(|row| row.there).filter(|half| half.stamp.unchanged(&there.stamp));
         let meta = same.and_then(|half| half.meta);
         let there = RemoteHalf { stamp: there.stamp.clone(), meta };
-        let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, digest);
+        // Only a folder is adopted, or what is as it was on record.
+        let half = LocalHalf { stamp: here.stamp, meta: here.meta.clone(), racy: !recorded && step.kind != Kind::Dir };
+        let row = self.row(step, half, there, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             // It may have come here in a run that died before its name was durable.
@@ -130,8 +136,9 @@ impl Carrier<'_> {
         })
     }
 
-    /// Records what was learnt of an unchanged entry; what was agreed of its
-    /// metadata stays, so that a difference the policy leaves stays one.
+    /// Records what was learnt of an unchanged entry there. What was agreed of its
+    /// metadata stays, so that a difference the policy leaves stays one; and so does
+    /// its stamp here, for nobody has read what another one stands for.
     pub(super) fn refresh(&self, step: &Step) -> Fate {
         let row = match self.pair.state.row(&step.key) {
             Ok(Some(row)) => row,
@@ -139,9 +146,6 @@ impl Carrier<'_> {
             Err(error) => return Fate::Fatal(error.into()),
         };
         let mut row = row;
-        if let (Some(half), Some(seen)) = (&mut row.here, &step.here) {
-            *half = self.half(seen.stamp, half.meta.clone());
-        }
         if let (Some(half), Some(seen)) = (&mut row.there, &step.there) {
             half.stamp = seen.stamp.clone();
         }
@@ -150,14 +154,57 @@ impl Carrier<'_> {
     }
 }
 
-/// What other programs wrote is kept: their content type, and keys we do not write.
-fn keep_foreign(mut ours: ObjectMeta, carried: ObjectMeta) -> ObjectMeta {
-    const REPLACED: [&str; 9] = ["mtime", "mode", "uid", "gid", "atime", "ctime", "btime", "s3cmd-attrs", "mc-attrs"];
-    for (key, value) in carried.user {
-        if !REPLACED.contains(&key.as_str()) && !key.starts_with("tidelock-") {
-            ours.user.entry(key).or_insert(value);
+/// An object whose bytes are written anew, for a change of metadata or a rename. What
+/// nobody means to change is kept of it: keys, headers and class of other programs.
+pub(super) struct Kept {
+    object: Object,
+    /// The extended attributes that the file had here as it was agreed.
+    had: BTreeSet<String>,
+}
+
+impl Kept {
+    pub(super) fn of(object: Object, agreed: Option<&BaseRow>) -> Self {
+        let xattrs = agreed.and_then(|row| row.here.as_ref()?.meta.xattrs.as_ref());
+        let had = xattrs.map(|xattrs| xattrs.keys().cloned().collect()).unwrap_or_default();
+        Self { object, had }
+    }
+
+    /// Modes, owners and attributes that this side does not know stay as they are there.
+    pub(super) fn complete(&self, ours: Meta) -> Meta {
+        let known = self.object.meta.as_ref().map(|meta| decode(&meta.user).meta).unwrap_or_default();
+        Meta {
+            mode: ours.mode.or(known.mode),
+            uid: ours.uid.or(known.uid),
+            gid: ours.gid.or(known.gid),
+            mtime_ns: ours.mtime_ns.or(known.mtime_ns),
+            xattrs: ours.xattrs.or(known.xattrs),
         }
     }
-    ours.content_type = carried.content_type.or(ours.content_type);
-    ours
+
+    /// Adds what is kept to a write. `xattrs` are those of the file here, if known.
+    pub(super) fn add_to(&self, request: &mut Put, xattrs: Option<&BTreeMap<String, Vec<u8>>>) {
+        const REPLACED: [&str; 9] =
+            ["mtime", "mode", "uid", "gid", "atime", "ctime", "btime", "s3cmd-attrs", "mc-attrs"];
+        request.storage_class.clone_from(&self.object.storage_class);
+        let Some(carried) = &self.object.meta else { return };
+        // One that is here is written anew, and one that was here was removed.
+        let is_void = |key: &str| {
+            xattrs.is_some_and(|now| is_void_xattr(key, |name| now.contains_key(name) || self.had.contains(name)))
+        };
+        for (key, value) in &carried.user {
+            if !REPLACED.contains(&key.as_str()) && !key.starts_with("tidelock-") && !is_void(key) {
+                request.meta.user.entry(key.clone()).or_insert_with(|| value.clone());
+            }
+        }
+        request.meta.headers.clone_from(&carried.headers);
+        // A type that only repeats the old name says nothing of the new one.
+        let guessed = content_type(kind_of(&self.object.key), self.object.key.as_str());
+        if let Some(carried) = carried.content_type.as_ref().filter(|carried| **carried != guessed) {
+            request.meta.content_type = Some(carried.clone());
+        }
+    }
+}
+
+fn kind_of(key: &Key) -> Kind {
+    if key.as_str().ends_with('/') { Kind::Dir } else { Kind::File }
 }

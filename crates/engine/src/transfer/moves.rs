@@ -5,6 +5,7 @@
 //! transaction that records the new row marks the old one, and that mark is the
 //! journal: the old object is removed only once it is on record.
 
+use super::meta::Kept;
 use super::upload::{done, expected_there};
 use super::{Carrier, Fate, disk_fate, remote_fate};
 use crate::digest::{Wanted, fingerprint};
@@ -13,7 +14,7 @@ use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use std::sync::PoisonError;
-use tidelock_core::entry::{Digest, RemoteHalf, RemoteStamp, Standing};
+use tidelock_core::entry::{Digest, LocalHalf, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::path::Key;
 use tidelock_core::plan::{Action, Step};
@@ -29,14 +30,41 @@ impl Carrier<'_> {
         proved: bool,
     ) -> Fate {
         let unagreed = step.there.is_some() && step.row.standing != Some(Standing::Agreed);
-        match self.is_proved(step, digest, proved).await {
+        let before_ns = self.now_ns();
+        let same = match self.is_proved(step, digest, proved).await {
             Err(fate) => return fate,
-            Ok(_) if unagreed => return self.resume_move(step, from, digest).await,
-            // Other bytes than those that left: no rename, just a new file.
-            Ok(false) => return self.upload(step).await,
-            Ok(true) => {}
-        }
+            Ok(same) => same,
+        };
         let Some(here) = &step.here else { return Fate::Stale };
+        let half = match proved {
+            true => LocalHalf { stamp: here.stamp, meta: here.meta.clone(), racy: false },
+            false => self.half(here.stamp, here.meta.clone(), before_ns),
+        };
+        if unagreed {
+            return self.resume_move(step, from, digest, same.then_some(half)).await;
+        }
+        if !same {
+            // Other bytes than those that left: no rename, just a new file.
+            return self.upload(step).await;
+        }
+        let object = match self.pair.remote.head(from).await {
+            Ok(Some(object)) if object.stamp.same_content(source) => object,
+            // It is not what it was, or may not be looked at: the bytes are here.
+            Ok(_) => return self.upload(step).await,
+            Err(error) if error.kind == ErrorKind::Denied => return self.upload(step).await,
+            Err(error) => return remote_fate(step, error),
+        };
+        let old = match self.pair.state.row(from) {
+            Ok(old) => old,
+            Err(error) => return Fate::Fatal(error.into()),
+        };
+        let kept = Kept::of(object, old.as_ref());
+        match self.checks_sources().await {
+            Ok(true) => {}
+            // A copy could be one of bytes that nobody has looked at.
+            Ok(false) => return self.send_moved(step, from, digest, &kept).await,
+            Err(error) => return remote_fate(step, error),
+        }
         let attributes = Attributes {
             meta: here.meta.clone(),
             kind: Some(step.kind),
@@ -47,25 +75,41 @@ impl Carrier<'_> {
         if self.pair.planted.has(Bug::DeleteOldBeforeNew) {
             self.pair.remote.delete(&[(from.clone(), Condition::Matches(source.clone()))]).await;
         }
-        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step));
+        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step), Some(&kept));
         let stored = match self.put(&request).await {
             Ok(stored) => stored,
-            // The source is not what it was, or cannot be copied: the bytes are here.
+            // The source is not what it was, or cannot be copied.
             Err(error) => match error.kind {
                 ErrorKind::Precondition
                 | ErrorKind::NotFound
                 | ErrorKind::Archived
                 | ErrorKind::Denied
-                | ErrorKind::Unsupported => return self.upload(step).await,
+                | ErrorKind::Unsupported => return self.send(step, Some(&kept)).await,
                 _ => return remote_fate(step, error),
             },
         };
-        self.moved_to(step, from, digest, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
+        self.moved_to(step, from, digest, half, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
+    }
+
+    /// A rename where nothing is copied: the bytes are sent, and the old object goes
+    /// all the same.
+    async fn send_moved(&self, step: &Step, from: &Key, digest: &Digest, kept: &Kept) -> Fate {
+        let mut outcome = match self.send(step, Some(kept)).await {
+            Fate::Done(outcome) => outcome,
+            other => return other,
+        };
+        let sent = |change: &Change| matches!(change, Change::Put(row) if row.digest == Some(*digest));
+        if outcome.changes.iter().any(sent) {
+            outcome.changes.push(Change::Moved(from.clone(), step.key.clone()));
+            self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
+        }
+        Fate::Done(outcome)
     }
 
     /// The new key has an object that nobody agreed on. If its bytes are those that
     /// were to be copied, an earlier run made it and died before it could say so.
-    async fn resume_move(&self, step: &Step, from: &Key, digest: &Digest) -> Fate {
+    /// Without a local half, the file here has been changed since, and is compared.
+    async fn resume_move(&self, step: &Step, from: &Key, digest: &Digest, half: Option<LocalHalf>) -> Fate {
         let object = match self.pair.remote.head(&step.key).await {
             Ok(Some(object)) => object,
             Ok(None) => return Fate::Stale,
@@ -73,8 +117,9 @@ impl Carrier<'_> {
         };
         let attributes = self.attributes(&object);
         let as_planned = step.there.as_ref().is_some_and(|there| there.stamp.same_content(&object.stamp));
-        if as_planned && attributes.digest == Some(*digest) {
-            return self.moved_to(step, from, digest, RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) });
+        if let Some(half) = half.filter(|_| as_planned && attributes.digest == Some(*digest)) {
+            let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
+            return self.moved_to(step, from, digest, half, there);
         }
         let fate = Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await;
         if matches!(fate, Fate::Conflict | Fate::Left | Fate::Noted(_) | Fate::Problem(_)) {
@@ -85,9 +130,8 @@ impl Carrier<'_> {
     }
 
     /// The bytes live under the new key: its row and the old one's mark go together.
-    fn moved_to(&self, step: &Step, from: &Key, digest: &Digest, there: RemoteHalf) -> Fate {
-        let Some(here) = &step.here else { return Fate::Stale };
-        let row = self.row(step, self.half(here.stamp, here.meta.clone()), there, Some(*digest));
+    fn moved_to(&self, step: &Step, from: &Key, digest: &Digest, half: LocalHalf, there: RemoteHalf) -> Fate {
+        let row = self.row(step, half, there, Some(*digest));
         self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
         let Event::Done { action, path, bytes, .. } = done("move", step, 0) else { return Fate::Stale };
         Fate::Done(Outcome {

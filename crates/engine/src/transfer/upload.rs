@@ -6,6 +6,7 @@
 //! sent as its marker, a link as its target.
 
 use super::bytes::FileBytes;
+use super::meta::Kept;
 use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
@@ -21,7 +22,7 @@ use tidelock_core::meta::{Attributes, decode, encode};
 use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::Key;
 use tidelock_core::plan::{ProblemClass, Step};
-use tidelock_remote::{Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
+use tidelock_remote::{Ability, Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
 
 /// Files up to this size are sent in one request.
 pub(super) const SMALL_BYTES: u64 = 8 << 20;
@@ -38,7 +39,13 @@ struct Load {
 
 impl Carrier<'_> {
     pub(super) async fn upload(&self, step: &Step) -> Fate {
+        self.send(step, None).await
+    }
+
+    /// Sends the bytes here; with `kept`, in place of an object that held the same.
+    pub(super) async fn send(&self, step: &Step, kept: Option<&Kept>) -> Fate {
         let Some(here) = &step.here else { return Fate::Stale };
+        let before_ns = self.now_ns();
         let load = match self.load(step).await {
             Ok(load) => load,
             Err(fate) => return fate,
@@ -47,7 +54,7 @@ impl Carrier<'_> {
             Attributes { meta: here.meta.clone(), kind: Some(step.kind), digest: load.digest, ..Attributes::default() };
         let recipe = vec![Piece::Bytes { source: load.source, offset: 0, size: load.size }];
         let condition = expected_there(step);
-        let (request, written) = self.request(step, recipe, attributes, condition);
+        let (request, written) = self.request(step, recipe, attributes, condition, kept);
         let stored = match self.put(&request).await {
             Ok(stored) => stored,
             Err(error) => return remote_fate(step, error),
@@ -55,7 +62,7 @@ impl Carrier<'_> {
         let digest = load.digest.or_else(|| load.hashed.and_then(|hashed| hashed.digest()));
         let row = self.row(
             step,
-            self.half(here.stamp, here.meta.clone()),
+            self.half(here.stamp, here.meta.clone(), before_ns),
             RemoteHalf { stamp: stored.stamp, meta: Some(written) },
             digest,
         );
@@ -187,21 +194,30 @@ impl Carrier<'_> {
         recipe: Vec<Piece>,
         attributes: Attributes,
         condition: Condition,
+        kept: Option<&Kept>,
     ) -> (Put, Meta) {
         let replaced = match &condition {
             Condition::Absent => "none".to_owned(),
             Condition::Matches(stamp) => stamp.etag.clone(),
         };
-        let attributes = Attributes { attempt: Some(self.attempt(&step.key)), replaced: Some(replaced), ..attributes };
+        let xattrs = attributes.meta.xattrs.clone();
+        let meta = kept.map_or(attributes.meta.clone(), |kept| kept.complete(attributes.meta));
+        let attempt = Some(self.attempt(&step.key));
+        let attributes = Attributes { meta, attempt, replaced: Some(replaced), ..attributes };
         let encoded = encode(&attributes, self.pair.settings.format);
         if let Some(left_out) = &encoded.problem {
             let left_out = problem(step, ProblemClass::Skipped, left_out.to_string());
             self.pair.listener.hear(&Event::Problem(left_out));
         }
-        let written = self.seen_meta(&encoded.keys);
-        let meta = ObjectMeta { content_type: Some(content_type(step)), user: encoded.keys };
+        let content_type = Some(content_type(step.kind, step.path.name()));
+        let meta = ObjectMeta { content_type, user: encoded.keys, ..ObjectMeta::default() };
         let storage_class = self.pair.settings.storage_class.clone();
-        (Put { key: step.key.clone(), recipe, meta, storage_class, condition }, written)
+        let mut request = Put { key: step.key.clone(), recipe, meta, storage_class, condition };
+        if let Some(kept) = kept {
+            kept.add_to(&mut request, xattrs.as_ref());
+        }
+        let written = self.seen_meta(&request.meta.user);
+        (request, written)
     }
 
     /// An object's user metadata, as far as this pair looks at it.
@@ -211,6 +227,12 @@ impl Carrier<'_> {
             meta.xattrs = None;
         }
         meta
+    }
+
+    /// Whether the place makes sure that a copy is one of the object that was looked at.
+    pub(super) async fn checks_sources(&self) -> tidelock_remote::Result<bool> {
+        let ability = Ability::CopySourceIfMatch;
+        Ok(self.pair.remote.capabilities(&[ability]).await?.has(ability))
     }
 
     /// The one place of the engine from which anything is written there.
@@ -247,11 +269,12 @@ pub(super) fn done(action: &str, step: &Step, bytes: u64) -> Event {
     Event::Done { action: action.to_owned(), path: step.key.to_string(), bytes, evidence: None, from: None }
 }
 
-fn content_type(step: &Step) -> String {
-    match step.kind {
+/// What a name says of what is in it.
+pub(super) fn content_type(kind: Kind, name: &str) -> String {
+    match kind {
         Kind::Dir => "application/x-directory".to_owned(),
         Kind::Link => "text/plain".to_owned(),
-        Kind::File => mime_guess::from_path(step.path.name()).first_or_octet_stream().essence_str().to_owned(),
+        Kind::File => mime_guess::from_path(name).first_or_octet_stream().essence_str().to_owned(),
     }
 }
 

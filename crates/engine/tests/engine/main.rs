@@ -4,4 +4,5 @@
 mod bench;
 mod golden;
 mod listings;
+mod records;
 mod scenarios;

@@ -16,16 +16,16 @@ use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, stack};
 use tidelock_remote::testing::world::world;
 
-fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
+pub fn pairs(list: &[(&str, &str)]) -> Vec<(String, String)> {
     list.iter().map(|(name, content)| ((*name).to_owned(), (*content).to_owned())).collect()
 }
 
-fn assert_ok(report: &Report) {
+pub fn assert_ok(report: &Report) {
     assert_eq!(report.ending(), Ending::Ok, "{report:#?}");
 }
 
 /// Nothing is sent, read or written the second time.
-fn assert_quiet(bench: &Bench, preset: Preset) {
+pub fn assert_quiet(bench: &Bench, preset: Preset) {
     let settle = bench.run(preset);
     assert!(!settle.changed_anything(), "{settle:#?}");
     let before = bench.requests.snapshot();

@@ -248,6 +248,14 @@ fn agreement(stage: &Stage, place: usize) {
         {
             continue;
         }
+        let moved_to = row.as_ref().and_then(|row| row.moved_to.as_ref());
+        if policy.flow == Flow::Down
+            && ours.is_none()
+            && moved_to.is_some_and(|to| there.get(to.as_str()) == theirs && here.get(to.as_str()) == theirs)
+        {
+            // A restore neither finishes a rename nor brings the old name back.
+            continue;
+        }
         let fine = match (policy.flow, ours, theirs) {
             (Flow::Up, None, Some(_)) => policy.drift == Drift::Leave && (undecided || policy.deletes == Deletes::Keep),
             (Flow::Down, Some(_), None) => policy.deletes == Deletes::Keep,

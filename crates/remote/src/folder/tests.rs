@@ -103,6 +103,7 @@ async fn what_is_put_is_there_after_reopening() {
     let meta = ObjectMeta {
         content_type: Some("text/plain".to_owned()),
         user: [("mtime".to_owned(), "1.5".to_owned())].into(),
+        ..ObjectMeta::default()
     };
     let put = Put {
         meta: meta.clone(),

@@ -27,6 +27,11 @@ pub(super) fn object(key: &Key, headers: &HeaderMap, size: u64) -> Result<Object
     let frozen = is_archive(storage_class.as_deref()) || headers.contains_key("x-amz-archive-status");
     let mut meta =
         ObjectMeta { content_type: text(headers, "content-type").map(str::to_owned), ..ObjectMeta::default() };
+    for name in ObjectMeta::HEADERS {
+        if let Some(value) = text(headers, name).filter(|value| !value.is_empty()) {
+            meta.headers.insert(name.to_owned(), value.to_owned());
+        }
+    }
     for (name, value) in headers {
         if let (Some(name), Ok(value)) = (name.as_str().strip_prefix(META), std::str::from_utf8(value.as_bytes())) {
             meta.user.insert(name.to_owned(), value.to_owned());
@@ -136,11 +141,15 @@ mod tests {
             ("etag", "\"abc-2\""),
             ("last-modified", "Wed, 21 Oct 2015 07:28:00 GMT"),
             ("x-amz-meta-mtime", "1.5"),
+            ("cache-control", "max-age=60"),
+            ("date", "Wed, 21 Oct 2015 07:28:00 GMT"),
             ("x-amz-version-id", "null"),
             ("x-amz-checksum-crc64nvme", "AAAAAAAAAAE="),
         ]);
         assert_eq!(object.stamp, RemoteStamp { etag: "abc-2".into(), size: 3, modified_s: Some(1_445_412_480) });
-        assert_eq!(object.meta.expect("has").user.get("mtime").map(String::as_str), Some("1.5"));
+        let meta = object.meta.expect("has");
+        assert_eq!(meta.user.get("mtime").map(String::as_str), Some("1.5"));
+        assert_eq!(meta.headers, [("cache-control".to_owned(), "max-age=60".to_owned())].into());
         assert_eq!((object.version, object.crc64nvme), (None, Some(1)));
         assert_eq!(write_checksum(1), "AAAAAAAAAAE=");
     }

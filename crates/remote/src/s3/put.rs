@@ -111,10 +111,13 @@ impl S3 {
         Err(Error::new(ErrorKind::Source, "read", format!("{} bytes came where {size} were asked", bytes.len())))
     }
 
-    /// Metadata, type and class.
+    /// Metadata, type, other headers and class.
     pub(super) fn describe(&self, request: &mut Request<'_>, put: &Put) -> Result<()> {
         if let Some(content_type) = &put.meta.content_type {
             request.header("content-type", content_type)?;
+        }
+        for (name, value) in &put.meta.headers {
+            request.header(name, value)?;
         }
         for (name, value) in &put.meta.user {
             request.header(&format!("x-amz-meta-{name}"), value)?;

@@ -131,6 +131,7 @@ const CASES: &[(&str, Case)] = cases![
     plain::absent_is_none,
     plain::overwrite_replaces_whole,
     plain::metadata_round_trip,
+    plain::headers_and_class_round_trip,
     plain::head_and_list_agree,
     plain::delete_removes,
     plain::delete_of_nothing,
@@ -258,7 +259,7 @@ impl Ctx {
         // As every write of the engine's: a lost reply can be settled.
         let number = self.attempts.fetch_add(1, Ordering::SeqCst);
         let user = [(ATTEMPT.to_owned(), format!("{}{number}", self.prefix))].into();
-        let meta = ObjectMeta { content_type: None, user };
+        let meta = ObjectMeta { user, ..ObjectMeta::default() };
         Put { key: self.key(name), recipe, meta, storage_class: None, condition }
     }
 

@@ -308,7 +308,7 @@ impl Remote for Faulty {
             Fault::Twice => self.double(request, progress).await,
             // What fails on this side is told, whatever happens on the other.
             _ => match self.remote.put(request, progress).await {
-                Err(error) if matches!(error.kind, ErrorKind::Source | ErrorKind::Other) => Err(error),
+                Err(error) if parked::is_ours(&error) => Err(error),
                 _ if fault == Fault::Broken => Err(broken("put")),
                 _ => Err(lost("put")),
             },

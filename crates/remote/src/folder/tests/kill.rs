@@ -77,7 +77,7 @@ fn model(operations: &[Operation]) -> Model {
 }
 
 fn meta(mark: &str) -> ObjectMeta {
-    ObjectMeta { content_type: None, user: [("mark".to_owned(), mark.to_owned())].into() }
+    ObjectMeta { user: [("mark".to_owned(), mark.to_owned())].into(), ..ObjectMeta::default() }
 }
 
 #[test]

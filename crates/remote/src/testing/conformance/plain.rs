@@ -2,8 +2,9 @@
 //! Each case writes under keys of its own and reads back what a stranger would see;
 //! none of them knows which place it talks to.
 
-use super::{Ctx, Verdict, ensure, refused, same};
+use super::{Ctx, Verdict, copy_of, ensure, refused, same};
 use crate::{Ability, Condition, ErrorKind, ObjectMeta, Put, Unwatched};
+use std::collections::BTreeMap;
 
 pub(super) async fn round_trip(ctx: Ctx) -> Verdict {
     let stored = ctx.create("a", "hello").await?;
@@ -41,7 +42,8 @@ pub(super) async fn metadata_round_trip(ctx: Ctx) -> Verdict {
     let pairs =
         [("mtime", "1700000000.123456789"), ("mode", "33188"), ("tidelock-attempt", "r1/7"), ("odd", "a b=c;%20")];
     let user = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).into_iter().collect();
-    let meta = ObjectMeta { content_type: Some("text/x-tide; charset=utf-8".to_owned()), user };
+    let content_type = Some("text/x-tide; charset=utf-8".to_owned());
+    let meta = ObjectMeta { content_type, user, ..ObjectMeta::default() };
     let mut put = ctx.body("a", "body", Condition::Absent);
     put.meta = meta.clone();
     ctx.remote.put(&put, &Unwatched).await?;
@@ -56,6 +58,37 @@ pub(super) async fn metadata_round_trip(ctx: Ctx) -> Verdict {
     ctx.remote.put(&bare, &Unwatched).await?;
     let left = ctx.seen("a").await?.meta.unwrap_or_default().user;
     ensure(left.is_empty(), || format!("old metadata lives on: {left:?}"))
+}
+
+/// What the web is told, and where the bytes lie, through a write, a copy onto itself
+/// and a copy to another key, as a change of metadata and a rename make them.
+pub(super) async fn headers_and_class_round_trip(ctx: Ctx) -> Verdict {
+    let values =
+        ["max-age=60", "attachment; filename=\"a b\"", "gzip", "de, en", "Wed, 21 Oct 2026 07:28:00 GMT"].into_iter();
+    let headers: BTreeMap<_, _> =
+        ObjectMeta::HEADERS.map(str::to_owned).into_iter().zip(values.map(str::to_owned)).collect();
+    let mut put = ctx.body("a", "body", Condition::Absent);
+    put.meta.headers = headers.clone();
+    put.storage_class = Some("STANDARD_IA".to_owned());
+    let stamp = ctx.remote.put(&put, &Unwatched).await?.stamp;
+    let check = |object: crate::Object| {
+        let seen = object.meta.unwrap_or_default().headers;
+        ensure(seen == headers, || format!("a HEAD shows {seen:?}"))?;
+        let class = object.storage_class;
+        ensure(class.as_deref() == Some("STANDARD_IA"), || format!("its class is {class:?}"))
+    };
+    check(ctx.seen("a").await?)?;
+    for (to, condition) in [("b", Condition::Absent), ("a", Condition::Matches(stamp.clone()))] {
+        let mut copy = ctx.recipe(to, vec![copy_of(ctx.key("a"), &stamp, 0, stamp.size)], condition);
+        copy.meta.user.insert("mode".to_owned(), "0100600".to_owned());
+        (copy.meta.headers, copy.storage_class) = (headers.clone(), put.storage_class.clone());
+        ctx.remote.put(&copy, &Unwatched).await?;
+        check(ctx.seen(to).await?)?;
+    }
+    let bare = ctx.body("b", "other", Condition::Matches(ctx.seen("b").await?.stamp));
+    ctx.remote.put(&bare, &Unwatched).await?;
+    let left = ctx.seen("b").await?.meta.unwrap_or_default().headers;
+    ensure(left.is_empty(), || format!("old headers live on: {left:?}"))
 }
 
 pub(super) async fn head_and_list_agree(ctx: Ctx) -> Verdict {

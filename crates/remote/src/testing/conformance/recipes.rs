@@ -9,10 +9,10 @@ use std::sync::Arc;
 pub(super) async fn copy_keeps_bytes_and_replaces_metadata(ctx: Ctx) -> Verdict {
     let user = |value: &str| [("mtime".to_owned(), value.to_owned())].into_iter().collect();
     let mut put = ctx.body("from", "the bytes", Condition::Absent);
-    put.meta = ObjectMeta { content_type: Some("text/plain".to_owned()), user: user("1") };
+    put.meta = ObjectMeta { content_type: Some("text/plain".to_owned()), user: user("1"), ..ObjectMeta::default() };
     let from = ctx.remote.put(&put, &Unwatched).await?.stamp;
     let mut copy = ctx.recipe("to ü+%/x", vec![copy_of(ctx.key("from"), &from, 0, from.size)], Condition::Absent);
-    copy.meta = ObjectMeta { content_type: Some("text/css".to_owned()), user: user("2") };
+    copy.meta = ObjectMeta { content_type: Some("text/css".to_owned()), user: user("2"), ..ObjectMeta::default() };
     let stored = ctx.remote.put(&copy, &Unwatched).await?;
     let seen = ctx.seen("to ü+%/x").await?;
     ensure(seen.stamp.etag == stored.stamp.etag, || "the copy has another ETag than was told".to_owned())?;

@@ -71,13 +71,18 @@ pub(super) async fn park(remote: Arc<dyn Remote>, request: &Put, progress: &dyn 
             Event::Told(Told::Started(id, answer)) => drop(answer.send(progress.started(&id).await)),
             Event::Told(Told::Ended(id, answer)) => drop(answer.send(progress.ended(&id).await)),
             Event::Sealed => return Ok(Some(Parked { work, release })),
-            Event::Over(Err(error)) if matches!(error.kind, ErrorKind::Source | ErrorKind::Other) => return Err(error),
+            Event::Over(Err(error)) if is_ours(&error) => return Err(error),
             Event::Over(_) => return Ok(None),
         }
     }
 }
 
 /// The request with sources that stop at the last seal.
+/// Whether an error came from this side: it is told, whatever happens on the other.
+pub(super) fn is_ours(error: &Error) -> bool {
+    matches!(error.kind, ErrorKind::Source | ErrorKind::SourceMoved | ErrorKind::Other)
+}
+
 fn hold(request: &Put, sealed: oneshot::Sender<()>, released: oneshot::Receiver<()>) -> Put {
     let mut originals: Vec<Arc<dyn Source>> = Vec::new();
     for piece in &request.recipe {

@@ -1,0 +1,298 @@
+//! What is on record, and what travels with an object, is never more than was seen.
+
+use crate::bench::{Bench, path};
+use crate::scenarios::{assert_ok, assert_quiet, pairs};
+use futures::executor::block_on;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tidelock_core::entry::Meta;
+use tidelock_core::path::Key;
+use tidelock_core::policy::{Compare, Preset};
+use tidelock_engine::cycle::{Mode, run};
+use tidelock_engine::disk::sim::{SimDisk, SimOptions};
+use tidelock_engine::disk::{Disk as _, MetaScope};
+use tidelock_engine::event::{Event, Listener};
+use tidelock_engine::pair::{Pair, Settings};
+use tidelock_engine::report::Ending;
+use tidelock_remote::memory::{Memory, Profile, Support};
+use tidelock_remote::testing::world::world;
+use tidelock_remote::{Ability, Condition, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched};
+
+/// A folder's mode on disk and on record.
+type Modes = (u32, Option<u32>);
+
+/// Does something at an event, once.
+struct AtEvent<F>(fn(&Event) -> bool, Mutex<Option<F>>);
+
+impl<F: FnOnce() + Send> Listener for AtEvent<F> {
+    fn hear(&self, event: &Event) {
+        let act = if self.0(event) { self.1.lock().expect("no panics").take() } else { None };
+        act.into_iter().for_each(|act| act());
+    }
+}
+
+fn with_listener(bench: &Bench, preset: Preset, listener: Arc<dyn Listener>) -> Pair {
+    let mut pair = bench.pair(preset.policy());
+    pair.settings.scan.owner = (1000, 1000);
+    pair.listener = listener;
+    pair
+}
+
+fn bench_with(profile: Profile) -> Bench {
+    let (world, hand) = world(1);
+    Bench::on(Memory::new(profile, world.clone()), world, hand, "laptop")
+}
+
+fn strings(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+fn seen(bench: &Bench, key: &str) -> Object {
+    block_on(bench.bucket.head(&Key::new(key))).expect("answers").expect("is there")
+}
+
+fn user(bench: &Bench, key: &str) -> BTreeMap<String, String> {
+    seen(bench, key).meta.expect("HEAD has it").user
+}
+
+/// Where times are coarse, a file rewritten right after it was read looks the same
+/// for ever, however long the sending took.
+#[test]
+fn what_was_rewritten_while_it_was_sent_is_sent_again() {
+    let mut bench = Bench::new();
+    let options = SimOptions { grain_ns: 1_000_000_000, ..SimOptions::default() };
+    bench.disk = SimDisk::new(options, bench.world.clone());
+    bench.write("a", b"one");
+    let (disk, hand) = (bench.disk.clone(), Arc::clone(&bench.hand));
+    let before = bench.disk.user_stat(&path("a")).expect("there").stamp;
+    let rewrite = move || {
+        disk.user_write(&path("a"), b"two").expect("the user may write");
+        hand.advance(Duration::from_secs(5));
+    };
+    let sending: fn(&Event) -> bool = |event| matches!(event, Event::Progress { .. });
+    let listener = Arc::new(AtEvent(sending, Mutex::new(Some(rewrite))));
+    assert_ok(&block_on(run(&with_listener(&bench, Preset::Push, listener), Mode::Execute)));
+    assert_eq!(bench.disk.user_stat(&path("a")).expect("there").stamp, before, "no stamp tells");
+    assert_eq!(bench.objects(), pairs(&[("a", "one")]));
+    assert_ok(&bench.run(Preset::Push));
+    assert_eq!(bench.objects(), pairs(&[("a", "two")]));
+    assert_quiet(&bench, Preset::Push);
+}
+
+/// `--compare stamp` is about what was never agreed. What was, and whose time was put
+/// back, is read.
+#[test]
+fn a_time_put_back_hides_nothing_from_a_comparison_by_stamp() {
+    let bench = Bench::new();
+    let by_stamp = |settings: &mut Settings| settings.policy.compare = Compare::Stamp;
+    bench.write("a", b"one");
+    assert_ok(&bench.run_with(Preset::Push, by_stamp));
+    let mtime_ns = bench.disk.user_stat(&path("a")).expect("there").stamp.mtime_ns;
+    bench.write("a", b"two");
+    bench.disk.user_set_mtime(&path("a"), mtime_ns).expect("sets");
+    assert_ok(&bench.run_with(Preset::Push, by_stamp));
+    assert_eq!(bench.objects(), pairs(&[("a", "two")]));
+}
+
+/// A marker may ask for more than is set here: that is no change of the user's.
+#[test]
+fn a_marker_keeps_the_bits_that_are_not_restored() {
+    let bench = Bench::new();
+    let meta = ObjectMeta { user: strings(&[("mode", "042775")]), ..ObjectMeta::default() };
+    bench.bucket.write(&Key::new("d/"), "", meta);
+    for preset in [Preset::TwoWay, Preset::TwoWay, Preset::Push, Preset::Push] {
+        assert_ok(&bench.run(preset));
+        assert_eq!(bench.disk.user_stat(&path("d")).expect("there").mode, 0o775);
+        assert_eq!(user(&bench, "d/")["mode"], "042775", "after {preset:?}");
+    }
+}
+
+/// A folder is filled before it gets a mode that would lock us out. A run that dies in
+/// between must not leave a row that makes the mode of that time the user's wish.
+#[test]
+fn a_folder_on_record_is_as_it_is_on_disk() {
+    let bench = Bench::new();
+    let meta = ObjectMeta { user: strings(&[("mode", "040555")]), ..ObjectMeta::default() };
+    bench.bucket.write(&Key::new("d/"), "", meta);
+    bench.put("d/a", "one");
+    let modes: Arc<Mutex<Option<Modes>>> = Arc::default();
+    let (disk, state, found) = (bench.disk.clone(), Arc::clone(&bench.state), Arc::clone(&modes));
+    let note = move || {
+        let row = state.row(&Key::new("d/")).expect("reads").expect("it is on record");
+        let mode = disk.user_stat(&path("d")).expect("there").mode;
+        *found.lock().expect("no panics") = Some((mode, row.here.and_then(|half| half.meta.mode)));
+    };
+    let told: fn(&Event) -> bool = |event| matches!(event, Event::Done { path, .. } if path == "d/");
+    let listener = Arc::new(AtEvent(told, Mutex::new(Some(note))));
+    assert_ok(&block_on(run(&with_listener(&bench, Preset::TwoWay, listener), Mode::Execute)));
+    assert_eq!(*modes.lock().expect("no panics"), Some((0o755, Some(0o755))), "while it is filled");
+    let row = bench.state.row(&Key::new("d/")).expect("reads").expect("it is on record");
+    let mode = bench.disk.user_stat(&path("d")).expect("there").mode;
+    assert_eq!((mode, row.here.and_then(|half| half.meta.mode)), (0o555, Some(0o555)), "in the end");
+    assert_quiet(&bench, Preset::TwoWay);
+    assert_eq!(user(&bench, "d/")["mode"], "040555");
+}
+
+#[test]
+fn an_extended_attribute_that_was_removed_stays_removed() {
+    let bench = Bench::new();
+    let with_xattrs = |settings: &mut Settings| settings.scan.xattrs = true;
+    let set = |names: &[(&str, &str)]| {
+        let xattrs = names.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_vec())).collect();
+        let id = bench.disk.user_stat(&path("a")).expect("there").stamp.file_id;
+        let meta = Meta { xattrs: Some(xattrs), ..Meta::default() };
+        bench.hand.advance(Duration::from_secs(1));
+        block_on(bench.disk.set_meta(&path("a"), id, &meta, MetaScope::default())).expect("sets");
+    };
+    bench.write("a", b"one");
+    set(&[("user.color", "red"), ("user.taste", "sour")]);
+    assert_ok(&bench.run_with(Preset::Push, with_xattrs));
+    assert_eq!(user(&bench, "a")["color"], "red");
+    set(&[("user.taste", "sweet")]);
+    let report = bench.run_with(Preset::Push, with_xattrs);
+    assert_ok(&report);
+    assert_eq!(report.metas, 1, "{report:#?}");
+    let now = user(&bench, "a");
+    assert_eq!((now.get("color"), now.get("taste").map(String::as_str)), (None, Some("sweet")));
+    let there = bench.state.row(&Key::new("a")).expect("reads").and_then(|row| row.there?.meta?.xattrs);
+    assert_eq!(there, Some([("user.taste".to_owned(), b"sweet".to_vec())].into()));
+}
+
+/// What other programs and people keep with an object outlives a change of its mode
+/// and of its name.
+#[test]
+fn headers_keys_and_class_outlive_a_chmod_and_a_rename() {
+    for source_checked in [Support::Honoured, Support::Ignored] {
+        let bench = bench_with(Profile::aws().with(Ability::CopySourceIfMatch, source_checked));
+        let headers =
+            strings(&[("cache-control", "max-age=60"), ("content-encoding", "gzip"), ("content-language", "de")]);
+        let meta = ObjectMeta {
+            content_type: Some("text/x-odd".to_owned()),
+            user: strings(&[("campaign", "spring"), ("mode", "0100644")]),
+            headers: headers.clone(),
+        };
+        let body = bytes::Bytes::from_static(b"one");
+        let put = Put {
+            key: Key::new("a.html"),
+            recipe: vec![Piece::Bytes { source: Arc::new(body), offset: 0, size: 3 }],
+            meta,
+            storage_class: Some("STANDARD_IA".to_owned()),
+            condition: Condition::Absent,
+        };
+        block_on(bench.bucket.put(&put, &Unwatched)).expect("stores");
+        bench.write("a.html", b"one");
+        assert_ok(&bench.run(Preset::Push));
+        let is_kept = |key: &str, mode: &str| {
+            let object = seen(&bench, key);
+            let meta = object.meta.expect("HEAD has it");
+            assert_eq!(meta.headers, headers, "{key}");
+            assert_eq!(meta.content_type.as_deref(), Some("text/x-odd"), "{key}");
+            assert_eq!((meta.user["campaign"].as_str(), meta.user["mode"].as_str()), ("spring", mode), "{key}");
+            assert_eq!(object.storage_class.as_deref(), Some("STANDARD_IA"), "{key}");
+        };
+        bench.disk.user_chmod(&path("a.html"), 0o600).expect("changes");
+        assert_ok(&bench.run(Preset::Push));
+        is_kept("a.html", "0100600");
+        bench.disk.user_rename(&path("a.html"), &path("b.txt")).expect("renames");
+        assert_ok(&bench.run(Preset::Push));
+        is_kept("b.txt", "0100600");
+        assert_eq!(bench.objects(), pairs(&[("b.txt", "one")]));
+        assert_quiet(&bench, Preset::Push);
+    }
+}
+
+/// A type that was only a guess from the old name is guessed anew.
+#[test]
+fn a_rename_renews_a_guessed_type() {
+    let bench = Bench::new();
+    bench.write("a.txt", b"one");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_rename(&path("a.txt"), &path("a.html")).expect("renames");
+    assert_ok(&bench.run(Preset::Push));
+    assert_eq!(seen(&bench, "a.html").meta.and_then(|meta| meta.content_type).as_deref(), Some("text/html"));
+}
+
+/// Where a place does not look at what it copies, its copy may be of other bytes than
+/// the digest is of that it is given.
+#[test]
+fn nothing_is_copied_where_the_source_is_not_checked() {
+    let bench = bench_with(Profile::aws().with(Ability::CopySourceIfMatch, Support::Ignored));
+    bench.write("a", b"one");
+    bench.write("b", b"two");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_chmod(&path("a"), 0o600).expect("changes");
+    bench.disk.user_rename(&path("b"), &path("c")).expect("renames");
+    let report = bench.run(Preset::Push);
+    assert_ok(&report);
+    assert_eq!((bench.requests.snapshot().copy, report.uploaded), (0, 2), "{report:#?}");
+    assert_eq!(bench.objects(), pairs(&[("a", "one"), ("c", "two")]));
+    assert_quiet(&bench, Preset::Push);
+}
+
+#[test]
+fn a_conflict_copy_that_cannot_be_sent_is_told() {
+    let bench = bench_with(Profile { segment_max_bytes: Some(10), ..Profile::aws() });
+    bench.write("a.txt", b"first");
+    assert_ok(&bench.run(Preset::TwoWay));
+    bench.write("a.txt", b"ours");
+    bench.put("a.txt", "theirs");
+    let report = bench.run(Preset::TwoWay);
+    assert_eq!(report.ending(), Ending::Failed, "{report:#?}");
+    assert!(report.problems.iter().any(|problem| problem.what.contains("segment")), "{report:#?}");
+    assert_eq!(bench.files().len(), 2);
+}
+
+/// Ours was put aside, theirs did not come, and then theirs was taken back: that our
+/// name is free is our own doing, and no deletion.
+#[test]
+fn a_name_freed_for_theirs_is_no_deletion() {
+    let bench = Bench::new();
+    bench.write("a.txt", b"first");
+    bench.write("stays", b"stays");
+    assert_ok(&bench.run(Preset::TwoWay));
+    bench.write("a.txt", b"ours");
+    bench.put("a.txt", "theirs");
+    assert!(bench.bucket.spoil(&Key::new("a.txt"), 0));
+    assert_eq!(bench.run(Preset::TwoWay).ending(), Ending::Failed);
+    bench.put("a.txt", "first");
+    assert_ok(&bench.run(Preset::TwoWay));
+    let contents: Vec<String> = bench.objects().into_iter().map(|(_, content)| content).collect();
+    assert_eq!(contents, ["ours", "first", "stays"]);
+    assert_eq!(bench.files(), bench.objects());
+}
+
+#[test]
+fn bytes_found_here_by_an_etag_are_not_called_proved_by_digest() {
+    let bench = Bench::new();
+    bench.put("a", "one");
+    assert_ok(&bench.run(Preset::TwoWay));
+    bench.bucket.remove(&Key::new("a"));
+    bench.put("b", "one");
+    assert_ok(&bench.run_with(Preset::TwoWay, |settings| settings.confirm_deletes = true));
+    let told = bench.ears.0.lock().expect("no panics").clone();
+    let found = told.into_iter().find_map(|event| match event {
+        Event::Done { path, evidence, bytes: 0, .. } if path == "b" => evidence,
+        _ => None,
+    });
+    assert_eq!(found.as_deref(), Some("etag"));
+}
+
+#[test]
+fn metadata_changed_on_both_sides_is_told() {
+    let laptop = Bench::new();
+    let desktop = laptop.second("desktop");
+    laptop.write("a", b"one");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    assert_ok(&desktop.run(Preset::TwoWay));
+    assert_ok(&desktop.run(Preset::TwoWay));
+    laptop.disk.user_chmod(&path("a"), 0o600).expect("changes");
+    assert_ok(&laptop.run(Preset::TwoWay));
+    assert_eq!(user(&laptop, "a")["mode"], "0100600");
+    desktop.disk.user_chmod(&path("a"), 0o640).expect("changes");
+    assert_ok(&desktop.run(Preset::TwoWay));
+    assert_eq!(desktop.disk.user_stat(&path("a")).expect("there").mode, 0o600);
+    let told = desktop.ears.0.lock().expect("no panics").clone();
+    let told = told.iter().any(|event| matches!(event, Event::Note { text } if text.contains("changed on both sides")));
+    assert!(told, "which one won is said");
+}
