@@ -14,6 +14,7 @@ pub(crate) use apply::check_generation;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::install::{Emptied, Installer};
+use crate::mode::Turn;
 use crate::pair::Pair;
 use crate::pairing::pair_moves;
 use crate::planted::Bug;
@@ -21,7 +22,7 @@ use crate::record::{Recorder, tell};
 use crate::report::{Ending, Report};
 use crate::root::{self, RootCheck};
 use crate::state::Spool;
-use crate::survey::{Survey, mode_name, survey};
+use crate::survey::{Survey, survey};
 use crate::transfer::Carrier;
 use crate::transfer::delete::finish_emptying;
 use crate::{owner, state};
@@ -119,7 +120,8 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
 }
 
 async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
-    let mode_changed = note_mode(pair, mode)?;
+    let turn = Turn::of(pair)?;
+    let mut lapsed = turn.lapses();
     if mode == Mode::Execute {
         sweep_uploads(pair).await;
         finish_emptying(pair).await?;
@@ -128,7 +130,7 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         report.passes += 1;
         start_pass(report);
         let spool = pair.state.spool()?;
-        let seen = look(pair, &spool, mode, mode_changed).await?;
+        let seen = look(pair, &spool, mode, lapsed).await?;
         report.planned = seen.totals;
         pair.listener.hear(&Event::Planned { totals: seen.totals });
         for problem in seen.problems.iter().cloned() {
@@ -139,9 +141,13 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
             // What would be stopped is shown too, and why.
             show(pair, &spool, report)?;
             keep(&spool, &seen)?;
-            return guard(pair, &seen.totals, mode_changed);
+            return guard(pair, &seen.totals, turn.lapses());
         }
-        guard(pair, &seen.totals, mode_changed)?;
+        guard(pair, &seen.totals, turn.lapses())?;
+        if report.passes == 1 {
+            turn.commit(pair)?;
+            lapsed = false;
+        }
         let stale = carry_out(pair, run, &spool, &seen, report).await?;
         if stale == 0 || report.passes >= PASSES {
             report.stale = stale;
@@ -179,29 +185,6 @@ fn tell_problem(pair: &Pair, mode: Mode, run: &Run, problem: &Problem) -> Result
     }
 }
 
-/// A pair whose mode changes starts over with what it claims: rows from before
-/// prove sameness, never absence.
-fn note_mode(pair: &Pair, mode: Mode) -> Result<bool, Failure> {
-    if !pair.settings.sets_mode {
-        return Ok(false);
-    }
-    let now = mode_name(&pair.settings.policy);
-    let before = pair.state.fact("mode")?;
-    let changed = before.as_ref().is_some_and(|before| *before != now);
-    if mode == Mode::Execute {
-        if changed {
-            pair.state.lapse_all()?;
-            let text = format!(
-                "the mode of this pair changed from {} to {now}: deletions made before this run are not passed on",
-                before.unwrap_or_default()
-            );
-            pair.listener.hear(&Event::Note { text });
-        }
-        pair.state.set_fact("mode", &now)?;
-    }
-    Ok(changed)
-}
-
 /// Uploads in parts that earlier runs left behind are given up.
 async fn sweep_uploads(pair: &Pair) {
     let Ok(uploads) = pair.state.uploads() else { return };
@@ -214,9 +197,8 @@ async fn sweep_uploads(pair: &Pair) {
 }
 
 /// Both sides, the root held against what it was before and after.
-async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, mode_changed: bool) -> Result<Survey, Failure> {
+async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lapsed: bool) -> Result<Survey, Failure> {
     let before = root::look(pair).await?;
-    let lapsed = mode_changed && mode == Mode::DryRun;
     let mut seen = survey(pair, spool, lapsed).await?;
     let after = root::look(pair).await?;
     if !pair.planted.has(Bug::RootCheckSkipped) {
@@ -226,7 +208,7 @@ async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, mode_changed: bool) ->
     Ok(seen)
 }
 
-fn guard(pair: &Pair, totals: &Totals, mode_changed: bool) -> Result<(), Failure> {
+fn guard(pair: &Pair, totals: &Totals, has_turned: bool) -> Result<(), Failure> {
     if pair.planted.has(Bug::GuardSkipped) {
         return Ok(());
     }
@@ -235,7 +217,7 @@ fn guard(pair: &Pair, totals: &Totals, mode_changed: bool) -> Result<(), Failure
         totals: *totals,
         recent_deletes: pair.state.recent_deletes(pair.now_ms())?,
         max_delete: pair.settings.max_delete,
-        mode_changed,
+        has_turned,
         confirmed: pair.settings.confirm_deletes,
     };
     check(&facts).map_err(Failure::Stop)

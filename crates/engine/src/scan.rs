@@ -31,6 +31,8 @@ pub struct ScanOptions {
     pub cross_mounts: bool,
     /// Whether extended attributes are read.
     pub xattrs: bool,
+    /// Whether the disk looks through links.
+    pub follow_links: bool,
     /// Bugs that tests have switched on.
     pub planted: Planted,
 }
@@ -43,6 +45,7 @@ impl Default for ScanOptions {
             owner: (0, 0),
             cross_mounts: false,
             xattrs: false,
+            follow_links: false,
             planted: Planted::default(),
         }
     }

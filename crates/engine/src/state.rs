@@ -23,6 +23,8 @@ const PAGE_ROWS: u32 = 2_000;
 /// How many events are kept.
 const EVENT_TAIL: i64 = 10_000;
 
+const SET_FACT: &str = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
 /// What went wrong with the state file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -155,8 +157,7 @@ impl State {
 
     /// Writes a named fact.
     pub fn set_fact(&self, name: &str, value: &str) -> Result<()> {
-        let sql = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.lock().execute(sql, [name, value])?;
+        self.lock().execute(SET_FACT, [name, value])?;
         Ok(())
     }
 
@@ -192,9 +193,18 @@ impl State {
         Ok(())
     }
 
-    /// Makes every agreed row prove sameness only.
-    pub fn lapse_all(&self) -> Result<()> {
-        self.lock().execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
+    /// Writes facts that say what the rows mean; where that lapses them, every agreed
+    /// row proves sameness only from then on. All of it, or nothing.
+    pub fn turn(&self, facts: &[(&str, String)], lapses: bool) -> Result<()> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for (name, value) in facts {
+            transaction.execute(SET_FACT, [*name, value])?;
+        }
+        if lapses {
+            transaction.execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
+        }
+        transaction.commit()?;
         Ok(())
     }
 

@@ -5,6 +5,8 @@
 //! either side or in the state. What the steps are is `core/sight.rs`; this room
 //! only brings together what was seen.
 
+pub use crate::mode::mode_name;
+
 use crate::failure::Failure;
 use crate::listing::{Failed, Listed, Listing};
 use crate::pair::{Pair, RemoteCheck};
@@ -18,7 +20,6 @@ use tidelock_core::entry::{BaseRow, RemoteEntry, Standing};
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Problem, Step, Totals};
-use tidelock_core::policy::Preset;
 use tidelock_core::sight::{Here, Seen, follows_moves, look};
 use tidelock_core::triple::pick;
 
@@ -321,13 +322,4 @@ fn trusted(row: &BaseRow, links: LinkStyle) -> Option<Listed> {
     let (path, kind) = entry_of(&row.key, links).ok()?;
     let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false };
     Some(Listed { entry, path, kind })
-}
-
-/// The name of the preset that a policy is, for the record.
-pub fn mode_name(policy: &tidelock_core::policy::Policy) -> String {
-    let same = |preset: &Preset| {
-        let other = preset.policy();
-        (other.flow, other.deletes, other.drift) == (policy.flow, policy.deletes, policy.drift)
-    };
-    Preset::ALL.into_iter().find(same).map_or_else(|| format!("{policy:?}"), |preset| preset.name().to_owned())
 }

@@ -60,7 +60,7 @@ pub fn settle(
 fn guard(planned: &Plan, policy: &Policy) -> Result<(), String> {
     let totals = planned.totals;
     let facts =
-        Facts { flow: policy.flow, totals, recent_deletes: 0, max_delete: None, mode_changed: false, confirmed: false };
+        Facts { flow: policy.flow, totals, recent_deletes: 0, max_delete: None, has_turned: false, confirmed: false };
     let deletes = totals.deletes_here + totals.deletes_there;
     let counted = planned
         .steps

@@ -229,6 +229,7 @@ fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<S
     settings.scan.default_dir_mode = default_dir_mode;
     settings.scan.owner = owner;
     settings.scan.xattrs = options.xattrs;
+    settings.scan.follow_links = options.follow_links;
     settings.scan.links = saved::links(options.metadata);
     settings.format = options.metadata;
     settings.meta_scope.owner = true;

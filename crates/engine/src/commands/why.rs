@@ -12,6 +12,7 @@ use crate::api::{Context, Why};
 use crate::cycle::Mode;
 use crate::disk::{Node, Stat};
 use crate::failure::Failure;
+use crate::mode::Turn;
 use crate::pair::Pair;
 use serde::{Deserialize, Serialize};
 use tidelock_core::entry::{BaseRow, LocalEntry, RemoteEntry, Standing};
@@ -79,8 +80,11 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         existing: false,
         pair: None,
     };
-    let open = Open::new(context, &wanted).await?;
+    let mut open = Open::new(context, &wanted).await?;
+    // It is judged under the mode on record.
+    open.pair.settings.sets_mode = false;
     let pair = &open.pair;
+    let lapsed = Turn::of(pair)?.lapses();
     let text = request.path.trim_start_matches("./").trim_end_matches('/');
     let path = RelPath::parse(text).map_err(|problem| {
         Failure::Unable(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
@@ -94,7 +98,10 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         if entries.iter().any(|entry: &Entry| entry.key == key.as_str()) {
             continue;
         }
-        let looked = examine(pair, &path, key, kind, stat.as_ref()).await?;
+        let mut looked = examine(pair, &path, key, kind, stat.as_ref()).await?;
+        if let Some(row) = looked.base.as_mut().filter(|row| lapsed && row.standing == Standing::Agreed) {
+            row.standing = Standing::Lapsed;
+        }
         if looked.base.is_some() || looked.here.is_some() || looked.object.is_some() {
             entries.push(explain(&path, looked, &policy, &rule));
         }

@@ -4,9 +4,10 @@
 //! Its steps and no others: nothing is planned anew. A step that finds something
 //! else than it expects is skipped and counted; the next sync sees to it.
 
-use super::{Mode, begin, carry_out, end, fail, guard, note_mode, sweep_uploads};
+use super::{Mode, begin, carry_out, end, fail, guard, sweep_uploads};
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::mode::Turn;
 use crate::pair::Pair;
 use crate::record::tell;
 use crate::report::Report;
@@ -29,8 +30,9 @@ pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     let seen = Survey { totals, ..Survey::default() };
     let carried = async {
         root::check_known(pair).await?;
-        let mode_changed = note_mode(pair, Mode::Execute)?;
-        guard(pair, &seen.totals, mode_changed)?;
+        let turn = Turn::of(pair)?;
+        guard(pair, &seen.totals, turn.lapses())?;
+        turn.commit(pair)?;
         sweep_uploads(pair).await;
         carry_out(pair, &run, spool, &seen, &mut report).await
     };

@@ -2,4 +2,5 @@
 //! world.
 
 mod bench;
+mod safety;
 mod scenarios;
