@@ -54,6 +54,9 @@ pub enum Failed {
     /// The folder's root cannot be read.
     #[error("{0}")]
     Root(Box<crate::disk::Error>),
+    /// The root's ignore file cannot be read.
+    #[error("{0}")]
+    Ignore(Box<crate::disk::Error>),
     /// The spool did.
     #[error(transparent)]
     State(#[from] crate::state::Error),

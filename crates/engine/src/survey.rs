@@ -54,8 +54,7 @@ pub async fn survey(pair: &Pair, spool: &Spool<'_>, lapsed: bool) -> Result<Surv
 
 async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Result<Survey, Failed> {
     let options = ScanOptions { planted: pair.planted, ..pair.settings.scan.clone() };
-    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await;
-    let scan = scan.map_err(|error| Failed::Root(Box::new(error)))?;
+    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await?;
     let remote = Arc::clone(&pair.remote);
     let listing = match pair.settings.remote_check {
         RemoteCheck::List => Some(Listing::start(remote, pair.settings.scan.links, spool, sorted)),

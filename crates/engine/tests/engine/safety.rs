@@ -92,3 +92,34 @@ fn links_no_longer_followed_delete_nothing() {
     let report = bench.run(Preset::SyncDelete);
     assert_eq!((report.ending(), report.deleted_there), (Ending::Ok, 1), "{report:#?}");
 }
+
+/// A run that cannot read an ignore file does not know what it excludes: it looks past
+/// that folder, and at the root it stops.
+#[test]
+fn an_ignore_file_that_cannot_be_read_opens_nothing() {
+    let spoilt: [(&str, fn(&Bench, &str)); 3] = [
+        ("a link", |bench, at| bench.disk.user_symlink(&path(at), b"elsewhere").expect("links")),
+        ("a folder", |bench, at| bench.disk.user_mkdir(&path(at)).expect("makes")),
+        ("too long", |bench, at| bench.write(at, "# nothing\n".repeat(200_000).as_bytes())),
+    ];
+    for (what, spoil) in spoilt {
+        for (at, ending) in [("d/.tidelockignore", Ending::Partial), (".tidelockignore", Ending::Failed)] {
+            let bench = Bench::new();
+            bench.write(at, b"secret\n");
+            bench.write("d/secret", b"not to be sent");
+            bench.write("d/plain", b"in step");
+            bench.write("other", b"in step");
+            assert_ok(&bench.run(Preset::SyncDelete));
+            let before = bench.objects();
+            assert!(!before.iter().any(|(key, _)| key == "d/secret"));
+            bench.disk.user_remove(&path(at)).expect("removes");
+            spoil(&bench, at);
+            bench.disk.user_remove(&path("d/plain")).expect("removes");
+            let report = bench.run(Preset::SyncDelete);
+            assert_eq!(report.ending(), ending, "{what} at {at}: {report:#?}");
+            assert_eq!(bench.objects(), before, "{what} at {at}");
+            let told = report.stopped.iter().chain(report.problems.iter().map(|problem| &problem.what));
+            assert!(told.into_iter().any(|text| text.contains("ignore file")), "{report:#?}");
+        }
+    }
+}
