@@ -127,8 +127,9 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     {
         return Err(Stop::OverLimit { planned: counted, limit });
     }
-    // What was deleted in the last hour has left the base and the listing.
-    let of = totals.agreed.max(totals.there).max(totals.here).saturating_add(facts.recent_deletes);
+    // What is new here was in danger from nobody, and makes no disaster smaller. What was
+    // deleted in the last hour has left the base and the listing.
+    let of = totals.agreed.max(totals.there).saturating_add(facts.recent_deletes);
     let most = counted > SMALL_DELETE_COUNT && counted.saturating_mul(2) > of;
     if most || counted >= of {
         return Err(Stop::TooManyDeletes { planned, recent: facts.recent_deletes, of });
@@ -165,6 +166,19 @@ mod tests {
         // A restore is what an empty folder is for.
         let down = Facts { flow: Flow::Down, ..facts(5, 5) };
         assert!(!matches!(check(&down), Err(Stop::EmptyHere { .. })));
+    }
+
+    #[test]
+    fn what_is_new_here_does_not_make_room_for_deletions() {
+        let mut moved_house = facts(100, 100);
+        moved_house.totals.here = 1000;
+        moved_house.totals.uploads = 1000;
+        assert!(matches!(check(&moved_house), Err(Stop::TooManyDeletes { planned: 100, of: 100, .. })));
+        // The same from the other side.
+        let totals =
+            Totals { agreed: 100, here: 1060, there: 40, deletes_here: 60, uploads: 1000, ..Totals::default() };
+        let lost = Facts { flow: Flow::Both, totals, ..moved_house };
+        assert!(matches!(check(&lost), Err(Stop::TooManyDeletes { planned: 60, of: 100, .. })));
     }
 
     #[test]
