@@ -331,7 +331,8 @@ async fn check_abilities(pair: &Pair) -> Result<(), Failure> {
     let found = pair.remote.capabilities(&needed).await?;
     let missing: Vec<String> =
         needed.iter().filter(|ability| !found.has(**ability)).map(|ability| format!("{ability:?}")).collect();
-    if missing.is_empty() || found.has(Ability::Versions) {
+    // Only asked where it matters.
+    if missing.is_empty() || pair.remote.capabilities(&[Ability::Versions]).await?.has(Ability::Versions) {
         return Ok(());
     }
     Err(Failure::Unable(format!(

@@ -7,6 +7,9 @@ use tidelock_core::policy::Preset;
 use tidelock_engine::event::Event;
 use tidelock_engine::pair::Settings;
 use tidelock_engine::report::{Ending, Report};
+use tidelock_remote::Ability;
+use tidelock_remote::memory::{Memory, Profile, Support};
+use tidelock_remote::testing::world::world;
 
 fn assert_ok(report: &Report) {
     assert_eq!(report.ending(), Ending::Ok, "{report:#?}");
@@ -121,5 +124,20 @@ fn an_ignore_file_that_cannot_be_read_opens_nothing() {
             let told = report.stopped.iter().chain(report.problems.iter().map(|problem| &problem.what));
             assert!(told.into_iter().any(|text| text.contains("ignore file")), "{report:#?}");
         }
+    }
+}
+
+/// Where no condition is honoured, a bucket that keeps old versions does.
+#[test]
+fn two_way_wants_conditions_or_versions() {
+    let blind = Profile::ignoring();
+    let versioned = blind.clone().with(Ability::Versions, Support::Honoured);
+    for (profile, ending) in [(blind, Ending::Config), (versioned, Ending::Ok)] {
+        let (world, hand) = world(1);
+        let bench = Bench::on(Memory::new(profile, world.clone()), world, hand, "laptop");
+        bench.write("a", b"one");
+        let report = bench.run(Preset::TwoWay);
+        assert_eq!(report.ending(), ending, "{report:#?}");
+        assert_eq!(bench.objects().len(), usize::from(ending == Ending::Ok));
     }
 }
