@@ -296,7 +296,7 @@ pub struct Header {
     pub policy: Policy,
     /// The fingerprint of the filter it was made under.
     pub filter: String,
-    /// How many runs had changed the state when it was made.
+    /// Which generation of the state it was made from.
     pub generation: u64,
     /// In whose format metadata is written.
     pub format: MetaFormat,

@@ -25,6 +25,8 @@ const EVENT_TAIL: i64 = 10_000;
 
 const SET_FACT: &str = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
 
+const GENERATION: &str = "generation";
+
 /// What went wrong with the state file.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -188,6 +190,7 @@ impl State {
         for change in changes {
             rows::apply(&transaction, change)?;
         }
+        grow(&transaction)?;
         tidelock_remote::kill::point("state commit");
         transaction.commit()?;
         Ok(())
@@ -203,6 +206,7 @@ impl State {
         }
         if lapses {
             transaction.execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
+            grow(&transaction)?;
         }
         transaction.commit()?;
         Ok(())
@@ -258,10 +262,9 @@ impl State {
         Ok(runs.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// How many runs have changed this state.
+    /// A number that grows with every change of the base, and with nothing else.
     pub fn generation(&self) -> Result<u64> {
-        let last: Option<i64> = self.lock().query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
-        Ok(u64::try_from(last.unwrap_or(0)).unwrap_or(0))
+        Ok(self.fact(GENERATION)?.and_then(|text| text.parse().ok()).unwrap_or(0))
     }
 
     /// Notes deletions, for the rolling hour.
@@ -326,6 +329,12 @@ impl State {
     pub fn spool(&self) -> Result<Spool<'_>> {
         Spool::start(self)
     }
+}
+
+fn grow(connection: &Connection) -> Result<()> {
+    let sql = "INSERT INTO fact VALUES (?1, '1') ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1";
+    connection.prepare_cached(sql)?.execute([GENERATION])?;
+    Ok(())
 }
 
 /// The file as SQLite's URIs have it. Where no log lies beside it, nobody is
