@@ -22,7 +22,7 @@ use crate::record::{Recorder, tell};
 use crate::report::{Ending, Report};
 use crate::root::{self, RootCheck};
 use crate::state::Spool;
-use crate::survey::{Survey, survey};
+use crate::survey::{Lens, Survey, survey};
 use crate::transfer::Carrier;
 use crate::transfer::delete::finish_emptying;
 use crate::{owner, state};
@@ -112,6 +112,9 @@ fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     report.end(failure.ending());
+    if matches!(failure, Failure::State(error) if error.is_corrupt()) {
+        pair.state.note_damage();
+    }
     let reason = failure.told();
     let event = Event::Stopped { ending: failure.ending(), reason: reason.clone() };
     report.stopped = Some(reason);
@@ -122,15 +125,12 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
 async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
     let turn = Turn::of(pair)?;
     let mut lapsed = turn.lapses();
-    if mode == Mode::Execute {
-        sweep_uploads(pair).await;
-        finish_emptying(pair).await?;
-    }
     loop {
         report.passes += 1;
         start_pass(report);
         let spool = pair.state.spool()?;
-        let seen = look(pair, &spool, mode, lapsed).await?;
+        let lens = Lens { lapsed, asks: report.passes > 1 };
+        let seen = look(pair, &spool, mode, lens).await?;
         report.planned = seen.totals;
         pair.listener.hear(&Event::Planned { totals: seen.totals });
         for problem in seen.problems.iter().cloned() {
@@ -147,6 +147,10 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         if report.passes == 1 {
             turn.commit(pair)?;
             lapsed = false;
+            if clear_up(pair).await? {
+                // Folders that the plan speaks of are gone.
+                continue;
+            }
         }
         let stale = carry_out(pair, run, &spool, &seen, report).await?;
         if stale == 0 || report.passes >= PASSES {
@@ -185,8 +189,18 @@ fn tell_problem(pair: &Pair, mode: Mode, run: &Run, problem: &Problem) -> Result
     }
 }
 
+/// Finishes what earlier runs left behind, on the sides that this one may write;
+/// whether the folder was changed by it.
+async fn clear_up(pair: &Pair) -> Result<bool, Failure> {
+    sweep_uploads(pair).await;
+    if pair.settings.policy.writes_here() { finish_emptying(pair).await } else { Ok(false) }
+}
+
 /// Uploads in parts that earlier runs left behind are given up.
 async fn sweep_uploads(pair: &Pair) {
+    if !pair.settings.policy.writes_there() {
+        return;
+    }
     let Ok(uploads) = pair.state.uploads() else { return };
     for (upload_id, key) in uploads {
         // What cannot be swept now stays on record for the next run.
@@ -197,9 +211,9 @@ async fn sweep_uploads(pair: &Pair) {
 }
 
 /// Both sides, the root held against what it was before and after.
-async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lapsed: bool) -> Result<Survey, Failure> {
+async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lens: Lens) -> Result<Survey, Failure> {
     let before = root::look(pair).await?;
-    let mut seen = survey(pair, spool, lapsed).await?;
+    let mut seen = survey(pair, spool, lens).await?;
     let after = root::look(pair).await?;
     if !pair.planted.has(Bug::RootCheckSkipped) {
         root::check(pair, &RootCheck { before, after, seen: &seen }, mode)?;

@@ -122,6 +122,7 @@ impl From<listing::Failed> for Failure {
         match failed {
             listing::Failed::Remote(error) => Self::Remote(error),
             listing::Failed::State(error) => Self::State(error),
+            listing::Failed::Interrupted => Self::Interrupted,
             listing::Failed::Root(error) => Self::root("to be synced", &error),
             listing::Failed::Ignore(error) => Self::ignore_file(&error),
             other => Self::Listing(other.to_string()),

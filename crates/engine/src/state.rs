@@ -14,6 +14,7 @@ pub use spool::{Arrived, Spool};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tidelock_core::entry::{BaseRow, Standing};
 use tidelock_core::path::Key;
@@ -53,7 +54,12 @@ impl Error {
     pub fn is_corrupt(&self) -> bool {
         match self {
             Self::Newer { .. } => false,
-            Self::Row(_) => true,
+            Self::Row(_)
+            | Self::Sqlite(
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..),
+            ) => true,
             Self::Sqlite(error) => matches!(
                 error.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
@@ -105,6 +111,8 @@ pub struct Run {
 /// One pair's state.
 pub struct State {
     connection: Mutex<Connection>,
+    /// Set when a run came upon damage in the file.
+    damaged: AtomicBool,
 }
 
 impl State {
@@ -123,7 +131,7 @@ impl State {
         }
         schema::tune(&connection)?;
         schema::open_spool(&connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), damaged: AtomicBool::new(false) })
     }
 
     /// A state that is forgotten with this value; or, with a name, one that lives
@@ -141,7 +149,17 @@ impl State {
         schema::tune(&connection)?;
         schema::migrate(&connection)?;
         schema::open_spool(&connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), damaged: AtomicBool::new(false) })
+    }
+
+    /// Notes that an operation failed because the file is damaged.
+    pub fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file is known to be damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {

@@ -42,5 +42,6 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
     let spool = open.pair.state.spool()?;
     let totals = reader.load(&spool, saved::links(header.format))?;
     let report = cycle::apply(&open.pair, &spool, totals).await;
+    open.set_aside_if_damaged();
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: false })
 }
