@@ -9,7 +9,7 @@
 mod apply;
 
 pub use apply::apply;
-pub(crate) use apply::check_generation;
+pub(crate) use apply::{check_filter, check_generation};
 
 use crate::event::Event;
 use crate::failure::Failure;
@@ -132,6 +132,13 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         let lens = Lens { lapsed, asks: report.passes > 1 };
         let seen = look(pair, &spool, mode, lens).await?;
         report.planned = seen.totals;
+        if seen.hard_links > 0 && report.passes == 1 {
+            let text = format!(
+                "{} names here belong to files that have others too (hard links); each is kept as a file of its own",
+                seen.hard_links
+            );
+            pair.listener.hear(&Event::Note { text });
+        }
         pair.listener.hear(&Event::Planned { totals: seen.totals });
         for problem in seen.problems.iter().cloned() {
             tell_problem(pair, mode, run, &problem)?;

@@ -87,6 +87,8 @@ pub struct Scan {
     pub problems: Vec<Problem>,
     /// Temporary files of earlier runs.
     pub leftovers: Vec<RelPath>,
+    /// How many names of files were met that have more than one.
+    pub hard_links: u64,
 }
 
 struct Level {
@@ -109,8 +111,15 @@ impl Scan {
         let id = disk.root().await.map_err(failed)?.dir;
         let items = disk.read_dir(&root).await.map_err(failed)?;
         let set = RuleSet::new(rules.clone());
-        let mut scan =
-            Self { disk, options, rules: set, levels: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
+        let mut scan = Self {
+            disk,
+            options,
+            rules: set,
+            levels: Vec::new(),
+            problems: Vec::new(),
+            leftovers: Vec::new(),
+            hard_links: 0,
+        };
         let text = scan.ignore_text(&root, &items).await.map_err(|error| Failed::Ignore(Box::new(error)))?;
         let scope = rules.root(text.as_deref());
         scan.learn(&root, text.as_deref());
@@ -183,6 +192,7 @@ impl Scan {
                 return None;
             }
         };
+        self.hard_links += u64::from(kind == Kind::File && stat.links > 1);
         let mut meta = stat.meta();
         if self.options.xattrs && kind != Kind::Link {
             match self.disk.xattrs(&path).await {

@@ -35,6 +35,8 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
+    /// Names of files that have more than one.
+    pub hard_links: u64,
     /// Entries of the base, …
     pub comparable: u64,
     /// … and those of them that are here with the same size and time, or are folders.
@@ -63,8 +65,7 @@ pub async fn survey(pair: &Pair, spool: &Spool<'_>, lens: Lens) -> Result<Survey
 }
 
 async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lens: Lens) -> Result<Survey, Failed> {
-    let options = ScanOptions { planted: pair.planted, ..pair.settings.scan.clone() };
-    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await?;
+    let scan = start_scan(pair).await?;
     let remote = Arc::clone(&pair.remote);
     let listing = match pair.settings.remote_check {
         RemoteCheck::List => {
@@ -87,6 +88,22 @@ async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lens: Lens) -> Resul
     .await;
     spool.filled()?;
     joined
+}
+
+async fn start_scan(pair: &Pair) -> Result<Scan, Failed> {
+    let options = ScanOptions { planted: pair.planted, ..pair.settings.scan.clone() };
+    Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await
+}
+
+/// The fingerprint of all rules that are met in the folder now.
+pub(crate) async fn filter(pair: &Pair) -> Result<String, Failure> {
+    let mut scan = start_scan(pair).await?;
+    while scan.next().await.is_some() {
+        if pair.is_interrupted() {
+            return Err(Failure::Interrupted);
+        }
+    }
+    Ok(scan.rules().fingerprint().to_string())
 }
 
 struct Join<'a> {
@@ -154,6 +171,7 @@ impl Join<'_> {
         survey.totals.problems = u64::try_from(survey.problems.len()).unwrap_or(u64::MAX);
         survey.leftovers = std::mem::take(&mut self.scan.leftovers);
         survey.filter = self.scan.rules().fingerprint().to_string();
+        survey.hard_links = self.scan.hard_links;
         Ok(survey)
     }
 

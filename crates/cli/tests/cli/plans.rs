@@ -136,3 +136,14 @@ fn the_guard_looks_at_plans_too() {
     // That it was refused has changed nothing, so it is good still.
     home.run(&["apply", "p", "--confirm-deletes"]).expect(0).says(&["25 deleted there"]);
 }
+
+#[test]
+fn a_plan_holds_only_under_the_rules_it_was_made_under() {
+    let home = changed();
+    home.run(&["plan", "f", "folder:store", "--delete", "--exclude", "new.*", "-o", "p"]).expect(0);
+    home.write("f/sub.ignored/.tidelockignore", "a.txt\n");
+    home.run(&["apply", "p"]).expect(5).says(&["an ignore file was changed", "make a new plan"]);
+    fs::remove_dir_all(home.path("f/sub.ignored")).expect("removed");
+    // Its own patterns come with it.
+    home.run(&["apply", "p"]).expect(0).says(&["1 entry sent"]);
+}

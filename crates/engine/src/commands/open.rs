@@ -257,6 +257,7 @@ fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<S
     settings.scan.follow_links = options.follow_links;
     settings.scan.links = saved::links(options.metadata);
     settings.format = options.metadata;
+    // Where the process may; privileged bits never (docs/semantics.md, "Metadata").
     settings.meta_scope.owner = true;
     let usual = if matches!(url, RemoteUrl::S3 { .. }) { 32 } else { 16 };
     settings.concurrency = options.concurrency.unwrap_or(usual).clamp(1, 1024);

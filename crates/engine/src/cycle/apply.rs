@@ -13,7 +13,7 @@ use crate::record::tell;
 use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
-use crate::survey::Survey;
+use crate::survey::{self, Survey};
 use tidelock_core::plan::{Problem, ProblemClass, Totals};
 
 /// One run of the plan that is in the spool.
@@ -65,5 +65,15 @@ pub(crate) fn check_generation(pair: &Pair, planned: u64) -> Result<(), Failure>
         return Ok(());
     }
     let what = "this pair was synced since the plan was made; nothing was changed: make a new plan";
+    Err(Failure::Outdated(what.to_owned()))
+}
+
+/// Nor is one whose steps were chosen by other rules than those that hold now.
+pub(crate) async fn check_filter(pair: &Pair, planned: &str) -> Result<(), Failure> {
+    if survey::filter(pair).await? == planned {
+        return Ok(());
+    }
+    let what = "what takes part is no longer what it was when the plan was made (an ignore file was changed); nothing \
+                was changed: make a new plan";
     Err(Failure::Outdated(what.to_owned()))
 }

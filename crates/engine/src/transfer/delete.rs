@@ -14,6 +14,7 @@ use crate::pair::Pair;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome, Recorder};
 use crate::report::Report;
+use crate::root;
 use crate::state::Change;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeSet, VecDeque};
@@ -39,6 +40,7 @@ impl Carrier<'_> {
             let page = self.spool.steps(Phase::Delete, after)?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
+            root::check_still(self.pair).await?;
             let (here, there): (Vec<Step>, Vec<Step>) =
                 page.into_iter().map(|(_, step)| step).partition(|step| step.action == Action::DeleteHere);
             for (step, fate) in self.delete_there(there).await {

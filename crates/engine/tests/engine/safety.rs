@@ -1,12 +1,14 @@
 //! What stops a run, and what no change of settings may do.
 
 use crate::bench::{Bench, path};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tidelock_core::names::LinkStyle;
 use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
 use tidelock_engine::cycle::{Mode, run};
-use tidelock_engine::event::Event;
+use tidelock_engine::disk::sim::SimDisk;
+use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::pair::{RemoteCheck, Settings};
 use tidelock_engine::report::{Ending, Report};
 use tidelock_remote::Ability;
@@ -237,4 +239,32 @@ fn a_trusted_record_that_is_wrong_is_asked_about() {
     assert_eq!((report.ending(), report.conflicts, report.passes), (Ending::Conflicts, 2, 2), "{report:#?}");
     let objects: Vec<String> = bench.objects().into_iter().map(|(_, content)| content).collect();
     assert_eq!(objects, ["theirs", "ours, and longer", "c", "theirs"]);
+}
+
+/// Unmounts the disk as soon as something was sent.
+struct Unmounter(SimDisk);
+
+impl Listener for Unmounter {
+    fn hear(&self, event: &Event) {
+        if matches!(event, Event::Done { action, .. } if action == "upload") {
+            self.0.set_unmounted(true);
+        }
+    }
+}
+
+#[test]
+fn a_disk_unmounted_in_the_middle_of_a_run_deletes_nothing() {
+    let bench = Bench::new();
+    for name in ["a", "b", "c", "d"] {
+        bench.write(name, name.as_bytes());
+    }
+    assert_ok(&bench.run(Preset::SyncDelete));
+    bench.disk.user_remove(&path("a")).expect("removes");
+    bench.write("new", b"sent first");
+    let mut pair = bench.pair(Preset::SyncDelete.policy());
+    pair.settings.scan.owner = (1000, 1000);
+    pair.listener = Arc::new(Unmounter(bench.disk.clone()));
+    let report = futures::executor::block_on(run(&pair, Mode::Execute));
+    assert_eq!((report.ending(), report.uploaded), (Ending::SafetyStop, 1), "{report:#?}");
+    assert!(bench.bucket.snapshot().contains_key(&Key::new("a")));
 }

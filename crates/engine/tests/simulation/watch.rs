@@ -83,7 +83,9 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         }
     }
     let count = report.deleted_here + report.deleted_there;
-    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size + report.downloaded + report.uploaded {
+    // What came into step during the run counts with what was.
+    let size = watched.size + report.downloaded + report.uploaded + report.adopted;
+    if undisturbed && !watched.confirmed && count > 0 && count >= size {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
     }
 }
