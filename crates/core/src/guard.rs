@@ -25,8 +25,8 @@ pub struct Facts {
     pub recent_deletes: u64,
     /// The person's own limit, if one was given.
     pub max_delete: Option<u64>,
-    /// The pair's mode is another than in its last run.
-    pub mode_changed: bool,
+    /// The pair's mode, or the way its links are seen, is another than the base's.
+    pub has_turned: bool,
     /// The person has confirmed deletions for this run.
     pub confirmed: bool,
 }
@@ -54,7 +54,7 @@ pub enum Stop {
         /// Of how many there are.
         of: u64,
     },
-    /// The pair's mode has changed, and the plan deletes what nobody vouches for.
+    /// The pair's settings have changed, and the plan deletes what nobody vouches for.
     UnvouchedDeletes {
         /// How many such items it deletes.
         planned: u64,
@@ -90,8 +90,8 @@ impl fmt::Display for Stop {
             }
             Self::UnvouchedDeletes { planned } => write!(
                 f,
-                "the mode of this pair has changed, and {planned} items would be deleted that were never in step under it; \
-                 if that is meant, run again with --confirm-deletes"
+                "the settings of this pair have changed, and {planned} items would be deleted that were never in step \
+                 under them; if that is meant, run again with --confirm-deletes"
             ),
             Self::OverLimit { planned, limit } => write!(
                 f,
@@ -118,7 +118,7 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     if planned == 0 {
         return Ok(());
     }
-    if facts.mode_changed && totals.deletes_unvouched > 0 {
+    if facts.has_turned && totals.deletes_unvouched > 0 {
         return Err(Stop::UnvouchedDeletes { planned: totals.deletes_unvouched });
     }
     let counted = planned.saturating_add(facts.recent_deletes);
@@ -127,8 +127,9 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     {
         return Err(Stop::OverLimit { planned: counted, limit });
     }
-    // What was deleted in the last hour has left the base and the listing.
-    let of = totals.agreed.max(totals.there).max(totals.here).saturating_add(facts.recent_deletes);
+    // What is new here was in danger from nobody, and makes no disaster smaller. What was
+    // deleted in the last hour has left the base and the listing.
+    let of = totals.agreed.max(totals.there).saturating_add(facts.recent_deletes);
     let most = counted > SMALL_DELETE_COUNT && counted.saturating_mul(2) > of;
     if most || counted >= of {
         return Err(Stop::TooManyDeletes { planned, recent: facts.recent_deletes, of });
@@ -143,7 +144,7 @@ mod tests {
     fn facts(agreed: u64, deletes: u64) -> Facts {
         let totals =
             Totals { agreed, here: agreed - deletes, there: agreed, deletes_there: deletes, ..Totals::default() };
-        Facts { flow: Flow::Up, totals, recent_deletes: 0, max_delete: None, mode_changed: false, confirmed: false }
+        Facts { flow: Flow::Up, totals, recent_deletes: 0, max_delete: None, has_turned: false, confirmed: false }
     }
 
     #[test]
@@ -165,6 +166,19 @@ mod tests {
         // A restore is what an empty folder is for.
         let down = Facts { flow: Flow::Down, ..facts(5, 5) };
         assert!(!matches!(check(&down), Err(Stop::EmptyHere { .. })));
+    }
+
+    #[test]
+    fn what_is_new_here_does_not_make_room_for_deletions() {
+        let mut moved_house = facts(100, 100);
+        moved_house.totals.here = 1000;
+        moved_house.totals.uploads = 1000;
+        assert!(matches!(check(&moved_house), Err(Stop::TooManyDeletes { planned: 100, of: 100, .. })));
+        // The same from the other side.
+        let totals =
+            Totals { agreed: 100, here: 1060, there: 40, deletes_here: 60, uploads: 1000, ..Totals::default() };
+        let lost = Facts { flow: Flow::Both, totals, ..moved_house };
+        assert!(matches!(check(&lost), Err(Stop::TooManyDeletes { planned: 60, of: 100, .. })));
     }
 
     #[test]

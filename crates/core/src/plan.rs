@@ -8,6 +8,7 @@
 
 use crate::decide::Row;
 use crate::entry::{Digest, LocalStamp, Meta, RemoteStamp};
+use crate::filter::Rules;
 use crate::meta::MetaFormat;
 use crate::names::Kind;
 use crate::path::{Key, RelPath};
@@ -294,9 +295,11 @@ pub struct Header {
     pub remote: String,
     /// The policy it was made under.
     pub policy: Policy,
-    /// The fingerprint of the filter it was made under.
+    /// The rules it was made under, without those of ignore files met on the way.
+    pub rules: Rules,
+    /// The fingerprint of all of them.
     pub filter: String,
-    /// How many runs had changed the state when it was made.
+    /// Which generation of the state it was made from.
     pub generation: u64,
     /// In whose format metadata is written.
     pub format: MetaFormat,

@@ -9,11 +9,12 @@
 mod apply;
 
 pub use apply::apply;
-pub(crate) use apply::check_generation;
+pub(crate) use apply::{check_filter, check_generation};
 
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::install::{Emptied, Installer};
+use crate::mode::Turn;
 use crate::pair::Pair;
 use crate::pairing::pair_moves;
 use crate::planted::Bug;
@@ -21,7 +22,7 @@ use crate::record::{Recorder, tell};
 use crate::report::{Ending, Report};
 use crate::root::{self, RootCheck};
 use crate::state::Spool;
-use crate::survey::{Survey, mode_name, survey};
+use crate::survey::{Lens, Survey, survey};
 use crate::transfer::Carrier;
 use crate::transfer::delete::finish_emptying;
 use crate::{owner, state};
@@ -128,6 +129,9 @@ fn tell_unguarded(pair: &Pair, run: &Run) {
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     report.end(failure.ending());
+    if matches!(failure, Failure::State(error) if error.is_corrupt()) {
+        pair.state.note_damage();
+    }
     let reason = failure.told();
     let event = Event::Stopped { ending: failure.ending(), reason: reason.clone() };
     report.stopped = Some(reason);
@@ -136,17 +140,22 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
 }
 
 async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
-    let mode_changed = note_mode(pair, mode)?;
-    if mode == Mode::Execute {
-        sweep_uploads(pair).await;
-        finish_emptying(pair).await?;
-    }
+    let turn = Turn::of(pair)?;
+    let mut lapsed = turn.lapses();
     loop {
         report.passes += 1;
         start_pass(report);
         let spool = pair.state.spool()?;
-        let seen = look(pair, &spool, mode, mode_changed).await?;
+        let lens = Lens { lapsed, asks: report.passes > 1 };
+        let seen = look(pair, &spool, mode, lens).await?;
         report.planned = seen.totals;
+        if seen.hard_links > 0 && report.passes == 1 {
+            let text = format!(
+                "{} names here belong to files that have others too (hard links); each is kept as a file of its own",
+                seen.hard_links
+            );
+            pair.listener.hear(&Event::Note { text });
+        }
         pair.listener.hear(&Event::Planned { totals: seen.totals });
         for problem in seen.problems.iter().cloned() {
             tell_problem(pair, mode, run, &problem)?;
@@ -156,9 +165,17 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
             // What would be stopped is shown too, and why.
             show(pair, &spool, report)?;
             keep(&spool, &seen)?;
-            return guard(pair, &seen.totals, mode_changed);
+            return guard(pair, &seen.totals, turn.lapses());
         }
-        guard(pair, &seen.totals, mode_changed)?;
+        guard(pair, &seen.totals, turn.lapses())?;
+        if report.passes == 1 {
+            turn.commit(pair)?;
+            lapsed = false;
+            if clear_up(pair).await? {
+                // Folders that the plan speaks of are gone.
+                continue;
+            }
+        }
         let stale = carry_out(pair, run, &spool, &seen, report).await?;
         if stale == 0 || report.passes >= PASSES {
             report.stale = stale;
@@ -196,31 +213,18 @@ fn tell_problem(pair: &Pair, mode: Mode, run: &Run, problem: &Problem) -> Result
     }
 }
 
-/// A pair whose mode changes starts over with what it claims: rows from before
-/// prove sameness, never absence.
-fn note_mode(pair: &Pair, mode: Mode) -> Result<bool, Failure> {
-    if !pair.settings.sets_mode {
-        return Ok(false);
-    }
-    let now = mode_name(&pair.settings.policy);
-    let before = pair.state.fact("mode")?;
-    let changed = before.as_ref().is_some_and(|before| *before != now);
-    if mode == Mode::Execute {
-        if changed {
-            pair.state.lapse_all()?;
-            let text = format!(
-                "the mode of this pair changed from {} to {now}: deletions made before this run are not passed on",
-                before.unwrap_or_default()
-            );
-            pair.listener.hear(&Event::Note { text });
-        }
-        pair.state.set_fact("mode", &now)?;
-    }
-    Ok(changed)
+/// Finishes what earlier runs left behind, on the sides that this one may write;
+/// whether the folder was changed by it.
+async fn clear_up(pair: &Pair) -> Result<bool, Failure> {
+    sweep_uploads(pair).await;
+    if pair.settings.policy.writes_here() { finish_emptying(pair).await } else { Ok(false) }
 }
 
 /// Uploads in parts that earlier runs left behind are given up.
 async fn sweep_uploads(pair: &Pair) {
+    if !pair.settings.policy.writes_there() {
+        return;
+    }
     let Ok(uploads) = pair.state.uploads() else { return };
     for (upload_id, key) in uploads {
         // What cannot be swept now stays on record for the next run.
@@ -231,10 +235,9 @@ async fn sweep_uploads(pair: &Pair) {
 }
 
 /// Both sides, the root held against what it was before and after.
-async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, mode_changed: bool) -> Result<Survey, Failure> {
+async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lens: Lens) -> Result<Survey, Failure> {
     let before = root::look(pair).await?;
-    let lapsed = mode_changed && mode == Mode::DryRun;
-    let mut seen = survey(pair, spool, lapsed).await?;
+    let mut seen = survey(pair, spool, lens).await?;
     let after = root::look(pair).await?;
     if !pair.planted.has(Bug::RootCheckSkipped) {
         root::check(pair, &RootCheck { before, after, seen: &seen }, mode)?;
@@ -243,7 +246,7 @@ async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, mode_changed: bool) ->
     Ok(seen)
 }
 
-fn guard(pair: &Pair, totals: &Totals, mode_changed: bool) -> Result<(), Failure> {
+fn guard(pair: &Pair, totals: &Totals, has_turned: bool) -> Result<(), Failure> {
     if pair.planted.has(Bug::GuardSkipped) {
         return Ok(());
     }
@@ -252,7 +255,7 @@ fn guard(pair: &Pair, totals: &Totals, mode_changed: bool) -> Result<(), Failure
         totals: *totals,
         recent_deletes: pair.state.recent_deletes(pair.now_ms())?,
         max_delete: pair.settings.max_delete,
-        mode_changed,
+        has_turned,
         confirmed: pair.settings.confirm_deletes,
     };
     check(&facts).map_err(Failure::Stop)
@@ -366,7 +369,8 @@ async fn check_abilities(pair: &Pair) -> Result<(), Failure> {
     let found = pair.remote.capabilities(&needed).await?;
     let missing: Vec<String> =
         needed.iter().filter(|ability| !found.has(**ability)).map(|ability| format!("{ability:?}")).collect();
-    if missing.is_empty() || found.has(Ability::Versions) {
+    // Only asked where it matters.
+    if missing.is_empty() || pair.remote.capabilities(&[Ability::Versions]).await?.has(Ability::Versions) {
         return Ok(());
     }
     Err(Failure::Unable(format!(

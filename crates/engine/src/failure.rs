@@ -122,13 +122,25 @@ impl From<listing::Failed> for Failure {
         match failed {
             listing::Failed::Remote(error) => Self::Remote(error),
             listing::Failed::State(error) => Self::State(error),
+            listing::Failed::Interrupted => Self::Interrupted,
             listing::Failed::Root(error) => Self::root("to be synced", &error),
+            listing::Failed::Ignore(error) => Self::ignore_file(&error),
             other => Self::Listing(other.to_string()),
         }
     }
 }
 
 impl Failure {
+    /// An ignore file cannot be read, and nobody can tell what takes part.
+    pub fn ignore_file(error: &disk::Error) -> Self {
+        let kind = match error.kind {
+            disk::ErrorKind::Denied => std::io::ErrorKind::PermissionDenied,
+            _ => std::io::ErrorKind::Other,
+        };
+        let what = format!("the ignore file cannot be read, so what it excludes is not known: {}", error.message);
+        Self::Place { path: error.path.clone(), kind, what }
+    }
+
     /// The folder cannot be looked at.
     pub fn root(folder: &str, error: &disk::Error) -> Self {
         let what = match error.kind {

@@ -16,6 +16,7 @@ pub mod event;
 pub mod failure;
 pub mod install;
 pub mod listing;
+mod mode;
 mod owner;
 pub mod pair;
 mod pairing;

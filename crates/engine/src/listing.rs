@@ -9,6 +9,7 @@ use crate::state::Spool;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::entry::RemoteEntry;
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, NameProblem, RelPath};
@@ -32,6 +33,7 @@ pub struct Listing<'a> {
     remote: Arc<dyn Remote>,
     links: LinkStyle,
     spool: &'a Spool<'a>,
+    interrupted: Arc<AtomicBool>,
     waiting: VecDeque<Listed>,
     next: Option<Cursor>,
     order: Order,
@@ -54,9 +56,15 @@ pub enum Failed {
     /// The folder's root cannot be read.
     #[error("{0}")]
     Root(Box<crate::disk::Error>),
+    /// The root's ignore file cannot be read.
+    #[error("{0}")]
+    Ignore(Box<crate::disk::Error>),
     /// The spool did.
     #[error(transparent)]
     State(#[from] crate::state::Error),
+    /// A person interrupted.
+    #[error("interrupted")]
+    Interrupted,
     /// The keys do not come in order.
     #[error("the listing is not in key order")]
     Unordered,
@@ -67,11 +75,18 @@ pub enum Failed {
 
 impl<'a> Listing<'a> {
     /// Begins at the first key.
-    pub fn start(remote: Arc<dyn Remote>, links: LinkStyle, spool: &'a Spool<'a>, sorted: bool) -> Self {
+    pub fn start(
+        remote: Arc<dyn Remote>,
+        links: LinkStyle,
+        spool: &'a Spool<'a>,
+        sorted: bool,
+        interrupted: Arc<AtomicBool>,
+    ) -> Self {
         Self {
             remote,
             links,
             spool,
+            interrupted,
             waiting: VecDeque::new(),
             next: Some(Cursor::start()),
             order: Order::default(),
@@ -133,6 +148,9 @@ impl<'a> Listing<'a> {
     async fn draw_unordered(&mut self) -> Result<(), Failed> {
         let mut cursor = Some(Cursor::start());
         while let Some(at) = cursor {
+            if self.interrupted.load(Ordering::Relaxed) {
+                return Err(Failed::Interrupted);
+            }
             let page = self.remote.list("", &at).await?;
             if page.next.as_ref() == Some(&at) {
                 return Err(Failed::Stuck);

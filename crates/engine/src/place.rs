@@ -117,8 +117,10 @@ impl PairPlace {
     pub fn open(&self, now_ms: i64) -> Result<OpenState, Failure> {
         make_private(&self.dir)?;
         let file = self.file();
-        if !exists(&file) {
-            private_file(&file).map_err(|error| trouble(&file, &error))?;
+        // What is there is never cut short, whatever looking for it would have said.
+        match fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&file) {
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(trouble(&file, &error)),
+            _ => {}
         }
         match State::open(&file) {
             Ok(state) => Ok(OpenState { state, note: None }),
@@ -137,7 +139,7 @@ impl PairPlace {
 
     /// Opens the state for looking, or an empty one that is forgotten again.
     pub fn open_to_look(&self) -> Result<OpenState, Failure> {
-        if !self.file().exists() {
+        if !self.file().try_exists().map_err(|error| trouble(&self.file(), &error))? {
             return Ok(OpenState { state: State::in_memory(None)?, note: None });
         }
         match State::open_read_only(&self.file()) {
@@ -150,7 +152,8 @@ impl PairPlace {
         }
     }
 
-    fn set_aside(&self, now_ms: i64) -> Result<PathBuf, Failure> {
+    /// Keeps a damaged state under another name, so that the next run begins anew.
+    pub fn set_aside(&self, now_ms: i64) -> Result<PathBuf, Failure> {
         let file = self.file();
         let kept = self.dir.join(format!("{}.corrupt-{now_ms}", self.id));
         for suffix in ["-wal", "-shm", ""] {

@@ -9,6 +9,7 @@ use crate::cycle::Mode;
 use crate::disk::RootId;
 use crate::failure::Failure;
 use crate::pair::Pair;
+use crate::planted::Bug;
 use crate::survey::Survey;
 
 const FACT: &str = "root";
@@ -57,16 +58,28 @@ pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<()
 }
 
 /// Stops unless the root is the one on record, for who has not looked around in it.
+/// What is accepted is on record from then on.
 pub(crate) async fn check_known(pair: &Pair) -> Result<(), Failure> {
     let now = serde_json::to_string(&look(pair).await?).unwrap_or_default();
     match pair.state.fact(FACT)? {
-        Some(known) if known != now && !pair.settings.accept_root => Err(stop(
+        Some(known) if known == now => Ok(()),
+        Some(_) if !pair.settings.accept_root => Err(stop(
             pair,
             "it is not the folder it was (another file system or directory): is a disk not mounted? If it is meant, \
              run again with --accept-root",
         )),
-        _ => Ok(()),
+        _ => Ok(pair.state.set_fact(FACT, &now)?),
     }
+}
+
+/// Stops if the root is no longer the one that this run was let loose on, as before
+/// each batch of deletions.
+pub(crate) async fn check_still(pair: &Pair) -> Result<(), Failure> {
+    let now = serde_json::to_string(&look(pair).await?).unwrap_or_default();
+    if pair.planted.has(Bug::RootCheckSkipped) || pair.state.fact(FACT)?.is_none_or(|known| known == now) {
+        return Ok(());
+    }
+    Err(stop(pair, "it became another folder while the run went on; what was done until then is on record"))
 }
 
 fn stop(pair: &Pair, what: &str) -> Failure {

@@ -5,7 +5,8 @@
 //! that nobody takes it for deleted. The scan reads names and stamps, the ignore
 //! files it meets, and nothing else.
 
-use crate::disk::{DirItem, Disk, ErrorKind, Node, Stat};
+use crate::disk::{DirItem, Disk, Error, ErrorKind, Node, Stat};
+use crate::listing::Failed;
 use crate::planted::{Bug, Planted};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tidelock_core::path::{Key, NameProblem, RelPath, TEMP_PREFIX};
 use tidelock_core::plan::{Problem, ProblemClass};
 
 /// An ignore file longer than this is a mistake.
-const IGNORE_FILE_MAX_BYTES: u64 = 1 << 20;
+const IGNORE_FILE_MAX_BYTES: usize = 1 << 20;
 
 /// How the local side is to be seen.
 #[derive(Debug, Clone)]
@@ -31,6 +32,8 @@ pub struct ScanOptions {
     pub cross_mounts: bool,
     /// Whether extended attributes are read.
     pub xattrs: bool,
+    /// Whether the disk looks through links.
+    pub follow_links: bool,
     /// Bugs that tests have switched on.
     pub planted: Planted,
 }
@@ -43,6 +46,7 @@ impl Default for ScanOptions {
             owner: (0, 0),
             cross_mounts: false,
             xattrs: false,
+            follow_links: false,
             planted: Planted::default(),
         }
     }
@@ -83,6 +87,8 @@ pub struct Scan {
     pub problems: Vec<Problem>,
     /// Temporary files of earlier runs.
     pub leftovers: Vec<RelPath>,
+    /// How many names of files were met that have more than one.
+    pub hard_links: u64,
 }
 
 struct Level {
@@ -99,14 +105,22 @@ enum Pending {
 
 impl Scan {
     /// Begins at the root. An unreadable root is an error, not a hole.
-    pub async fn start(disk: Arc<dyn Disk>, rules: Rules, options: ScanOptions) -> Result<Self, crate::disk::Error> {
+    pub async fn start(disk: Arc<dyn Disk>, rules: Rules, options: ScanOptions) -> Result<Self, Failed> {
+        let failed = |error| Failed::Root(Box::new(error));
         let root = RelPath::root();
-        let id = disk.root().await?.dir;
-        let items = disk.read_dir(&root).await?;
+        let id = disk.root().await.map_err(failed)?.dir;
+        let items = disk.read_dir(&root).await.map_err(failed)?;
         let set = RuleSet::new(rules.clone());
-        let mut scan =
-            Self { disk, options, rules: set, levels: Vec::new(), problems: Vec::new(), leftovers: Vec::new() };
-        let text = scan.ignore_text(&root, &items).await;
+        let mut scan = Self {
+            disk,
+            options,
+            rules: set,
+            levels: Vec::new(),
+            problems: Vec::new(),
+            leftovers: Vec::new(),
+            hard_links: 0,
+        };
+        let text = scan.ignore_text(&root, &items).await.map_err(|error| Failed::Ignore(Box::new(error)))?;
         let scope = rules.root(text.as_deref());
         scan.learn(&root, text.as_deref());
         let pending = scan.arrange(&root, &scope, items);
@@ -152,7 +166,14 @@ impl Scan {
             Err(error) if error.kind == ErrorKind::NotFound => return None,
             Err(error) => return self.hole(path, &format!("the folder cannot be read: {}", error.message)),
         };
-        let text = self.ignore_text(&path, &items).await;
+        // Without its rules, what they exclude would be sent, or taken for deleted.
+        let text = match self.ignore_text(&path, &items).await {
+            Ok(text) => text,
+            Err(error) => {
+                let why = format!("its ignore file cannot be read, so it was not looked into: {}", error.message);
+                return self.hole(path, &why);
+            }
+        };
         let scope = self.levels.last()?.scope.enter(path.name(), text.as_deref());
         self.learn(&path, text.as_deref());
         let pending = self.arrange(&path, &scope, items);
@@ -171,6 +192,7 @@ impl Scan {
                 return None;
             }
         };
+        self.hard_links += u64::from(kind == Kind::File && stat.links > 1);
         let mut meta = stat.meta();
         if self.options.xattrs && kind != Kind::Link {
             match self.disk.xattrs(&path).await {
@@ -198,27 +220,12 @@ impl Scan {
         }
     }
 
-    /// The text of a folder's ignore file. One that is there and cannot be read is
-    /// a problem: its rules are then not in force.
-    async fn ignore_text(&mut self, dir: &RelPath, items: &[DirItem]) -> Option<String> {
-        items.iter().find(|item| item.name == IGNORE_FILE_NAME.as_bytes())?;
-        let path = dir.join(IGNORE_FILE_NAME).ok()?;
-        let read = async {
-            let file = self.disk.open(&path).await?;
-            let size = file.stat().await?.stamp.size.min(IGNORE_FILE_MAX_BYTES);
-            file.read_at(0, usize::try_from(size).unwrap_or(0)).await
-        };
-        match read.await {
-            Ok(bytes) => Some(String::from_utf8_lossy(&bytes).into_owned()),
-            Err(error) => {
-                self.problem(
-                    &path,
-                    &format!("the ignore file cannot be read: {}", error.message),
-                    ProblemClass::Skipped,
-                );
-                None
-            }
+    /// The text of a folder's ignore file, if there is one.
+    async fn ignore_text(&self, dir: &RelPath, items: &[DirItem]) -> Result<Option<String>, Error> {
+        if !items.iter().any(|item| item.name == IGNORE_FILE_NAME.as_bytes()) {
+            return Ok(None);
         }
+        read_ignore_file(&*self.disk, dir).await.map(Some)
     }
 
     /// Sorts a folder's items by what their keys sort by, without what is excluded.
@@ -278,6 +285,17 @@ impl Scan {
     pub fn place(&self) -> Option<&RelPath> {
         self.levels.last().map(|level| &level.dir)
     }
+}
+
+/// The text of a folder's ignore file, whole.
+pub(crate) async fn read_ignore_file(disk: &dyn Disk, dir: &RelPath) -> Result<String, Error> {
+    let path = dir.join(IGNORE_FILE_NAME).unwrap_or_else(|_| dir.clone());
+    let file = disk.open(&path).await?;
+    let bytes = file.read_at(0, IGNORE_FILE_MAX_BYTES + 1).await?;
+    if bytes.len() > IGNORE_FILE_MAX_BYTES {
+        return Err(Error::new(ErrorKind::NotAFile, "read", &path, "it is longer than 1 MiB"));
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 fn kind(node: Node) -> Option<Kind> {

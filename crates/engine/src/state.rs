@@ -14,6 +14,7 @@ pub use spool::{Arrived, Spool};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tidelock_core::entry::{BaseRow, Standing};
 use tidelock_core::path::Key;
@@ -22,6 +23,10 @@ use tidelock_core::path::Key;
 const PAGE_ROWS: u32 = 2_000;
 /// How many events are kept.
 const EVENT_TAIL: i64 = 10_000;
+
+const SET_FACT: &str = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+const GENERATION: &str = "generation";
 
 /// What went wrong with the state file.
 #[derive(Debug, thiserror::Error)]
@@ -49,7 +54,12 @@ impl Error {
     pub fn is_corrupt(&self) -> bool {
         match self {
             Self::Newer { .. } => false,
-            Self::Row(_) => true,
+            Self::Row(_)
+            | Self::Sqlite(
+                rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+                | rusqlite::Error::IntegralValueOutOfRange(..),
+            ) => true,
             Self::Sqlite(error) => matches!(
                 error.sqlite_error_code(),
                 Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
@@ -101,6 +111,8 @@ pub struct Run {
 /// One pair's state.
 pub struct State {
     connection: Mutex<Connection>,
+    /// Set when a run came upon damage in the file.
+    damaged: AtomicBool,
 }
 
 impl State {
@@ -119,7 +131,7 @@ impl State {
         }
         schema::tune(&connection)?;
         schema::open_spool(&connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), damaged: AtomicBool::new(false) })
     }
 
     /// A state that is forgotten with this value; or, with a name, one that lives
@@ -137,7 +149,17 @@ impl State {
         schema::tune(&connection)?;
         schema::migrate(&connection)?;
         schema::open_spool(&connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), damaged: AtomicBool::new(false) })
+    }
+
+    /// Notes that an operation failed because the file is damaged.
+    pub fn note_damage(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether the file is known to be damaged.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -155,8 +177,7 @@ impl State {
 
     /// Writes a named fact.
     pub fn set_fact(&self, name: &str, value: &str) -> Result<()> {
-        let sql = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        self.lock().execute(sql, [name, value])?;
+        self.lock().execute(SET_FACT, [name, value])?;
         Ok(())
     }
 
@@ -187,14 +208,25 @@ impl State {
         for change in changes {
             rows::apply(&transaction, change)?;
         }
+        grow(&transaction)?;
         tidelock_remote::kill::point("state commit");
         transaction.commit()?;
         Ok(())
     }
 
-    /// Makes every agreed row prove sameness only.
-    pub fn lapse_all(&self) -> Result<()> {
-        self.lock().execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
+    /// Writes facts that say what the rows mean; where that lapses them, every agreed
+    /// row proves sameness only from then on. All of it, or nothing.
+    pub fn turn(&self, facts: &[(&str, String)], lapses: bool) -> Result<()> {
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        for (name, value) in facts {
+            transaction.execute(SET_FACT, [*name, value])?;
+        }
+        if lapses {
+            transaction.execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
+            grow(&transaction)?;
+        }
+        transaction.commit()?;
         Ok(())
     }
 
@@ -248,10 +280,9 @@ impl State {
         Ok(runs.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// How many runs have changed this state.
+    /// A number that grows with every change of the base, and with nothing else.
     pub fn generation(&self) -> Result<u64> {
-        let last: Option<i64> = self.lock().query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
-        Ok(u64::try_from(last.unwrap_or(0)).unwrap_or(0))
+        Ok(self.fact(GENERATION)?.and_then(|text| text.parse().ok()).unwrap_or(0))
     }
 
     /// Notes deletions, for the rolling hour.
@@ -316,6 +347,12 @@ impl State {
     pub fn spool(&self) -> Result<Spool<'_>> {
         Spool::start(self)
     }
+}
+
+fn grow(connection: &Connection) -> Result<()> {
+    let sql = "INSERT INTO fact VALUES (?1, '1') ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1";
+    connection.prepare_cached(sql)?.execute([GENERATION])?;
+    Ok(())
 }
 
 /// The file as SQLite's URIs have it. Where no log lies beside it, nobody is

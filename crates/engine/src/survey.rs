@@ -5,6 +5,8 @@
 //! either side or in the state. What the steps are is `core/sight.rs`; this room
 //! only brings together what was seen.
 
+pub use crate::mode::mode_name;
+
 use crate::failure::Failure;
 use crate::listing::{Failed, Listed, Listing};
 use crate::pair::{Pair, RemoteCheck};
@@ -17,10 +19,10 @@ use tidelock_core::decide::{Change, Row, Sameness};
 use tidelock_core::entry::{BaseRow, RemoteEntry, Standing};
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
-use tidelock_core::plan::{Action, Problem, Step, Totals};
-use tidelock_core::policy::Preset;
+use tidelock_core::plan::{Action, Phase, Problem, Step, Totals};
 use tidelock_core::sight::{Here, Seen, follows_moves, look};
 use tidelock_core::triple::pick;
+use tidelock_remote::Readiness;
 
 /// What looking at both sides brought.
 #[derive(Debug, Default)]
@@ -33,31 +35,42 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
+    /// Names of files that have more than one.
+    pub hard_links: u64,
     /// Entries of the base, …
     pub comparable: u64,
     /// … and those of them that are here with the same size and time, or are folders.
     pub alike: u64,
 }
 
+/// How what is seen is to be taken.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Lens {
+    /// Rows of the base prove sameness only.
+    pub lapsed: bool,
+    /// Where the state is trusted for what is there: that it was found wrong, and
+    /// every object is asked for that a step would write over.
+    pub asks: bool,
+}
+
 /// Looks at both sides. Steps go into the spool, in key order.
-/// With `lapsed`, rows of the base prove sameness only.
-pub async fn survey(pair: &Pair, spool: &Spool<'_>, lapsed: bool) -> Result<Survey, Failure> {
-    match join(pair, spool, false, lapsed).await {
+pub async fn survey(pair: &Pair, spool: &Spool<'_>, lens: Lens) -> Result<Survey, Failure> {
+    match join(pair, spool, false, lens).await {
         Err(Failed::Unordered) => {
             let fresh = pair.state.spool()?;
-            Ok(join(pair, &fresh, true, lapsed).await?)
+            Ok(join(pair, &fresh, true, lens).await?)
         }
         other => Ok(other?),
     }
 }
 
-async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Result<Survey, Failed> {
-    let options = ScanOptions { planted: pair.planted, ..pair.settings.scan.clone() };
-    let scan = Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await;
-    let scan = scan.map_err(|error| Failed::Root(Box::new(error)))?;
+async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lens: Lens) -> Result<Survey, Failed> {
+    let scan = start_scan(pair).await?;
     let remote = Arc::clone(&pair.remote);
     let listing = match pair.settings.remote_check {
-        RemoteCheck::List => Some(Listing::start(remote, pair.settings.scan.links, spool, sorted)),
+        RemoteCheck::List => {
+            Some(Listing::start(remote, pair.settings.scan.links, spool, sorted, Arc::clone(&pair.interrupted)))
+        }
         RemoteCheck::State => None,
     };
     spool.fill()?;
@@ -66,7 +79,8 @@ async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Res
         spool,
         scan,
         listing,
-        base: Base { lapsed, ..Base::default() },
+        base: Base { lapsed: lens.lapsed, ..Base::default() },
+        asks: lens.asks,
         hole: None,
         survey: Survey::default(),
     }
@@ -76,12 +90,29 @@ async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Res
     joined
 }
 
+async fn start_scan(pair: &Pair) -> Result<Scan, Failed> {
+    let options = ScanOptions { planted: pair.planted, ..pair.settings.scan.clone() };
+    Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await
+}
+
+/// The fingerprint of all rules that are met in the folder now.
+pub(crate) async fn filter(pair: &Pair) -> Result<String, Failure> {
+    let mut scan = start_scan(pair).await?;
+    while scan.next().await.is_some() {
+        if pair.is_interrupted() {
+            return Err(Failure::Interrupted);
+        }
+    }
+    Ok(scan.rules().fingerprint().to_string())
+}
+
 struct Join<'a> {
     pair: &'a Pair,
     spool: &'a Spool<'a>,
     scan: Scan,
     listing: Option<Listing<'a>>,
     base: Base,
+    asks: bool,
     /// Below this key, the folder's side is unknown.
     hole: Option<Key>,
     survey: Survey,
@@ -117,15 +148,19 @@ impl Join<'_> {
         let mut here = self.scan.next().await;
         let mut there = self.listed().await?;
         loop {
+            if self.pair.is_interrupted() {
+                return Err(Failed::Interrupted);
+            }
             let heads = (base.as_ref().map(|row| &row.key), here.as_ref().map(Sighting::key));
             let Some(picked) = pick(heads.0, heads.1, there.as_ref().map(|listed| &listed.entry.key)) else { break };
             let taken_base = if picked.base { std::mem::replace(&mut base, self.base.next(self.pair)?) } else { None };
             let taken_here = if picked.here { std::mem::replace(&mut here, self.scan.next().await) } else { None };
             let taken_there = if picked.there { std::mem::replace(&mut there, self.listed().await?) } else { None };
             let taken_base = taken_base.map(|row| mistaken(self.pair, row, taken_here.as_ref()));
-            let links = self.pair.settings.scan.links;
-            let trusted = |row: &BaseRow| trusted(row, links);
-            let from_state = if self.listing.is_none() { taken_base.as_ref().and_then(trusted) } else { None };
+            let from_state = match self.listing {
+                None => self.believed(taken_base.as_ref(), taken_here.as_ref()).await?,
+                Some(_) => None,
+            };
             self.meet(taken_base, taken_here, taken_there.or(from_state), there.as_ref())?;
         }
         let mut survey = self.survey;
@@ -136,6 +171,7 @@ impl Join<'_> {
         survey.totals.problems = u64::try_from(survey.problems.len()).unwrap_or(u64::MAX);
         survey.leftovers = std::mem::take(&mut self.scan.leftovers);
         survey.filter = self.scan.rules().fingerprint().to_string();
+        survey.hard_links = self.scan.hard_links;
         Ok(survey)
     }
 
@@ -147,6 +183,30 @@ impl Join<'_> {
                 other => other,
             },
         }
+    }
+
+    /// The object that the state believes in, or the one that is there.
+    async fn believed(&self, base: Option<&BaseRow>, here: Option<&Sighting>) -> Result<Option<Listed>, Failed> {
+        let believed = base.and_then(|row| trusted(row, self.pair.settings.scan.links));
+        let Some((key, path, kind)) = self.identify(base, here, believed.as_ref()).filter(|_| self.asks) else {
+            return Ok(believed);
+        };
+        let here = match here {
+            Some(Sighting::Hole { .. }) => return Ok(believed),
+            Some(Sighting::Entry(entry)) => Here::Present(entry),
+            None => Here::Absent,
+        };
+        let there = believed.as_ref().map(|listed| &listed.entry);
+        let seen = Seen { key: &key, path: &path, kind, base, here, there, there_below: false };
+        let step = look(&seen, &self.pair.settings.policy);
+        if !step.is_some_and(|step| step.action.phase() != Phase::None && !step.action.is_bookkeeping()) {
+            return Ok(believed);
+        }
+        let found = self.pair.remote.head(&key).await?;
+        Ok(found.map(|object| {
+            let archived = object.readiness != Readiness::Ready;
+            Listed { entry: RemoteEntry { key, stamp: object.stamp, archived }, path, kind }
+        }))
     }
 
     /// One key, with whatever of the three sides holds it.
@@ -315,19 +375,10 @@ fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
     step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
 }
 
-/// The object that the state believes in.
+/// The object that the state believes in, whatever else its row proves.
 fn trusted(row: &BaseRow, links: LinkStyle) -> Option<Listed> {
-    let half = row.there.as_ref().filter(|_| row.standing == Standing::Agreed)?;
+    let half = row.there.as_ref()?;
     let (path, kind) = entry_of(&row.key, links).ok()?;
     let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false };
     Some(Listed { entry, path, kind })
-}
-
-/// The name of the preset that a policy is, for the record.
-pub fn mode_name(policy: &tidelock_core::policy::Policy) -> String {
-    let same = |preset: &Preset| {
-        let other = preset.policy();
-        (other.flow, other.deletes, other.drift) == (policy.flow, policy.deletes, policy.drift)
-    };
-    Preset::ALL.into_iter().find(same).map_or_else(|| format!("{policy:?}"), |preset| preset.name().to_owned())
 }

@@ -82,6 +82,30 @@ fn a_damaged_state_is_kept_and_built_anew() {
     assert!(!ran.out.contains("sent") && !ran.out.contains("deleted"), "{}", ran.out);
 }
 
+/// Its first page is whole, so it opens; the run finds out.
+#[test]
+fn a_state_damaged_in_the_middle_heals_too() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    let file = home.state_file(".sqlite");
+    let mut bytes = fs::read(&file).expect("readable");
+    bytes[4096..].fill(0x5a);
+    fs::write(&file, &bytes).expect("written");
+    home.sync(&["--delete"]).expect(1).says(&["damaged", "kept as", "run again"]);
+    let ran = home.sync(&["--delete"]).expect(0).says(&["found the same"]);
+    assert!(!ran.out.contains("sent") && !ran.out.contains("deleted"), "{}", ran.out);
+    home.sync(&["--delete"]).expect(0).says(&["6 unchanged"]);
+}
+
+#[test]
+fn hard_links_are_mentioned_once() {
+    let home = Home::furnished();
+    fs::hard_link(home.path("f/a.txt"), home.path("f/another.txt")).expect("linked");
+    let ran = home.sync(&[]).expect(0).says(&["2 names here belong to files that have others too"]);
+    let told = format!("{}{}", ran.out, ran.err);
+    assert_eq!(told.matches("hard links").count(), 1, "{told}");
+}
+
 #[test]
 fn a_newer_state_is_refused_unchanged() {
     let home = Home::furnished();

@@ -133,7 +133,17 @@ fn the_guard_looks_at_plans_too() {
     }
     home.run(&["plan", "f", "folder:store", "--delete", "-o", "p"]).expect(5).says(&["--confirm-deletes"]);
     home.run(&["apply", "p"]).expect(5).says(&["25 of 30"]);
-    // That it was refused was a run of the pair: a plan made before it is outdated.
-    home.run(&["plan", "f", "folder:store", "--delete", "-o", "p"]).expect(5);
+    // That it was refused has changed nothing, so it is good still.
     home.run(&["apply", "p", "--confirm-deletes"]).expect(0).says(&["25 deleted there"]);
+}
+
+#[test]
+fn a_plan_holds_only_under_the_rules_it_was_made_under() {
+    let home = changed();
+    home.run(&["plan", "f", "folder:store", "--delete", "--exclude", "new.*", "-o", "p"]).expect(0);
+    home.write("f/sub.ignored/.tidelockignore", "a.txt\n");
+    home.run(&["apply", "p"]).expect(5).says(&["an ignore file was changed", "make a new plan"]);
+    fs::remove_dir_all(home.path("f/sub.ignored")).expect("removed");
+    // Its own patterns come with it.
+    home.run(&["apply", "p"]).expect(0).says(&["1 entry sent"]);
 }

@@ -125,3 +125,33 @@ fn no_link_is_made_where_links_are_followed() {
     assert!(fs::symlink_metadata(home.path("g/link")).is_err(), "no link was made");
     assert_eq!(home.read("g/a.txt"), home.read("f/a.txt"));
 }
+
+/// However it goes: everything in the store stays as it was, who opened it last included.
+#[test]
+fn a_restore_does_not_write_the_store() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    let before = bytes(&home.path("store"));
+    home.run(&["restore", "folder:store", "g"]).expect(0);
+    home.write("g/a.txt", "changed");
+    home.run(&["restore", "folder:store", "g"]).expect(3);
+    home.run(&["restore", "folder:store", "g", "--overwrite"]).expect(0);
+    assert!(bytes(&home.path("store")) == before, "the store was changed");
+}
+
+#[test]
+fn an_ignore_file_that_cannot_be_read_closes_its_folder() {
+    let home = Home::furnished();
+    home.write("f/sub/.tidelockignore", "secret\n");
+    home.write("f/sub/secret", "not to be sent");
+    home.sync(&["--delete"]).expect(0);
+    let listed = home.run(&["ls", "folder:store"]).expect(0).out;
+    fs::rename(home.path("f/sub/.tidelockignore"), home.path("rules")).expect("renamed");
+    std::os::unix::fs::symlink(home.path("rules"), home.path("f/sub/.tidelockignore")).expect("linked");
+    fs::remove_file(home.path("f/sub/b.txt")).expect("removed");
+    home.sync(&["--delete"]).expect(3).says(&["sub", "its ignore file cannot be read"]);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, listed);
+    home.run(&["why", "f", "folder:store", "sub/secret"]).expect(1).says(&["sub/.tidelockignore", "cannot be read"]);
+    fs::rename(home.path("f/sub/.tidelockignore"), home.path("f/.tidelockignore")).expect("renamed");
+    home.sync(&["--delete"]).expect(1).says(&["the ignore file cannot be read"]);
+}

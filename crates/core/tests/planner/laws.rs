@@ -60,7 +60,7 @@ pub fn settle(
 fn guard(planned: &Plan, policy: &Policy) -> Result<(), String> {
     let totals = planned.totals;
     let facts =
-        Facts { flow: policy.flow, totals, recent_deletes: 0, max_delete: None, mode_changed: false, confirmed: false };
+        Facts { flow: policy.flow, totals, recent_deletes: 0, max_delete: None, has_turned: false, confirmed: false };
     let deletes = totals.deletes_here + totals.deletes_there;
     let counted = planned
         .steps
@@ -70,7 +70,7 @@ fn guard(planned: &Plan, policy: &Policy) -> Result<(), String> {
     if u64::try_from(counted) != Ok(deletes) {
         return Err(format!("the totals count {deletes} deletions of {counted}"));
     }
-    let everything = deletes > 0 && deletes >= totals.agreed.max(totals.here).max(totals.there);
+    let everything = deletes > 0 && deletes >= totals.agreed.max(totals.there);
     if everything && check(&facts).is_ok() {
         return Err("the guard let everything be deleted".into());
     }

@@ -37,10 +37,13 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
         existing: false,
         pair: Some(&header.pair),
     };
-    let open = Open::new(context, &wanted).await?;
+    let mut open = Open::new(context, &wanted).await?;
+    open.pair.settings.rules = header.rules;
     cycle::check_generation(&open.pair, header.generation)?;
+    cycle::check_filter(&open.pair, &header.filter).await?;
     let spool = open.pair.state.spool()?;
     let totals = reader.load(&spool, saved::links(header.format))?;
     let report = cycle::apply(&open.pair, &spool, totals).await;
+    open.set_aside_if_damaged();
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: false })
 }

@@ -67,11 +67,15 @@ impl Open {
         let settings = settings(context, wanted, &url)?;
         let store = Store { context, url: &url, service: &sides.service, concurrency: settings.concurrency };
         let dry = wanted.mode == Mode::DryRun;
+        // Whoever may not write there cannot, however wrong the code above is; and who
+        // wants something from there wants no empty store in its place.
+        let looks = dry || !settings.policy.writes_there();
+        let existing = wanted.existing || looks && !dry;
         // Naming a bucket sends nothing; a store in a folder is named by its path.
         let (name, opened) = match &url {
             RemoteUrl::Folder(path) => (format!("folder:{}", place::canonical(path)?.display()), None),
             _ => {
-                let opened = store.open(dry, wanted.existing).await?;
+                let opened = store.open(looks, existing).await?;
                 (opened.remote.describe(), Some(opened))
             }
         };
@@ -88,7 +92,7 @@ impl Open {
         let lock = if dry { None } else { Some(place.lock(&context.world, wanted.command, patience).await?) };
         let opened = match opened {
             Some(opened) => opened,
-            None => store.open_patiently(dry, wanted.existing, patience).await?,
+            None => store.open_patiently(looks, existing, patience).await?,
         };
         for problem in &opened.problems {
             let about = problem.key.as_ref().map_or(String::new(), |key| format!("{key}: "));
@@ -121,7 +125,28 @@ impl Open {
 
     /// One run, from looking to its report.
     pub(crate) async fn run(&self, mode: Mode) -> Report {
-        cycle::run(&self.pair, mode).await
+        let report = cycle::run(&self.pair, mode).await;
+        if mode == Mode::Execute {
+            self.set_aside_if_damaged();
+        }
+        report
+    }
+
+    /// A state in whose middle a run came upon damage would stop every later one. It is
+    /// kept aside, as one that cannot be opened is.
+    pub(crate) fn set_aside_if_damaged(&self) {
+        if !self.pair.state.is_damaged() {
+            return;
+        }
+        let text = match self.place.set_aside(self.pair.now_ms()) {
+            Ok(kept) => format!(
+                "the state of this pair is damaged and is kept as {}; run again: it is built anew by comparing both \
+                 sides, nothing is deleted or sent again for it",
+                kept.display()
+            ),
+            Err(failure) => format!("the state of this pair is damaged and cannot be set aside: {failure}"),
+        };
+        self.pair.listener.hear(&Event::Note { text });
     }
 }
 
@@ -229,8 +254,10 @@ fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<S
     settings.scan.default_dir_mode = default_dir_mode;
     settings.scan.owner = owner;
     settings.scan.xattrs = options.xattrs;
+    settings.scan.follow_links = options.follow_links;
     settings.scan.links = saved::links(options.metadata);
     settings.format = options.metadata;
+    // Where the process may; privileged bits never (docs/semantics.md, "Metadata").
     settings.meta_scope.owner = true;
     let usual = if matches!(url, RemoteUrl::S3 { .. }) { 32 } else { 16 };
     settings.concurrency = options.concurrency.unwrap_or(usual).clamp(1, 1024);

@@ -36,6 +36,7 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
             local: local.to_owned(),
             remote: open.remote.clone(),
             policy: settings.policy,
+            rules: settings.rules.clone(),
             filter: seen.filter.clone(),
             generation: open.pair.state.generation()?,
             format: settings.format,

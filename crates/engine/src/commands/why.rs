@@ -10,12 +10,14 @@ mod words;
 use super::open::{Open, Wanted};
 use crate::api::{Context, Why};
 use crate::cycle::Mode;
-use crate::disk::{Node, Stat};
+use crate::disk::{ErrorKind, Node, Stat};
 use crate::failure::Failure;
+use crate::mode::Turn;
 use crate::pair::Pair;
+use crate::scan::read_ignore_file;
 use serde::{Deserialize, Serialize};
 use tidelock_core::entry::{BaseRow, LocalEntry, RemoteEntry, Standing};
-use tidelock_core::filter::{IGNORE_FILE_NAME, RuleSet, Verdict};
+use tidelock_core::filter::{RuleSet, Verdict};
 use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::policy::{Policy, Preset};
@@ -79,22 +81,28 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         existing: false,
         pair: None,
     };
-    let open = Open::new(context, &wanted).await?;
+    let mut open = Open::new(context, &wanted).await?;
+    // It is judged under the mode on record.
+    open.pair.settings.sets_mode = false;
     let pair = &open.pair;
+    let lapsed = Turn::of(pair)?.lapses();
     let text = request.path.trim_start_matches("./").trim_end_matches('/');
     let path = RelPath::parse(text).map_err(|problem| {
         Failure::Unable(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
     })?;
     let (mode, policy) = mode(pair, &request.options)?;
     let stat = pair.disk.stat(&path).await.map_err(|error| Failure::root(&pair.local_name, &error))?;
-    let rule = rules(pair, &path).await.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
+    let rule = rules(pair, &path).await?.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
     let mut entries = Vec::new();
     for kind in [Kind::File, Kind::Link, Kind::Dir] {
         let Ok(key) = key_of(&path, kind, pair.settings.scan.links) else { continue };
         if entries.iter().any(|entry: &Entry| entry.key == key.as_str()) {
             continue;
         }
-        let looked = examine(pair, &path, key, kind, stat.as_ref()).await?;
+        let mut looked = examine(pair, &path, key, kind, stat.as_ref()).await?;
+        if let Some(row) = looked.base.as_mut().filter(|row| lapsed && row.standing == Standing::Agreed) {
+            row.standing = Standing::Lapsed;
+        }
         if looked.base.is_some() || looked.here.is_some() || looked.object.is_some() {
             entries.push(explain(&path, looked, &policy, &rule));
         }
@@ -114,7 +122,7 @@ fn mode(pair: &Pair, options: &crate::api::Options) -> Result<(String, Policy), 
 }
 
 /// The rules on the way from the root to the path.
-async fn rules(pair: &Pair, path: &RelPath) -> RuleSet {
+async fn rules(pair: &Pair, path: &RelPath) -> Result<RuleSet, Failure> {
     let mut rules = RuleSet::new(pair.settings.rules.clone());
     let mut dirs = Vec::new();
     let mut dir = path.parent();
@@ -123,14 +131,14 @@ async fn rules(pair: &Pair, path: &RelPath) -> RuleSet {
         dirs.push(at);
     }
     for dir in dirs.into_iter().rev() {
-        let Ok(file) = dir.join(IGNORE_FILE_NAME) else { continue };
-        // One that cannot be read is not in force, in a run as here.
-        let Ok(open) = pair.disk.open(&file).await else { continue };
-        if let Ok(bytes) = open.read_at(0, 1 << 20).await {
-            rules.insert(dir, &String::from_utf8_lossy(&bytes));
+        match read_ignore_file(&*pair.disk, &dir).await {
+            Ok(text) => drop(rules.insert(dir, &text)),
+            Err(error) if matches!(error.kind, ErrorKind::NotFound | ErrorKind::NotADir) => {}
+            // A run would not look into the folder either.
+            Err(error) => return Err(Failure::ignore_file(&error)),
         }
     }
-    rules
+    Ok(rules)
 }
 
 async fn examine(pair: &Pair, path: &RelPath, key: Key, kind: Kind, stat: Option<&Stat>) -> Result<Looked, Failure> {

@@ -4,15 +4,16 @@
 //! Its steps and no others: nothing is planned anew. A step that finds something
 //! else than it expects is skipped and counted; the next sync sees to it.
 
-use super::{Mode, begin, carry_out, end, fail, guard, note_mode, sweep_uploads};
+use super::{Mode, begin, carry_out, end, fail, guard, sweep_uploads};
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::mode::Turn;
 use crate::pair::Pair;
 use crate::record::tell;
 use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
-use crate::survey::Survey;
+use crate::survey::{self, Survey};
 use tidelock_core::plan::{Problem, ProblemClass, Totals};
 
 /// One run of the plan that is in the spool.
@@ -29,8 +30,9 @@ pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     let seen = Survey { totals, ..Survey::default() };
     let carried = async {
         root::check_known(pair).await?;
-        let mode_changed = note_mode(pair, Mode::Execute)?;
-        guard(pair, &seen.totals, mode_changed)?;
+        let turn = Turn::of(pair)?;
+        guard(pair, &seen.totals, turn.lapses())?;
+        turn.commit(pair)?;
         sweep_uploads(pair).await;
         carry_out(pair, &run, spool, &seen, &mut report).await
     };
@@ -62,8 +64,16 @@ pub(crate) fn check_generation(pair: &Pair, planned: u64) -> Result<(), Failure>
     if now == planned {
         return Ok(());
     }
-    let runs = now.abs_diff(planned);
-    Err(Failure::Outdated(format!(
-        "this pair was synced {runs} times since the plan was made; nothing was changed: make a new plan"
-    )))
+    let what = "this pair was synced since the plan was made; nothing was changed: make a new plan";
+    Err(Failure::Outdated(what.to_owned()))
+}
+
+/// Nor is one whose steps were chosen by other rules than those that hold now.
+pub(crate) async fn check_filter(pair: &Pair, planned: &str) -> Result<(), Failure> {
+    if survey::filter(pair).await? == planned {
+        return Ok(());
+    }
+    let what = "what takes part is no longer what it was when the plan was made (an ignore file was changed); nothing \
+                was changed: make a new plan";
+    Err(Failure::Outdated(what.to_owned()))
 }

@@ -70,3 +70,21 @@ fn deletions_fall_out_of_the_hour() {
     assert_eq!(state.recent_deletes(3_000_001).expect("reads"), 7);
     assert_eq!(state.recent_deletes(3_700_000).expect("reads"), 2);
 }
+
+#[test]
+fn only_what_changes_the_base_makes_another_generation() {
+    let state = State::in_memory(None).expect("opens");
+    let generation = || state.generation().expect("reads");
+    assert_eq!(generation(), 0);
+    let run = state.begin_run("token", "sync", 1).expect("begins");
+    state.note_deletes(1, 1).expect("notes");
+    state.turn(&[("mode", "push".to_owned())], false).expect("writes");
+    state.commit(&[]).expect("commits");
+    state.end_run(run, 2, 5, "{}").expect("ends");
+    assert_eq!(generation(), 0);
+    state.commit(&[Change::Put(Box::new(row("a"))), Change::Put(Box::new(row("b")))]).expect("commits");
+    assert_eq!(generation(), 1);
+    state.turn(&[("mode", "mirror".to_owned())], true).expect("writes");
+    state.commit(&[Change::Drop(Key::new("a"))]).expect("commits");
+    assert_eq!(generation(), 3);
+}

@@ -14,6 +14,7 @@ use crate::pair::Pair;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome, Recorder};
 use crate::report::Report;
+use crate::root;
 use crate::state::Change;
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::{BTreeSet, VecDeque};
@@ -39,6 +40,7 @@ impl Carrier<'_> {
             let page = self.spool.steps(Phase::Delete, after)?;
             let Some((last, _)) = page.last() else { break };
             after = *last;
+            root::check_still(self.pair).await?;
             let (here, there): (Vec<Step>, Vec<Step>) =
                 page.into_iter().map(|(_, step)| step).partition(|step| step.action == Action::DeleteHere);
             for (step, fate) in self.delete_there(there).await {
@@ -243,15 +245,17 @@ fn set_emptying(pair: &Pair, folders: &BTreeSet<RelPath>) -> Result<(), Failure>
     Ok(pair.state.set_fact(EMPTYING, &json)?)
 }
 
-/// Removes what a run that died in its deletions left empty.
-pub(crate) async fn finish_emptying(pair: &Pair) -> Result<(), Failure> {
+/// Removes what a run that died in its deletions left empty; whether that changed
+/// anything.
+pub(crate) async fn finish_emptying(pair: &Pair) -> Result<bool, Failure> {
     let json = pair.state.fact(EMPTYING)?.unwrap_or_default();
     let folders: BTreeSet<RelPath> = serde_json::from_str(&json).unwrap_or_default();
     if folders.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
-    let left = remove_emptied(pair, folders).await?;
-    set_emptying(pair, &left)
+    let left = remove_emptied(pair, folders.clone()).await?;
+    set_emptying(pair, &left)?;
+    Ok(left != folders)
 }
 
 /// Removes folders that our own deletions emptied, upward to the root or to a

@@ -5,4 +5,5 @@ mod bench;
 mod golden;
 mod listings;
 mod records;
+mod safety;
 mod scenarios;

@@ -26,7 +26,7 @@ pub struct Watched {
     away: bool,
     /// Keys whose rows prove no absence.
     lapsed: BTreeSet<String>,
-    /// The most that the base, the bucket or the folder hold.
+    /// The most that the base or the bucket hold.
     size: u64,
     ever_wrote: bool,
 }
@@ -39,7 +39,7 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair) -> Watched {
     let proves_absence = |standing: Standing| standing == Standing::Agreed && !mode_changed;
     let lapsed = rows.iter().filter(|row| !proves_absence(row.standing)).map(|row| row.key.to_string()).collect();
     let agreed = rows.iter().filter(|row| row.standing == Standing::Agreed).count();
-    let size = agreed.max(stage.bucket.snapshot().len()).max(device.disk.tree().len()) as u64;
+    let size = agreed.max(stage.bucket.snapshot().len()) as u64;
     Watched {
         policy: pair.settings.policy,
         confirmed: pair.settings.confirm_deletes,
@@ -83,7 +83,9 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         }
     }
     let count = report.deleted_here + report.deleted_there;
-    if undisturbed && !watched.confirmed && count > 0 && count >= watched.size + report.downloaded + report.uploaded {
+    // What came into step during the run counts with what was.
+    let size = watched.size + report.downloaded + report.uploaded + report.adopted;
+    if undisturbed && !watched.confirmed && count > 0 && count >= size {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
     }
 }
