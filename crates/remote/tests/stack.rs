@@ -20,7 +20,8 @@ use tidelock_remote::{Condition, ErrorKind, ObjectMeta, Piece, Put, Unwatched};
 
 const BUCKET: &str = "tide-stack";
 
-async fn bucket(server: &Server) -> Opened {
+/// With so many operations at once, if that matters.
+async fn bucket(server: &Server, concurrency: Option<usize>) -> Opened {
     let s3 = S3Options {
         endpoint: Some(server.url.clone()),
         region: Some("us-east-1".to_owned()),
@@ -28,7 +29,9 @@ async fn bucket(server: &Server) -> Opened {
         ..S3Options::default()
     };
     let url = RemoteUrl::parse(&format!("s3://{BUCKET}/some/where")).expect("valid");
-    open(&url, &OpenOptions { s3, ..OpenOptions::default() }, World::real()).await.expect("opens")
+    let plain = OpenOptions::default();
+    let options = OpenOptions { s3, concurrency: concurrency.unwrap_or(plain.concurrency), ..plain };
+    open(&url, &options, World::real()).await.expect("opens")
 }
 
 async fn suite(opened: &Opened, except: &[(&str, &str)]) {
@@ -66,15 +69,17 @@ async fn expectations_count(opened: &Opened) {
 async fn on_moto() {
     let server = servers::moto();
     servers::create_bucket(&server, BUCKET);
-    let opened = bucket(&server).await;
+    let opened = bucket(&server, None).await;
     expectations_count(&opened).await;
-    suite(&opened, &[("control_characters", "moto's router takes no line feed in a path")]).await;
+    let except = [("control_characters", servers::MOTO_ROUTER), ("one_of_many_wins", servers::MOTO_RACE)];
+    suite(&opened, &except).await;
 }
 
 #[tokio::test]
 async fn on_rclone() {
+    // Of files written at once it now and then loses track: one by one.
     let server = servers::rclone(&[BUCKET]);
-    let opened = bucket(&server).await;
+    let opened = bucket(&server, Some(1)).await;
     expectations_count(&opened).await;
     let why = "it keeps objects as files, so `a` and `a/b` exclude each other";
     let mut except = vec![

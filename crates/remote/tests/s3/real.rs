@@ -2,6 +2,7 @@
 
 use super::*;
 use servers::Server;
+use tidelock_remote::layer::Limit;
 use tidelock_remote::testing::conformance::{Report, Settings, conformance};
 
 const BUCKET: &str = "tide-bucket";
@@ -93,12 +94,13 @@ async fn rclone_round_trip() {
     round_trip(&open(&server, BUCKET).await).await;
 }
 
-async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)]) -> Report {
+async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)], at_once: usize) -> Report {
     let remote: Arc<dyn Remote> = Arc::new(open(server, bucket).await);
     let mut settings = Settings::new(&World::real());
     settings.only = std::env::var("TIDELOCK_ONLY").ok();
     settings.except = except.iter().map(|(name, why)| ((*name).to_owned(), (*why).to_owned())).collect();
-    let report = conformance(|| remote.clone(), &settings).await;
+    let limited = Arc::new(Limit::new(remote.clone(), at_once));
+    let report = conformance(|| limited.clone(), &settings).await;
     println!("{report}");
     assert_eq!(all_keys(&*remote, "").await, Vec::<String>::new(), "something was left behind");
     assert!(!servers::plain(&server.url, "GET", &format!("/{bucket}?uploads"), "").contains("<Upload>"));
@@ -109,8 +111,8 @@ async fn suite(server: &Server, bucket: &str, except: &[(&str, &str)]) -> Report
 async fn moto_conformance() {
     let server = servers::moto();
     servers::create_bucket(&server, BUCKET);
-    let except = [("control_characters", "moto's router takes no line feed in a path")];
-    suite(&server, BUCKET, &except).await.assert_clean();
+    let except = [("control_characters", servers::MOTO_ROUTER), ("one_of_many_wins", servers::MOTO_RACE)];
+    suite(&server, BUCKET, &except, 64).await.assert_clean();
 }
 
 #[tokio::test]
@@ -120,7 +122,8 @@ async fn rclone_conformance() {
     let except = ["list_in_order", "list_by_prefix", "list_after_a_key", "folder_marker_beside_children"];
     let except = except.map(|name| (name, why));
     let forgetful = [("headers_and_class_round_trip", "it keeps neither Expires nor the class")];
-    suite(&server, BUCKET, &[&except[..], &forgetful].concat()).await.assert_clean();
+    // Of files written at once it now and then loses track: one by one.
+    suite(&server, BUCKET, &[&except[..], &forgetful].concat(), 1).await.assert_clean();
 }
 
 const ALL: [Ability; 10] = [
