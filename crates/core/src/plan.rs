@@ -136,6 +136,9 @@ pub struct ThereSeen {
     /// Whether the bytes are in an archive.
     #[serde(default)]
     pub archived: bool,
+    /// Whether the place has lost the bytes.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// One thing to do.

@@ -62,6 +62,7 @@ pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
     }
     let row = row(seen, here, policy);
     let action = match decide(row, policy) {
+        decision if seen.there.is_some_and(|there| there.lost) => refill(decision, row, here, policy),
         Decision::Nothing => return unchanged(seen, here, row, policy),
         decision => action(decision),
     };
@@ -83,6 +84,21 @@ fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action, policy: &Pol
             }
         }
         _ => action,
+    }
+}
+
+/// What is done about an object whose bytes the place has lost. It never counts as
+/// absent. Where this flow writes there and the file here is, or came after, the one
+/// that was agreed on, it is sent again; else nobody may act on what nobody can read.
+fn refill(decision: Decision, row: Row, here: Option<&LocalEntry>, policy: &Policy) -> Action {
+    let may = policy.writes_there() && here.is_some();
+    let vouched = row.standing == Some(Standing::Agreed) && matches!(row.there, Change::Same | Change::Touched);
+    match decision {
+        Decision::Adopt if may => Action::Upload,
+        Decision::Nothing | Decision::Compare if may && vouched => Action::Upload,
+        Decision::Compare if may => Action::Compare,
+        Decision::Nothing | Decision::Adopt | Decision::Compare => Action::Leave,
+        decision => action(decision),
     }
 }
 
@@ -215,7 +231,11 @@ fn step(seen: &Seen<'_>, row: Row, action: Action, here: Option<&LocalEntry>) ->
         action,
         row,
         here: here.map(|entry| HereSeen { stamp: entry.stamp, meta: entry.meta.clone() }),
-        there: seen.there.map(|there| ThereSeen { stamp: there.stamp.clone(), archived: there.archived }),
+        there: seen.there.map(|there| ThereSeen {
+            stamp: there.stamp.clone(),
+            archived: there.archived,
+            lost: there.lost,
+        }),
     }
 }
 

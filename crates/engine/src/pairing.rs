@@ -135,9 +135,10 @@ fn owe(spool: &Spool<'_>, totals: &mut Totals, old: Option<(i64, Step)>, step: &
         return Ok(());
     }
     totals.take(&old);
-    let archived = old.there.as_ref().is_some_and(|there| there.archived);
+    let seen = old.there.as_ref();
+    let (archived, lost) = seen.map_or((false, false), |there| (there.archived, there.lost));
     old.action = Action::DeleteMoved;
-    old.there = Some(ThereSeen { stamp: source.clone(), archived });
+    old.there = Some(ThereSeen { stamp: source.clone(), archived, lost });
     totals.add(&old);
     spool.replace(seq, &old, None)
 }

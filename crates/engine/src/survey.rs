@@ -17,10 +17,14 @@ use tidelock_core::decide::{Change, Row, Sameness};
 use tidelock_core::entry::{BaseRow, RemoteEntry, Standing};
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
-use tidelock_core::plan::{Action, Problem, Step, Totals};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Preset;
 use tidelock_core::sight::{Here, Seen, follows_moves, look};
 use tidelock_core::triple::pick;
+
+/// What is said of an object whose bytes the remote has lost.
+pub const LOST: &str = "the remote has lost its bytes; a sync that writes there sends it again from a folder that \
+                        still has the agreed file, or delete the object there";
 
 /// What looking at both sides brought.
 #[derive(Debug, Default)]
@@ -194,6 +198,11 @@ impl Join<'_> {
             self.survey.totals.unchanged += u64::from(base.is_some());
             return Ok(());
         };
+        if step.action == Action::Leave && step.there.as_ref().is_some_and(|there| there.lost) {
+            let problem = Problem { path: key.to_string(), what: LOST.to_owned(), class: ProblemClass::Failed };
+            self.survey.problems.push(problem);
+            return Ok(());
+        }
         self.survey.totals.add(&step);
         Ok(self.spool.push(&step, has_arrived(&seen, &step))?)
     }
@@ -273,7 +282,9 @@ impl Join<'_> {
             && row.digest.is_some()
             && row.there.is_some()
             && row.moved_to.is_none();
-        if !stayed && usable && id.is_trustworthy() && follows_moves(&self.pair.settings.policy) {
+        // What is lost there is nothing to copy.
+        let lost = seen.there.is_some_and(|there| there.lost);
+        if !stayed && !lost && usable && id.is_trustworthy() && follows_moves(&self.pair.settings.policy) {
             self.spool.depart(id, &row.key)?;
         }
         Ok(())
@@ -319,7 +330,7 @@ fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
 fn trusted(row: &BaseRow, links: LinkStyle) -> Option<Listed> {
     let half = row.there.as_ref().filter(|_| row.standing == Standing::Agreed)?;
     let (path, kind) = entry_of(&row.key, links).ok()?;
-    let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false };
+    let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false, lost: false };
     Some(Listed { entry, path, kind })
 }
 

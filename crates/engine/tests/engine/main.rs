@@ -3,4 +3,5 @@
 
 mod bench;
 mod golden;
+mod losses;
 mod scenarios;
