@@ -225,6 +225,10 @@ pub struct Totals {
     pub deletes_there: u64,
     /// Files to be removed.
     pub deletes_here: u64,
+    /// Of those, the ones whose bytes this plan brings under another name: another
+    /// device renamed them.
+    #[serde(default)]
+    pub renamed_here: u64,
     /// Of those on either side, the ones that the base does not vouch for.
     pub deletes_unvouched: u64,
     /// Keys to be looked at more closely.

@@ -64,6 +64,7 @@ pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
     let action = match decide(row, policy) {
         decision if seen.there.is_some_and(|there| there.lost) => refill(decision, row, here, policy),
         Decision::Nothing => return unchanged(seen, here, row, policy),
+        Decision::Adopt if is_unmarked(seen, here, policy) => Action::Download,
         decision => action(decision),
     };
     let forgetting_nothing = action == Action::Forget && seen.base.is_none();
@@ -85,6 +86,16 @@ fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action, policy: &Pol
         }
         _ => action,
     }
+}
+
+/// A folder like any other here, to which the remote has just learnt that there is
+/// more: it gets the marker's metadata. One that would need a marker of its own was
+/// set up by somebody, and is adopted as it is.
+fn is_unmarked(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> bool {
+    seen.kind == Kind::Dir
+        && seen.base.is_none()
+        && policy.flow != Flow::Up
+        && here.is_some_and(|entry| !entry.needs_marker)
 }
 
 /// What is done about an object whose bytes the place has lost. It never counts as
@@ -184,7 +195,7 @@ fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Poli
     let (base, entry) = (seen.base?, here?);
     let agreed = base.here.as_ref()?;
     if row.standing == Some(Standing::Agreed) && seen.there.is_some() {
-        let changed = comparable(&entry.meta, entry.kind).differs(&comparable(&agreed.meta, entry.kind));
+        let changed = has_changed(&entry.meta, &agreed.meta, entry.kind);
         match decide_meta(changed, false, policy) {
             MetaDecision::SetThere => return Some(step(seen, row, Action::MetaThere, here)),
             MetaDecision::SetHere => return Some(step(seen, row, Action::MetaHere, here)),
@@ -195,6 +206,13 @@ fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Poli
     let learnt = base.there.as_ref().is_some_and(|half| half.stamp != there.stamp);
     let moved = agreed.stamp != entry.stamp && entry.kind != Kind::Dir;
     (learnt || moved || base.moved_to.is_some()).then(|| step(seen, row, Action::Refresh, here))
+}
+
+/// Whether metadata here is another than was agreed. Attributes that nobody looked at
+/// then, because they did not take part yet, are new.
+pub fn has_changed(now: &Meta, then: &Meta, kind: Kind) -> bool {
+    let joined = then.xattrs.is_none() && now.xattrs.as_ref().is_some_and(|xattrs| !xattrs.is_empty());
+    joined || comparable(now, kind).differs(&comparable(then, kind))
 }
 
 /// Metadata as far as a change of it counts: a folder's time changes with its

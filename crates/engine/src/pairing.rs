@@ -15,6 +15,15 @@ use tidelock_core::plan::{Action, Phase, Step, ThereSeen, Totals};
 
 /// Pairs departed with arrived files and rewrites their steps.
 pub fn pair_moves(pair: &Pair, spool: &Spool<'_>, totals: &mut Totals) -> Result<()> {
+    pair_departed(pair, spool, totals)?;
+    if totals.deletes_here > 0 && totals.downloads > 0 {
+        // Another device's renames: their files go here and come here.
+        totals.renamed_here = spool.renamed_here()?;
+    }
+    Ok(())
+}
+
+fn pair_departed(pair: &Pair, spool: &Spool<'_>, totals: &mut Totals) -> Result<()> {
     if spool.departed_count()? == 0 {
         return Ok(());
     }

@@ -11,10 +11,11 @@ use crate::pair::{Pair, RemoteCheck};
 use crate::planted::Bug;
 use crate::scan::{Scan, ScanOptions, Sighting};
 use crate::state::Spool;
+use crate::transfer::HELD;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tidelock_core::decide::{Change, Row, Sameness};
-use tidelock_core::entry::{BaseRow, RemoteEntry, Standing};
+use tidelock_core::entry::{BaseRow, RemoteEntry, RemoteHalf, Standing};
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
@@ -72,6 +73,7 @@ async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lapsed: bool) -> Res
         listing,
         base: Base { lapsed, ..Base::default() },
         hole: None,
+        names: Vec::new(),
         survey: Survey::default(),
     }
     .run()
@@ -88,6 +90,8 @@ struct Join<'a> {
     base: Base,
     /// Below this key, the folder's side is unknown.
     hole: Option<Key>,
+    /// Names that files of this plan will have and that a key to come may be below of.
+    names: Vec<RelPath>,
     survey: Survey,
 }
 
@@ -176,6 +180,10 @@ impl Join<'_> {
             Some(Sighting::Entry(entry)) => Some(entry),
             _ => None,
         };
+        if let Some(entry) = entry {
+            // What is here already keeps its name from any file to come.
+            self.names.retain(|name| !entry.path.is_within(name));
+        }
         let seen = Seen {
             key: &key,
             path: &path,
@@ -194,10 +202,19 @@ impl Join<'_> {
         if !hidden {
             self.note_departure(&seen)?;
         }
-        let Some(step) = look(&seen, &self.pair.settings.policy) else {
+        let step = look(&seen, &self.pair.settings.policy);
+        if step.as_ref().is_none_or(|step| step.action == Action::Refresh) {
+            self.mention_left_out(&seen);
+        }
+        let Some(step) = step else {
             self.survey.totals.unchanged += u64::from(base.is_some());
             return Ok(());
         };
+        if step.action == Action::Download && self.is_name_taken(&step) {
+            let problem = Problem { path: key.to_string(), what: HELD.to_owned(), class: ProblemClass::Skipped };
+            self.survey.problems.push(problem);
+            return Ok(());
+        }
         if step.action == Action::Leave && step.there.as_ref().is_some_and(|there| there.lost) {
             let problem = Problem { path: key.to_string(), what: LOST.to_owned(), class: ProblemClass::Failed };
             self.survey.problems.push(problem);
@@ -267,6 +284,34 @@ impl Join<'_> {
             Here::Hidden => u64::from(seen.base.is_some()),
             Here::Absent => 0,
         };
+    }
+
+    /// Attributes that were too many to travel are told as long as they are.
+    fn mention_left_out(&mut self, seen: &Seen<'_>) {
+        let Some(BaseRow { here: Some(here), there: Some(RemoteHalf { meta: Some(there), .. }), .. }) = seen.base
+        else {
+            return;
+        };
+        let some = here.meta.xattrs.as_ref().is_some_and(|xattrs| !xattrs.is_empty());
+        if self.pair.settings.scan.xattrs && some && there.xattrs.is_none() {
+            let what = "the extended attributes are more than an object's metadata can hold; they are kept here only";
+            let problem = Problem { path: seen.key.to_string(), what: what.to_owned(), class: ProblemClass::Skipped };
+            self.survey.problems.push(problem);
+        }
+    }
+
+    /// Whether a file of this plan is to have the name of this one, or that of a folder
+    /// above it. The first in key order has it, whichever arrives first.
+    fn is_name_taken(&mut self, step: &Step) -> bool {
+        // Between a name and what is below it come only keys that begin with it.
+        while self.names.last().is_some_and(|name| !step.key.as_str().starts_with(name.as_str())) {
+            self.names.pop();
+        }
+        let taken = self.names.iter().any(|name| step.path == *name || step.path.is_within(name));
+        if !taken && step.kind != Kind::Dir {
+            self.names.push(step.path.clone());
+        }
+        taken
     }
 
     /// A file that is no longer where the base has it may have been renamed.

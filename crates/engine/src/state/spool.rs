@@ -1,9 +1,9 @@
 //! A plan's rows, between planning and carrying out.
 //!
 //! Steps go in in key order and come out by phase, as often as asked; SQLite keeps
-//! them in memory until they outgrow it, then in a temporary file. Three joins are
-//! made here because only here both sides of them are: departed with arrived files,
-//! wanted objects with rows that hold their bytes, and chains of moves. Which of
+//! them in memory until they outgrow it, then in a temporary file. The joins
+//! are made here because only here both sides of them are: departed with arrived files,
+//! wanted objects with rows that hold their bytes or lose them, and chains of moves. Which of
 //! the pairs count is decided in `core/moves.rs`.
 
 use super::{Error, Result, State, rows};
@@ -161,6 +161,19 @@ impl<'a> Spool<'a> {
              CREATE INDEX temp.holder_object ON holder (etag, size);",
         )?;
         Ok(())
+    }
+
+    /// How many of the planned deletions here take files away whose bytes, by the ETag
+    /// and size of what was agreed, this plan brings under other keys. Each object that
+    /// comes stands for one that goes.
+    pub fn renamed_here(&self) -> Result<u64> {
+        let sql = "SELECT coalesce(sum(min(gone.n, come.n)), 0) FROM \
+             (SELECT b.r_etag AS etag, b.r_size AS size, count(*) AS n FROM temp.step s JOIN base b ON b.key = s.key \
+              WHERE s.phase = 2 AND json_extract(s.json, '$.action') = 'delete-here' GROUP BY 1, 2) gone \
+             JOIN (SELECT etag, size, count(*) AS n FROM temp.step WHERE etag IS NOT NULL GROUP BY 1, 2) come \
+             ON come.etag = gone.etag AND come.size = gone.size";
+        let count: i64 = self.state.lock().query_row(sql, [], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
     }
 
     /// The steps of a phase after a place, in key order; those in chains left out.

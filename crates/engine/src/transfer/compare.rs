@@ -17,7 +17,7 @@ use tidelock_core::meta::Attributes;
 use tidelock_core::names::Kind;
 use tidelock_core::plan::{Action, ProblemClass, Step, ThereSeen};
 use tidelock_core::policy::Compare;
-use tidelock_core::sight::{Found, comparable, decide_again, resolve};
+use tidelock_core::sight::{Found, comparable, decide_again, has_changed, resolve};
 use tidelock_remote::Object;
 
 /// Modification times this close are equal, whatever the formats lost on the way.
@@ -186,8 +186,11 @@ impl Carrier<'_> {
         let differs = |now: &tidelock_core::entry::Meta, then: Option<&tidelock_core::entry::Meta>| {
             then.is_some_and(|then| comparable(now, step.kind).differs(&comparable(then, step.kind)))
         };
-        let changed_here = differs(&here.meta, base.here.as_ref().map(|half| &half.meta));
-        let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref());
+        let here_then = base.here.as_ref().map(|half| &half.meta);
+        let changed_here = here_then.is_some_and(|then| has_changed(&here.meta, then, step.kind));
+        // Where nobody looked at the object's when it was agreed on, what is here was
+        // taken as agreed; it was written again since.
+        let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref()).or(here_then);
         let changed_there = look.there.as_ref().is_some_and(|(_, now)| differs(&now.meta, there_then));
         match (decide_meta(changed_here, changed_there, &self.pair.settings.policy), &look.there) {
             (MetaDecision::SetThere, _) => self.meta_there(step).await,

@@ -2,6 +2,7 @@
 //! world.
 
 mod bench;
+mod finds;
 mod golden;
 mod losses;
 mod scenarios;
