@@ -7,6 +7,7 @@ use tidelock_core::policy::Preset;
 use tidelock_engine::cycle::{Mode, run};
 use tidelock_engine::disk::{Disk, MetaScope};
 use tidelock_engine::report::Ending;
+use tidelock_engine::state::Change;
 
 fn endings(bench: &Bench, preset: Preset) -> Ending {
     bench.run(preset).ending()
@@ -36,6 +37,27 @@ fn a_folder_renamed_by_another_device_is_no_deletion() {
         // Nor does it count against the deletions of the next hour.
         assert_eq!(second.state.recent_deletes(second.world.clock.wall_ns() / 1_000_000).expect("reads"), 0);
     }
+}
+
+#[test]
+fn a_large_file_renamed_by_another_device_is_not_fetched_though_its_etag_changed() {
+    let first = Bench::new();
+    let bytes: Vec<u8> = (0..9_u32 << 20).map(|at| (at % 251) as u8).collect();
+    first.write("old", &bytes);
+    first.write("other", b"stays");
+    assert_eq!(endings(&first, Preset::TwoWay), Ending::Ok);
+    let second = first.second("desktop");
+    assert_eq!(endings(&second, Preset::TwoWay), Ending::Ok);
+    first.disk.user_rename(&path("old"), &path("new")).expect("renames");
+    let report = first.run(Preset::TwoWay);
+    assert_eq!((report.ending(), report.moved), (Ending::Ok, 1), "{report:#?}");
+    // As a service that gives a copy another ETag than the upload in parts had.
+    let mut row = second.state.row(&Key::new("old")).expect("reads").expect("there");
+    row.there.as_mut().expect("there").stamp.etag = "8516f8a0ae9a7a21cdd69df13aaa9b2a-2".to_owned();
+    second.state.commit(&[Change::Put(Box::new(row))]).expect("writes");
+    let report = second.run(Preset::TwoWay);
+    assert_eq!((report.ending(), report.reused, report.downloaded_bytes), (Ending::Ok, 1, 0), "{report:#?}");
+    assert_eq!(second.files(), first.files());
 }
 
 #[test]
