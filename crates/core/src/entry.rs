@@ -175,6 +175,10 @@ pub struct RemoteEntry {
     pub stamp: RemoteStamp,
     /// Whether its bytes lie in an archive and cannot be read now.
     pub archived: bool,
+    /// Whether the place has lost its bytes. It is there all the same: what is lost
+    /// is not what somebody deleted.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// What a base row is good for.

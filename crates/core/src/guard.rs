@@ -114,7 +114,8 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     if totals.agreed > 0 && totals.there == 0 {
         return Err(Stop::EmptyThere { agreed: totals.agreed });
     }
-    let planned = totals.deletes_here + totals.deletes_there;
+    // What comes back under another name was renamed by another device.
+    let planned = (totals.deletes_here + totals.deletes_there).saturating_sub(totals.renamed_here);
     if planned == 0 {
         return Ok(());
     }

@@ -137,6 +137,9 @@ pub struct ThereSeen {
     /// Whether the bytes are in an archive.
     #[serde(default)]
     pub archived: bool,
+    /// Whether the place has lost the bytes.
+    #[serde(default)]
+    pub lost: bool,
 }
 
 /// One thing to do.
@@ -223,6 +226,10 @@ pub struct Totals {
     pub deletes_there: u64,
     /// Files to be removed.
     pub deletes_here: u64,
+    /// Of those, the ones whose bytes this plan brings under another name: another
+    /// device renamed them.
+    #[serde(default)]
+    pub renamed_here: u64,
     /// Of those on either side, the ones that the base does not vouch for.
     pub deletes_unvouched: u64,
     /// Keys to be looked at more closely.

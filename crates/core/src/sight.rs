@@ -62,7 +62,9 @@ pub fn look(seen: &Seen<'_>, policy: &Policy) -> Option<Step> {
     }
     let row = row(seen, here);
     let action = match decide(row, policy) {
+        decision if seen.there.is_some_and(|there| there.lost) => refill(decision, row, here, policy),
         Decision::Nothing => return unchanged(seen, here, row, policy),
+        Decision::Adopt if is_unmarked(seen, here, policy) => Action::Download,
         decision => action(decision),
     };
     let forgetting_nothing = action == Action::Forget && seen.base.is_none();
@@ -83,6 +85,31 @@ fn owed(seen: &Seen<'_>, here: Option<&LocalEntry>, action: Action, policy: &Pol
             }
         }
         _ => action,
+    }
+}
+
+/// A folder like any other here, to which the remote has just learnt that there is
+/// more: it gets the marker's metadata. One that would need a marker of its own was
+/// set up by somebody, and is adopted as it is.
+fn is_unmarked(seen: &Seen<'_>, here: Option<&LocalEntry>, policy: &Policy) -> bool {
+    seen.kind == Kind::Dir
+        && seen.base.is_none()
+        && policy.flow != Flow::Up
+        && here.is_some_and(|entry| !entry.needs_marker)
+}
+
+/// What is done about an object whose bytes the place has lost. It never counts as
+/// absent. Where this flow writes there and the file here is, or came after, the one
+/// that was agreed on, it is sent again; else nobody may act on what nobody can read.
+fn refill(decision: Decision, row: Row, here: Option<&LocalEntry>, policy: &Policy) -> Action {
+    let may = policy.writes_there() && here.is_some();
+    let vouched = row.standing == Some(Standing::Agreed) && matches!(row.there, Change::Same | Change::Touched);
+    match decision {
+        Decision::Adopt if may => Action::Upload,
+        Decision::Nothing | Decision::Compare if may && vouched => Action::Upload,
+        Decision::Compare if may => Action::Compare,
+        Decision::Nothing | Decision::Adopt | Decision::Compare => Action::Leave,
+        decision => action(decision),
     }
 }
 
@@ -174,7 +201,7 @@ fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Poli
     let (base, entry) = (seen.base?, here?);
     let agreed = base.here.as_ref()?;
     if row.standing == Some(Standing::Agreed) && seen.there.is_some() {
-        let changed = comparable(&entry.meta, entry.kind).differs(&comparable(&agreed.meta, entry.kind));
+        let changed = has_changed(&entry.meta, &agreed.meta, entry.kind);
         match decide_meta(changed, false, policy) {
             MetaDecision::SetThere => return Some(step(seen, row, Action::MetaThere, here)),
             MetaDecision::SetHere => return Some(step(seen, row, Action::MetaHere, here)),
@@ -184,6 +211,13 @@ fn unchanged(seen: &Seen<'_>, here: Option<&LocalEntry>, row: Row, policy: &Poli
     let there = seen.there?;
     let learnt = base.there.as_ref().is_some_and(|half| half.stamp != there.stamp);
     (learnt || base.moved_to.is_some()).then(|| step(seen, row, Action::Refresh, here))
+}
+
+/// Whether metadata here is another than was agreed. Attributes that nobody looked at
+/// then, because they did not take part yet, are new.
+pub fn has_changed(now: &Meta, then: &Meta, kind: Kind) -> bool {
+    let joined = then.xattrs.is_none() && now.xattrs.as_ref().is_some_and(|xattrs| !xattrs.is_empty());
+    joined || comparable(now, kind).differs(&comparable(then, kind))
 }
 
 /// Metadata as far as a change of it counts: a folder's time changes with its
@@ -220,7 +254,11 @@ fn step(seen: &Seen<'_>, row: Row, action: Action, here: Option<&LocalEntry>) ->
         action,
         row,
         here: here.map(|entry| HereSeen { stamp: entry.stamp, meta: entry.meta.clone() }),
-        there: seen.there.map(|there| ThereSeen { stamp: there.stamp.clone(), archived: there.archived }),
+        there: seen.there.map(|there| ThereSeen {
+            stamp: there.stamp.clone(),
+            archived: there.archived,
+            lost: there.lost,
+        }),
     }
 }
 

@@ -165,7 +165,8 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
             // What would be stopped is shown too, and why.
             show(pair, &spool, report)?;
             keep(&spool, &seen)?;
-            return guard(pair, &seen.totals, turn.lapses());
+            guard(pair, &seen.totals, turn.lapses())?;
+            return if seen.totals.is_quiet() { Ok(()) } else { owner::check(pair).await };
         }
         guard(pair, &seen.totals, turn.lapses())?;
         if report.passes == 1 {
@@ -297,6 +298,8 @@ pub(crate) async fn carry_out(
 ) -> Result<u64, Failure> {
     if !seen.totals.is_quiet() {
         check_abilities(pair).await?;
+    }
+    if !seen.totals.is_quiet() || pair.settings.take_over {
         owner::claim(pair).await?;
     }
     if seen.totals.downloads > 0 {
@@ -313,7 +316,7 @@ pub(crate) async fn carry_out(
         pair.listener.hear(&Event::Note { text });
     }
     let carrier = Carrier::new(pair, spool, installer, run.token.clone());
-    let mut recorder = Recorder::new(pair, run.id);
+    let mut recorder = Recorder::new(pair, run.id).expecting_renames(seen.totals.renamed_here);
     let carried = carrier.run(&mut recorder, report).await;
     // Whatever ended the run, what was done is recorded.
     recorder.flush(report).await?;

@@ -198,8 +198,9 @@ impl<'a> Listing<'a> {
             self.skip(&object, "an object whose key ends in `/` has content, which no folder can hold");
             return None;
         }
-        let archived = object.readiness != Readiness::Ready;
-        Some(Listed { entry: RemoteEntry { key: object.key, stamp: object.stamp, archived }, path, kind })
+        let archived = matches!(object.readiness, Readiness::Archived | Readiness::Thawing);
+        let lost = object.readiness == Readiness::Lost;
+        Some(Listed { entry: RemoteEntry { key: object.key, stamp: object.stamp, archived, lost }, path, kind })
     }
 
     fn skip(&mut self, object: &Object, what: &str) {

@@ -16,28 +16,30 @@ use tidelock_remote::{Condition, ErrorKind, ObjectMeta, Piece, Put, Unwatched};
 /// The metadata key that names the owner.
 const OWNER: &str = "tidelock-owner";
 
-/// Makes sure that this device may mirror onto the remote.
-pub(crate) async fn claim(pair: &Pair) -> Result<(), Failure> {
+/// Says whether a run that carries its plan out would be stopped.
+pub(crate) async fn check(pair: &Pair) -> Result<(), Failure> {
+    look(pair).await.map(|_| ())
+}
+
+/// Whoever is to be replaced by this device's name, if it is not there already.
+async fn look(pair: &Pair) -> Result<Option<(Key, Condition)>, Failure> {
     let policy = &pair.settings.policy;
     let mirrors = (policy.flow, policy.deletes, policy.drift) == (Flow::Up, Deletes::Propagate, Drift::Overwrite);
     if !mirrors {
-        return Ok(());
+        return Ok(None);
     }
     let key = Key::new(format!("{RESERVED_DIR}/owner"));
-    let owner = pair.remote.head(&key).await?;
-    let condition = match owner {
-        None => Condition::Absent,
-        Some(object) => {
-            let name = object.meta.and_then(|meta| meta.user.get(OWNER).cloned()).unwrap_or_default();
-            if name == pair.settings.device {
-                return Ok(());
-            }
-            if !pair.settings.take_over {
-                return Err(taken(&name));
-            }
-            Condition::Matches(object.stamp)
-        }
-    };
+    let Some(object) = pair.remote.head(&key).await? else { return Ok(Some((key, Condition::Absent))) };
+    let name = object.meta.and_then(|meta| meta.user.get(OWNER).cloned()).unwrap_or_default();
+    if name == pair.settings.device {
+        return Ok(None);
+    }
+    if pair.settings.take_over { Ok(Some((key, Condition::Matches(object.stamp)))) } else { Err(taken(&name)) }
+}
+
+/// Makes sure that this device may mirror onto the remote.
+pub(crate) async fn claim(pair: &Pair) -> Result<(), Failure> {
+    let Some((key, condition)) = look(pair).await? else { return Ok(()) };
     let body = Bytes::from(format!("{}\n", pair.settings.device));
     let size = u64::try_from(body.len()).unwrap_or(0);
     let user = [

@@ -15,6 +15,15 @@ use tidelock_core::plan::{Action, Phase, Step, ThereSeen, Totals};
 
 /// Pairs departed with arrived files and rewrites their steps.
 pub fn pair_moves(pair: &Pair, spool: &Spool<'_>, totals: &mut Totals) -> Result<()> {
+    pair_departed(pair, spool, totals)?;
+    if totals.deletes_here > 0 && totals.downloads > 0 {
+        // Another device's renames: their files go here and come here.
+        totals.renamed_here = spool.renamed_here()?;
+    }
+    Ok(())
+}
+
+fn pair_departed(pair: &Pair, spool: &Spool<'_>, totals: &mut Totals) -> Result<()> {
     if spool.departed_count()? == 0 {
         return Ok(());
     }
@@ -135,9 +144,10 @@ fn owe(spool: &Spool<'_>, totals: &mut Totals, old: Option<(i64, Step)>, step: &
         return Ok(());
     }
     totals.take(&old);
-    let archived = old.there.as_ref().is_some_and(|there| there.archived);
+    let seen = old.there.as_ref();
+    let (archived, lost) = seen.map_or((false, false), |there| (there.archived, there.lost));
     old.action = Action::DeleteMoved;
-    old.there = Some(ThereSeen { stamp: source.clone(), archived });
+    old.there = Some(ThereSeen { stamp: source.clone(), archived, lost });
     totals.add(&old);
     spool.replace(seq, &old, None)
 }

@@ -126,6 +126,8 @@ pub struct Recorder<'a> {
     run: i64,
     group: Outcome,
     since_ns: Option<u64>,
+    /// How many of the deletions here to come are another device's renames.
+    renames: u64,
     /// The newest change of what the group vouches for and others wrote.
     vouched_ns: Option<i64>,
     /// When the whole file system was last made durable, on the wall clock.
@@ -135,7 +137,12 @@ pub struct Recorder<'a> {
 impl<'a> Recorder<'a> {
     /// For one run.
     pub fn new(pair: &'a Pair, run: i64) -> Self {
-        Self { pair, run, group: Outcome::default(), since_ns: None, vouched_ns: None, synced_ns: None }
+        Self { pair, run, group: Outcome::default(), since_ns: None, renames: 0, vouched_ns: None, synced_ns: None }
+    }
+
+    /// So many deletions here are no deletions to the guard of later runs either.
+    pub fn expecting_renames(self, renames: u64) -> Self {
+        Self { renames, ..self }
     }
 
     /// Takes an outcome; writes the group if it is full or old.
@@ -168,7 +175,9 @@ impl<'a> Recorder<'a> {
             }
         }
         self.pair.state.commit(&group.changes)?;
-        let deletes = group.counts.deleted_here + group.counts.deleted_there;
+        let renames = self.renames.min(group.counts.deleted_here);
+        self.renames -= renames;
+        let deletes = group.counts.deleted_here - renames + group.counts.deleted_there;
         if deletes > 0 {
             self.pair.state.note_deletes(deletes, self.pair.now_ms())?;
         }

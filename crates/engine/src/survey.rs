@@ -13,16 +13,21 @@ use crate::pair::{Pair, RemoteCheck};
 use crate::planted::Bug;
 use crate::scan::{Scan, ScanOptions, Sighting};
 use crate::state::Spool;
+use crate::transfer::HELD;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tidelock_core::decide::{Change, Row, Sameness};
-use tidelock_core::entry::{BaseRow, RemoteEntry, Standing};
+use tidelock_core::entry::{BaseRow, RemoteEntry, RemoteHalf, Standing};
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
-use tidelock_core::plan::{Action, Phase, Problem, Step, Totals};
+use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step, Totals};
 use tidelock_core::sight::{Here, Seen, follows_moves, look};
 use tidelock_core::triple::pick;
 use tidelock_remote::Readiness;
+
+/// What is said of an object whose bytes the remote has lost.
+pub const LOST: &str = "the remote has lost its bytes; a sync that writes there sends it again from a folder that \
+                        still has the agreed file, or delete the object there";
 
 /// What looking at both sides brought.
 #[derive(Debug, Default)]
@@ -82,6 +87,7 @@ async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lens: Lens) -> Resul
         base: Base { lapsed: lens.lapsed, ..Base::default() },
         asks: lens.asks,
         hole: None,
+        names: Vec::new(),
         survey: Survey::default(),
     }
     .run()
@@ -115,6 +121,8 @@ struct Join<'a> {
     asks: bool,
     /// Below this key, the folder's side is unknown.
     hole: Option<Key>,
+    /// Names that files of this plan will have and that a key to come may be below of.
+    names: Vec<RelPath>,
     survey: Survey,
 }
 
@@ -204,8 +212,9 @@ impl Join<'_> {
         }
         let found = self.pair.remote.head(&key).await?;
         Ok(found.map(|object| {
-            let archived = object.readiness != Readiness::Ready;
-            Listed { entry: RemoteEntry { key, stamp: object.stamp, archived }, path, kind }
+            let archived = matches!(object.readiness, Readiness::Archived | Readiness::Thawing);
+            let lost = object.readiness == Readiness::Lost;
+            Listed { entry: RemoteEntry { key, stamp: object.stamp, archived, lost }, path, kind }
         }))
     }
 
@@ -232,6 +241,10 @@ impl Join<'_> {
             Some(Sighting::Entry(entry)) => Some(entry),
             _ => None,
         };
+        if let Some(entry) = entry {
+            // What is here already keeps its name from any file to come.
+            self.names.retain(|name| !entry.path.is_within(name));
+        }
         let seen = Seen {
             key: &key,
             path: &path,
@@ -250,10 +263,24 @@ impl Join<'_> {
         if !hidden {
             self.note_departure(&seen)?;
         }
-        let Some(step) = look(&seen, &self.pair.settings.policy) else {
+        let step = look(&seen, &self.pair.settings.policy);
+        if step.as_ref().is_none_or(|step| step.action == Action::Refresh) {
+            self.mention_left_out(&seen);
+        }
+        let Some(step) = step else {
             self.survey.totals.unchanged += u64::from(base.is_some());
             return Ok(());
         };
+        if step.action == Action::Download && self.is_name_taken(&step) {
+            let problem = Problem { path: key.to_string(), what: HELD.to_owned(), class: ProblemClass::Skipped };
+            self.survey.problems.push(problem);
+            return Ok(());
+        }
+        if step.action == Action::Leave && step.there.as_ref().is_some_and(|there| there.lost) {
+            let problem = Problem { path: key.to_string(), what: LOST.to_owned(), class: ProblemClass::Failed };
+            self.survey.problems.push(problem);
+            return Ok(());
+        }
         self.survey.totals.add(&step);
         Ok(self.spool.push(&step, has_arrived(&seen, &step))?)
     }
@@ -320,6 +347,34 @@ impl Join<'_> {
         };
     }
 
+    /// Attributes that were too many to travel are told as long as they are.
+    fn mention_left_out(&mut self, seen: &Seen<'_>) {
+        let Some(BaseRow { here: Some(here), there: Some(RemoteHalf { meta: Some(there), .. }), .. }) = seen.base
+        else {
+            return;
+        };
+        let some = here.meta.xattrs.as_ref().is_some_and(|xattrs| !xattrs.is_empty());
+        if self.pair.settings.scan.xattrs && some && there.xattrs.is_none() {
+            let what = "the extended attributes are more than an object's metadata can hold; they are kept here only";
+            let problem = Problem { path: seen.key.to_string(), what: what.to_owned(), class: ProblemClass::Skipped };
+            self.survey.problems.push(problem);
+        }
+    }
+
+    /// Whether a file of this plan is to have the name of this one, or that of a folder
+    /// above it. The first in key order has it, whichever arrives first.
+    fn is_name_taken(&mut self, step: &Step) -> bool {
+        // Between a name and what is below it come only keys that begin with it.
+        while self.names.last().is_some_and(|name| !step.key.as_str().starts_with(name.as_str())) {
+            self.names.pop();
+        }
+        let taken = self.names.iter().any(|name| step.path == *name || step.path.is_within(name));
+        if !taken && step.kind != Kind::Dir {
+            self.names.push(step.path.clone());
+        }
+        taken
+    }
+
     /// A file that is no longer where the base has it may have been renamed.
     fn note_departure(&mut self, seen: &Seen<'_>) -> Result<(), Failed> {
         let Some(row) = seen.base else { return Ok(()) };
@@ -333,7 +388,9 @@ impl Join<'_> {
             && row.digest.is_some()
             && row.there.is_some()
             && row.moved_to.is_none();
-        if !stayed && usable && id.is_trustworthy() && follows_moves(&self.pair.settings.policy) {
+        // What is lost there is nothing to copy.
+        let lost = seen.there.is_some_and(|there| there.lost);
+        if !stayed && !lost && usable && id.is_trustworthy() && follows_moves(&self.pair.settings.policy) {
             self.spool.depart(id, &row.key)?;
         }
         Ok(())
@@ -379,6 +436,6 @@ fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
 fn trusted(row: &BaseRow, links: LinkStyle) -> Option<Listed> {
     let half = row.there.as_ref()?;
     let (path, kind) = entry_of(&row.key, links).ok()?;
-    let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false };
+    let entry = RemoteEntry { key: row.key.clone(), stamp: half.stamp.clone(), archived: false, lost: false };
     Some(Listed { entry, path, kind })
 }

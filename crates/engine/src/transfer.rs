@@ -77,6 +77,8 @@ pub(crate) struct Carrier<'a> {
     unmoved: Mutex<BTreeSet<Key>>,
     /// Keys whose objects this run has copied to where they were renamed to.
     moved: Mutex<BTreeSet<Key>>,
+    /// What was written without something that belongs to it.
+    left_out: Mutex<Vec<Problem>>,
 }
 
 /// What is left over after a plan was carried out.
@@ -97,6 +99,7 @@ impl<'a> Carrier<'a> {
             folders: Mutex::default(),
             unmoved: Mutex::default(),
             moved: Mutex::default(),
+            left_out: Mutex::default(),
         }
     }
 
@@ -290,7 +293,11 @@ impl<'a> Carrier<'a> {
         match &step.action {
             Action::Upload => self.upload(step).await,
             Action::Move { from, source, digest, proved } => self.carry_move(step, from, source, digest, *proved).await,
-            Action::Download => self.download(step).await,
+            Action::Download => match self.download(step).await {
+                // A deletion of this plan may take the link away.
+                Fate::Problem(problem) if problem.what == ESCAPES => Fate::Blocked(problem),
+                fate => fate,
+            },
             Action::MetaThere => self.meta_there(step, None).await,
             Action::MetaHere => self.meta_here(step).await,
             Action::Compare => self.compare(step).await,
@@ -320,6 +327,11 @@ impl<'a> Carrier<'a> {
         aftermath: &mut Aftermath,
         blocked: &mut VecDeque<Step>,
     ) -> Result<(), Failure> {
+        let left_out = std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner));
+        for problem in left_out {
+            recorder.tell(&Event::Problem(problem.clone()))?;
+            report.problem(problem);
+        }
         match fate {
             Fate::Done(outcome) => {
                 aftermath.stale += u64::from(outcome.again);
@@ -448,6 +460,9 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
 /// What a person is told of a name that two kinds of entries want.
 pub(crate) const HELD: &str = "another entry holds this name, or that of a folder above it; rename one of them";
 
+/// What a person is told of a path that leads through a link.
+const ESCAPES: &str = "a symbolic link or a mount stands where a folder was expected; nothing is written through it";
+
 /// What an error of the disk means for a step.
 pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
     use disk::ErrorKind as Kind;
@@ -456,11 +471,7 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
         Kind::Exists | Kind::NotADir | Kind::NotAFile | Kind::NotEmpty => {
             Fate::Blocked(problem(step, ProblemClass::Skipped, HELD))
         }
-        Kind::Escapes => Fate::Problem(problem(
-            step,
-            ProblemClass::Skipped,
-            "a symbolic link or a mount stands where a folder was expected; nothing is written through it",
-        )),
+        Kind::Escapes => Fate::Problem(problem(step, ProblemClass::Skipped, ESCAPES)),
         Kind::Denied | Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
         Kind::NoSpace => {
             Fate::Problem(problem(step, ProblemClass::Failed, format!("{error}; make room, then run again")))

@@ -33,7 +33,9 @@ use async_trait::async_trait;
 use bodies::Bodies;
 use log::Log;
 use place::Lock;
+use reconcile::Harm;
 use rows::Readers;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -56,7 +58,7 @@ pub enum OpenMode {
     /// To read and write what exists.
     ReadWrite,
     /// To read what exists, beside a process that may be writing. Takes no lock,
-    /// sweeps nothing and looks for no problems.
+    /// and sweeps nothing.
     ReadOnly,
 }
 
@@ -82,6 +84,9 @@ struct Shared {
     /// Who may read rows; more at once would only wait for each other.
     places: Semaphore,
     bodies: Arc<Bodies>,
+    /// The numbers of states of objects that had lost bytes at opening. A state that
+    /// replaces one has another number.
+    lost: HashSet<u64>,
     /// Absent when opened for reading. Ends before the lock goes.
     writer: Option<Writer>,
     _lock: Option<Lock>,
@@ -91,8 +96,8 @@ struct Shared {
 pub fn open(world: World, path: &Path, mode: OpenMode) -> Result<Folder> {
     let place = place::enter(path, mode)?;
     let connection = schema::open(&place.path, mode)?;
-    let (bodies, problems) = match mode {
-        OpenMode::ReadOnly => (Arc::new(Bodies::open(&place.path)?), Vec::new()),
+    let (bodies, Harm { problems, lost }) = match mode {
+        OpenMode::ReadOnly => reconcile::look(&connection, &place.path)?,
         OpenMode::Create | OpenMode::ReadWrite => reconcile::run(&connection, &place.path)?,
     };
     let readers = Readers::new(&place.path);
@@ -103,13 +108,13 @@ pub fn open(world: World, path: &Path, mode: OpenMode) -> Result<Folder> {
         }
     };
     let places = Semaphore::new(READERS);
-    let shared = Shared { path: place.path, readers, places, bodies, writer, _lock: place.lock };
+    let shared = Shared { path: place.path, readers, places, bodies, lost, writer, _lock: place.lock };
     Ok(Folder { shared: Arc::new(shared), problems })
 }
 
 impl Folder {
     /// What was found wrong at opening: objects whose bytes are missing or too
-    /// short (they stay listed, and reading them says so), and files in `bodies/`
+    /// short (they stay listed, as lost), and files in `bodies/`
     /// that are not the store's.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
@@ -155,15 +160,17 @@ impl Remote for Folder {
 
     async fn list(&self, prefix: &str, cursor: &Cursor) -> Result<Page> {
         let (shared, prefix, after) = (self.shared.clone(), prefix.to_owned(), cursor.after.clone());
-        blocking("list", move || shared.readers.with("list", |connection| rows::page(connection, &prefix, &after)))
-            .await
+        blocking("list", move || {
+            shared.readers.with("list", |connection| rows::page(connection, &prefix, &after, &shared.lost))
+        })
+        .await
     }
 
     async fn head(&self, key: &Key) -> Result<Option<Object>> {
         let wanted = key.clone();
         let find = move |shared: &Shared| shared.readers.with("head", |open| rows::find(open, &wanted));
         let found = look_up(&self.shared, "head", find).await.map_err(|error| error.on(key))?;
-        Ok(found.map(|row| row.object))
+        Ok(found.map(|row| row.told(&self.shared.lost)))
     }
 
     async fn get(&self, key: &Key, range: Option<Range<u64>>, stamp: Option<&RemoteStamp>) -> Result<Download> {

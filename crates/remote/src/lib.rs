@@ -151,6 +151,9 @@ pub enum Readiness {
     Archived,
     /// Not yet: it is being thawed.
     Thawing,
+    /// Never again: the place knows that it has lost them. The object is there all
+    /// the same, to be replaced or removed under its stamp.
+    Lost,
 }
 
 /// What travels with an object beside its bytes.

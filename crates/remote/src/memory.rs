@@ -212,8 +212,10 @@ impl Remote for Memory {
         if stamp.is_some_and(|stamp| stamp.etag != version.stamp.etag) {
             return refuse(ErrorKind::Precondition, "the object is another than expected");
         }
-        if version.readiness != Readiness::Ready {
-            return refuse(ErrorKind::Archived, "the object is archived");
+        match version.readiness {
+            Readiness::Ready => {}
+            Readiness::Lost => return refuse(ErrorKind::Corrupt, "the bytes are lost"),
+            Readiness::Archived | Readiness::Thawing => return refuse(ErrorKind::Archived, "the object is archived"),
         }
         let mut body = version.bytes.clone();
         let mut ending = None;

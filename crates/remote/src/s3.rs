@@ -30,7 +30,7 @@ mod xml;
 pub use abilities::CapabilityStore;
 pub use config::{Keys, S3Options};
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::world::World;
 use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
 use abilities::Abilities;
@@ -39,12 +39,22 @@ use checksum::Crc;
 use client::Client;
 use config::Settings;
 use held::{HELD_BYTES, Held};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tidelock_core::backoff::{Backoff, Budget};
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
+
+/// What whoever probes keeps in mind until the process ends.
+#[derive(Default)]
+struct Probing {
+    /// What the credentials may not try out. Asking again would be told the same.
+    denied: BTreeMap<Ability, Error>,
+    /// What killed runs left behind has been cleared away.
+    swept: bool,
+}
 
 /// One bucket.
 pub struct S3 {
@@ -53,7 +63,7 @@ pub struct S3 {
     /// For parts of uploads, which are sent again on their own.
     backoff: Backoff,
     budget: Mutex<Budget>,
-    probing: tokio::sync::Mutex<()>,
+    probing: tokio::sync::Mutex<Probing>,
     probe_prefix: String,
     /// For bytes on their way there.
     held: Held,

@@ -157,3 +157,22 @@ fn two_pairs_share_a_store_one_after_the_other() {
     }
     assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out.lines().count(), 406);
 }
+
+#[test]
+fn what_a_store_has_lost_is_told_and_sent_again() {
+    let home = Home::new();
+    home.write("f/big", &"x".repeat(100_000));
+    home.sync(&[]).expect(0);
+    let lose = || {
+        let bodies = tree(&home.path("store/bodies"));
+        let body = bodies.keys().find(|name| home.path("store/bodies").join(name).is_file()).expect("a body");
+        fs::remove_file(home.path("store/bodies").join(body)).expect("removed");
+    };
+    lose();
+    home.sync(&["-n"]).expect(0).says(&["send 1 entry"]);
+    home.run(&["restore", "folder:store", "f"]).expect(1).says(&["big", "lost its bytes"]);
+    home.run(&["restore", "folder:store", "g"]).expect(1).says(&["big"]);
+    home.sync(&["-q"]).expect(0);
+    home.run(&["restore", "folder:store", "g"]).expect(0);
+    assert_eq!(fs::read(home.path("g/big")).expect("restored").len(), 100_000);
+}

@@ -397,7 +397,7 @@ impl<'a> Carrier<'a> {
         };
         let (row, found) = self.findings(step, base.as_ref(), read, object.as_ref(), both_moved);
         let row = resolve(row, &found);
-        let there = object.as_ref().map(|object| ThereSeen { stamp: object.stamp(), archived: false });
+        let there = object.as_ref().map(|object| ThereSeen { stamp: object.stamp(), archived: false, lost: false });
         let step = Step { row, there: there.or_else(|| step.there.clone()), ..step.clone() };
         let again = matches!(decide(row, self.policy), Decision::DeleteThere | Decision::DeleteHere);
         match decide_again(row, self.policy) {

@@ -78,7 +78,9 @@ pub fn plan(device: &Device, bucket: &Bucket, policy: &Policy) -> Plan {
     let there: Vec<(&Key, RemoteEntry)> = bucket
         .objects
         .iter()
-        .map(|(key, object)| (key, RemoteEntry { key: key.clone(), stamp: object.stamp(), archived: false }))
+        .map(|(key, object)| {
+            (key, RemoteEntry { key: key.clone(), stamp: object.stamp(), archived: false, lost: false })
+        })
         .collect();
     let base: Vec<&BaseRow> = device.base.values().collect();
     let (mut b, mut h, mut t) = (0, 0, 0);
@@ -274,7 +276,7 @@ fn owe(plan: &mut Plan, at: &BTreeMap<Key, usize>, from: &Key, index: usize) {
     plan.totals.take(&before);
     let step = &mut plan.steps[old].step;
     step.action = Action::DeleteMoved;
-    step.there = Some(ThereSeen { stamp: source, archived: false });
+    step.there = Some(ThereSeen { stamp: source, archived: false, lost: false });
     let after = step.clone();
     plan.totals.add(&after);
 }

@@ -35,7 +35,7 @@ pub async fn run(context: &Context, request: &Ls) -> Result<LsReply, Failure> {
                 etag: object.stamp.etag,
                 modified_s: object.stamp.modified_s,
                 storage_class: object.storage_class,
-                archived: object.readiness != Readiness::Ready,
+                archived: matches!(object.readiness, Readiness::Archived | Readiness::Thawing),
             });
         }
         cursor = page.next;

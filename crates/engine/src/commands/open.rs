@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::filter::Rules;
+use tidelock_core::meta::MetaFormat;
 use tidelock_core::policy::Policy;
 use tidelock_remote::ErrorKind;
 use tidelock_remote::layer::Requests;
@@ -244,6 +245,11 @@ fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<S
         Mode::Execute => context.place.device(&context.world)?,
         Mode::DryRun => context.place.device_or_any(),
     };
+    if options.xattrs && options.metadata == MetaFormat::Minimal {
+        let what = "--metadata minimal keeps the modification time alone, so --xattrs would have nowhere to go; \
+                    leave one of them out";
+        return Err(Failure::Unable(what.to_owned()));
+    }
     let mut policy = wanted.policy;
     policy.compare = options.compare.unwrap_or(policy.compare);
     policy.conflict = options.conflict.unwrap_or(policy.conflict);

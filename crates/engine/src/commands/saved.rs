@@ -78,6 +78,7 @@ impl<'a> Reader<'a> {
             let line = self.line()?.ok_or_else(|| invalid("it ends early: its last line is missing"))?;
             number += 1;
             if let Ok(footer) = serde_json::from_slice::<Footer>(&line) {
+                counted.renamed_here = spool.renamed_here()?;
                 return self.close(&footer, counted);
             }
             let step: StepLine =

@@ -183,7 +183,8 @@ fn explain(path: &RelPath, looked: Looked, policy: &Policy, rule: &Verdict) -> E
     let there = object.as_ref().map(|object| RemoteEntry {
         key: key.clone(),
         stamp: object.stamp.clone(),
-        archived: object.readiness != Readiness::Ready,
+        archived: matches!(object.readiness, Readiness::Archived | Readiness::Thawing),
+        lost: object.readiness == Readiness::Lost,
     });
     let step = look(
         &Seen {

@@ -78,6 +78,10 @@ impl Installer {
             match self.make_dirs(&dir, TRASH_MODE).await {
                 // A file of that name is in the trash already: use a second tree.
                 Err(error) if error.kind == ErrorKind::NotADir && self.is_in_run(&error) => {}
+                Err(error) if matches!(error.kind, ErrorKind::NotADir | ErrorKind::Escapes) => {
+                    let what = format!("there is no trash, as {} is not a folder; move that away", error.path);
+                    return Err(Error::new(ErrorKind::Unsupported, "move to trash", path, what).into());
+                }
                 Err(error) => return Err(error.into()),
                 Ok(made) => {
                     let dirs = dirs_of(&made, &dir.join("x").map_err(|problem| unnamed(path, &problem))?)?;

@@ -1,9 +1,9 @@
 //! A plan's rows, between planning and carrying out.
 //!
 //! Steps go in in key order and come out by phase, as often as asked; SQLite keeps
-//! them in memory until they outgrow it, then in a temporary file. Three joins are
-//! made here because only here both sides of them are: departed with arrived files,
-//! wanted objects with rows that hold their bytes, and chains of moves. Which of
+//! them in memory until they outgrow it, then in a temporary file. The joins
+//! are made here because only here both sides of them are: departed with arrived files,
+//! wanted objects with rows that hold their bytes or lose them, and chains of moves. Which of
 //! the pairs count is decided in `core/moves.rs`.
 
 use super::{Error, Result, State, rows};
@@ -12,6 +12,10 @@ use tidelock_core::entry::{BaseRow, FileId};
 use tidelock_core::names::Kind;
 use tidelock_core::path::Key;
 use tidelock_core::plan::{Action, Phase, Step, StepLine};
+
+/// Objects up to this size are sent in one request, so that a copy keeps their ETag; that
+/// of an upload in parts changes.
+const COPIED_WHOLE_BYTES: u64 = 8 << 20;
 
 /// The plan's rows of one state.
 pub struct Spool<'a> {
@@ -149,18 +153,52 @@ impl<'a> Spool<'a> {
         found.map(|row| row?).collect()
     }
 
+    /// Rows of the base that had an object of this size, where that may be the same
+    /// object under an ETag that a copy has changed.
+    pub fn look_alikes(&self, size: u64) -> Result<Vec<BaseRow>> {
+        if size <= COPIED_WHOLE_BYTES {
+            return Ok(Vec::new());
+        }
+        let connection = self.state.lock();
+        let columns = rows::COLUMNS.split(", ").map(|name| format!("b.{name}")).collect::<Vec<_>>().join(", ");
+        let sql = format!(
+            "SELECT {columns} FROM temp.holder h JOIN base b ON b.key = h.key \
+             WHERE h.size = ?1 AND b.r_size = h.size AND b.digest IS NOT NULL LIMIT 16"
+        );
+        let mut query = connection.prepare_cached(&sql)?;
+        let found = query.query_map([size.cast_signed()], rows::read)?;
+        found.map(|row| row?).collect()
+    }
+
     /// Finds, in one pass over the base, the rows that hold bytes which downloads
     /// want. To be called once, before [`Spool::holders`].
     pub fn find_holders(&self) -> Result<()> {
-        self.state.lock().execute_batch(
+        self.state.lock().execute_batch(&format!(
             "DROP TABLE IF EXISTS temp.holder; \
              CREATE TEMP TABLE holder (etag TEXT, size INTEGER, key TEXT); \
              CREATE INDEX IF NOT EXISTS temp.step_object ON step (etag, size) WHERE etag IS NOT NULL; \
              INSERT INTO temp.holder SELECT b.r_etag, b.r_size, b.key FROM base b WHERE b.l_size > 0 \
                AND EXISTS (SELECT 1 FROM temp.step s WHERE s.etag = b.r_etag AND s.size = b.r_size AND s.etag IS NOT NULL); \
-             CREATE INDEX temp.holder_object ON holder (etag, size);",
-        )?;
+             CREATE INDEX IF NOT EXISTS temp.step_size ON step (size) WHERE etag IS NOT NULL; \
+             INSERT INTO temp.holder SELECT b.r_etag, b.r_size, b.key FROM base b WHERE b.r_size > {COPIED_WHOLE_BYTES} \
+               AND EXISTS (SELECT 1 FROM temp.step s WHERE s.size = b.r_size AND s.etag IS NOT NULL AND s.etag <> b.r_etag); \
+             CREATE INDEX temp.holder_object ON holder (etag, size); \
+             CREATE INDEX temp.holder_size ON holder (size);",
+        ))?;
         Ok(())
+    }
+
+    /// How many of the planned deletions here take files away whose bytes, by the ETag
+    /// and size of what was agreed, this plan brings under other keys. Each object that
+    /// comes stands for one that goes.
+    pub fn renamed_here(&self) -> Result<u64> {
+        let sql = "SELECT coalesce(sum(min(gone.n, come.n)), 0) FROM \
+             (SELECT b.r_etag AS etag, b.r_size AS size, count(*) AS n FROM temp.step s JOIN base b ON b.key = s.key \
+              WHERE s.phase = 2 AND json_extract(s.json, '$.action') = 'delete-here' GROUP BY 1, 2) gone \
+             JOIN (SELECT etag, size, count(*) AS n FROM temp.step WHERE etag IS NOT NULL GROUP BY 1, 2) come \
+             ON come.etag = gone.etag AND come.size = gone.size";
+        let count: i64 = self.state.lock().query_row(sql, [], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
     }
 
     /// The steps of a phase after a place, in key order; those in chains left out.

@@ -5,19 +5,20 @@
 //! the whole. A HEAD is spent only if the ETag proves nothing. What was found goes
 //! back to core, which decides that key again; a second decision is never a delete.
 
-use super::{Carrier, Fate, disk_fate, remote_fate};
+use super::{Carrier, Fate, disk_fate, problem, remote_fate};
 use crate::digest::{Fingerprint, Wanted, fingerprint, wanted_for};
 use crate::event::Event;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
+use crate::survey::LOST;
 use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
 use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::names::Kind;
-use tidelock_core::plan::{Action, Step, ThereSeen};
+use tidelock_core::plan::{Action, ProblemClass, Step, ThereSeen};
 use tidelock_core::policy::Compare;
-use tidelock_core::sight::{Found, comparable, decide_again, resolve};
+use tidelock_core::sight::{Found, comparable, decide_again, has_changed, resolve};
 use tidelock_remote::Object;
 
 /// Modification times this close are equal, whatever the formats lost on the way.
@@ -51,7 +52,16 @@ impl Carrier<'_> {
         let policy = &self.pair.settings.policy;
         // A deletion waits for the next pass, which counts it and guards it.
         let again = matches!(decide(row, policy), Decision::DeleteThere | Decision::DeleteHere);
-        match decide_again(row, policy) {
+        let decision = decide_again(row, policy);
+        if step.there.as_ref().is_some_and(|there| there.lost) {
+            return match decision {
+                // The file here is what the place has lost.
+                Decision::Adopt | Decision::Nothing | Decision::Upload => Box::pin(self.upload(&step)).await,
+                Decision::Conflict => Fate::Conflict,
+                _ => Fate::Problem(problem(&step, ProblemClass::Failed, LOST)),
+            };
+        }
+        match decision {
             Decision::Nothing => self.settle_metadata(&step, base, look).await,
             Decision::Adopt if row.is_as_agreed() && is_same_object(&step, base.as_ref()) => {
                 // A change of settings lapsed the row, but both sides still hold what it
@@ -185,8 +195,11 @@ impl Carrier<'_> {
         let differs = |now: &tidelock_core::entry::Meta, then: Option<&tidelock_core::entry::Meta>| {
             then.is_some_and(|then| comparable(now, step.kind).differs(&comparable(then, step.kind)))
         };
-        let changed_here = differs(&here.meta, base.here.as_ref().map(|half| &half.meta));
-        let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref());
+        let here_then = base.here.as_ref().map(|half| &half.meta);
+        let changed_here = here_then.is_some_and(|then| has_changed(&here.meta, then, step.kind));
+        // Where nobody looked at the object's when it was agreed on, what is here was
+        // taken as agreed; it was written again since.
+        let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref()).or(here_then);
         let changed_there = look.there.as_ref().is_some_and(|(_, now)| differs(&now.meta, there_then));
         let apart = look.there.as_ref().is_some_and(|(_, now)| differs(&here.meta, Some(&now.meta)));
         let decision = decide_meta(changed_here, changed_there, &self.pair.settings.policy);
@@ -290,7 +303,7 @@ impl Look {
     fn stamp(&self, step: &Step) -> Option<ThereSeen> {
         let stamp: Option<RemoteStamp> = self.there.as_ref().map(|(object, _)| object.stamp.clone());
         match (stamp, &step.there) {
-            (Some(stamp), Some(seen)) => Some(ThereSeen { stamp, archived: seen.archived }),
+            (Some(stamp), Some(seen)) => Some(ThereSeen { stamp, ..seen.clone() }),
             (_, seen) => seen.clone(),
         }
     }

@@ -44,7 +44,7 @@ impl Carrier<'_> {
             let (here, there): (Vec<Step>, Vec<Step>) =
                 page.into_iter().map(|(_, step)| step).partition(|step| step.action == Action::DeleteHere);
             for (step, fate) in self.delete_there(there).await {
-                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+                self.settle(&step, at_once(fate), recorder, report, aftermath, &mut VecDeque::new()).await?;
             }
             let files: Vec<Step> = here.into_iter().filter(|step| step.kind != Kind::Dir).collect();
             touched.extend(here_parents(&files));
@@ -156,7 +156,7 @@ impl Carrier<'_> {
                 parents.extend(step.path.parent());
             }
             let none = &mut VecDeque::new();
-            settled = settled.and(self.settle(&step, fate, recorder, report, aftermath, none).await);
+            settled = settled.and(self.settle(&step, at_once(fate), recorder, report, aftermath, none).await);
         }
     }
 
@@ -207,7 +207,7 @@ impl Carrier<'_> {
                 if step.action != Action::DeleteHere {
                     continue;
                 }
-                let fate = self.delete_folder(&step).await;
+                let fate = at_once(self.delete_folder(&step).await);
                 self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
             }
         }
@@ -230,6 +230,14 @@ impl Carrier<'_> {
             Err(error) if error.kind == disk::ErrorKind::NotEmpty => Fate::Done(forgotten),
             Err(error) => disk_fate(step, error),
         }
+    }
+}
+
+/// Deletions come last: one that something stands in the way of waits for nothing.
+fn at_once(fate: Fate) -> Fate {
+    match fate {
+        Fate::Blocked(problem) => Fate::Problem(problem),
+        fate => fate,
     }
 }
 

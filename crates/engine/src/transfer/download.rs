@@ -160,7 +160,8 @@ impl Carrier<'_> {
         arrival: Arrival,
         counts: Counts,
     ) -> Fate {
-        let finished = self.installer.finish(&mut part, &attributes.meta, self.pair.settings.meta_scope).await;
+        let meta = self.or_usual(step, &object, &attributes.meta);
+        let finished = self.installer.finish(&mut part, &meta, self.pair.settings.meta_scope).await;
         let ready = match finished {
             Ok(ready) => ready,
             Err(error) => {
@@ -199,6 +200,19 @@ impl Carrier<'_> {
             again: false,
             synced: true,
         })
+    }
+
+    /// What a file gets whose object tells nothing: the mode of the file it replaces or
+    /// that of any new file, and the time of the object.
+    fn or_usual(&self, step: &Step, object: &Object, meta: &Meta) -> Meta {
+        if step.kind != Kind::File {
+            return meta.clone();
+        }
+        let replaced = step.here.as_ref().and_then(|here| here.meta.mode);
+        let usual = self.pair.settings.scan.default_dir_mode & 0o666;
+        let modified_ns = object.stamp.modified_s.and_then(|at_s| at_s.checked_mul(1_000_000_000));
+        let meta = meta.clone();
+        Meta { mode: meta.mode.or(replaced).or(Some(usual)), mtime_ns: meta.mtime_ns.or(modified_ns), ..meta }
     }
 
     async fn plant_link(
@@ -251,6 +265,18 @@ impl Carrier<'_> {
         let rows = self.spool.holders(&there.stamp.etag, there.stamp.size).ok()?;
         for row in rows {
             if let Some(fate) = self.reuse_from(step, &row).await {
+                return Some(fate);
+            }
+        }
+        // A copy may have changed the ETag, but not the digest that travels with it.
+        let alike = self.spool.look_alikes(there.stamp.size).ok()?;
+        if alike.is_empty() {
+            return None;
+        }
+        let object = self.pair.remote.head(&step.key).await.ok()??;
+        let digest = self.attributes(&object).digest?;
+        for row in alike.iter().filter(|row| row.digest == Some(digest)) {
+            if let Some(fate) = self.reuse_from(step, row).await {
                 return Some(fate);
             }
         }

@@ -16,7 +16,7 @@ use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use async_trait::async_trait;
 use bytes::Bytes;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
 use tidelock_core::names::{Kind, key_of};
@@ -207,7 +207,7 @@ impl Carrier<'_> {
         let encoded = encode(&attributes, self.pair.settings.format);
         if let Some(left_out) = &encoded.problem {
             let left_out = problem(step, ProblemClass::Skipped, left_out.to_string());
-            self.pair.listener.hear(&Event::Problem(left_out));
+            self.left_out.lock().unwrap_or_else(PoisonError::into_inner).push(left_out);
         }
         let content_type = Some(content_type(step.kind, step.path.name()));
         let meta = ObjectMeta { content_type, user: encoded.keys, ..ObjectMeta::default() };

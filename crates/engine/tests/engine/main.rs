@@ -2,8 +2,10 @@
 //! world.
 
 mod bench;
+mod finds;
 mod golden;
 mod listings;
+mod losses;
 mod records;
 mod safety;
 mod scenarios;

@@ -10,14 +10,14 @@ use super::bodies::{self, Bodies};
 use super::{Problem, failure, place, rows};
 use crate::error::Result;
 use rusqlite::Connection;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 /// Reconciles, and says what it could not put right.
-pub(super) fn run(connection: &Connection, root: &Path) -> Result<(Arc<Bodies>, Vec<Problem>)> {
+pub(super) fn run(connection: &Connection, root: &Path) -> Result<(Arc<Bodies>, Harm)> {
     let bodies = Bodies::open(root)?;
     let mut found = Found::default();
     found.walk(&root.join(place::BODIES)).map_err(|error| failure::io("open", "bodies/", error))?;
@@ -27,10 +27,43 @@ pub(super) fn run(connection: &Connection, root: &Path) -> Result<(Arc<Bodies>, 
     };
     let (highest, difference) = compare().map_err(|error| failure::sql("open", &error))?;
     bodies.number_after(highest.max(found.files.last().map_or(0, |(id, _)| *id)));
-    let harmed = harmed_objects(connection, &difference.harmed).map_err(|error| failure::sql("open", &error))?;
-    found.problems.extend(harmed);
+    let mut harm = harm(connection, &difference.harmed)?;
+    harm.problems.splice(0..0, found.problems);
     difference.orphans.iter().for_each(|id| bodies.remove(*id));
-    Ok((Arc::new(bodies), found.problems))
+    Ok((Arc::new(bodies), harm))
+}
+
+/// Looks for lost bytes beside a process that may be writing, and changes nothing. A
+/// file is there from before its row until after it: one that is missing between two
+/// looks at a row is lost.
+pub(super) fn look(connection: &Connection, root: &Path) -> Result<(Arc<Bodies>, Harm)> {
+    let bodies = Bodies::open(root)?;
+    let mut found = Found::default();
+    found.walk(&root.join(place::BODIES)).map_err(|error| failure::io("open", "bodies/", error))?;
+    found.files.sort_unstable();
+    let difference = Difference::between(&found.files, connection).map_err(|error| failure::sql("open", &error))?;
+    let mut harmed = difference.harmed;
+    let is_whole =
+        |id: u64, lack: &Lack| bodies.read(id).and_then(|file| file.metadata()).is_ok_and(|now| now.len() >= lack.size);
+    harmed.retain(|id, lack| !is_whole(*id, lack));
+    let harm = harm(connection, &harmed)?;
+    Ok((Arc::new(bodies), harm))
+}
+
+/// What is wrong with a store that it can live with.
+#[derive(Default)]
+pub(super) struct Harm {
+    /// For people.
+    pub(super) problems: Vec<Problem>,
+    /// The numbers of the states of objects that have lost bytes.
+    pub(super) lost: HashSet<u64>,
+}
+
+/// A body without all of its bytes.
+struct Lack {
+    /// How many there should be.
+    size: u64,
+    what: String,
 }
 
 /// What lies in `bodies/`.
@@ -88,7 +121,7 @@ struct Difference {
     /// Files that no row names.
     orphans: Vec<u64>,
     /// Bodies that are rows without their bytes, and what is wrong with each.
-    harmed: HashMap<u64, String>,
+    harmed: HashMap<u64, Lack>,
 }
 
 impl Difference {
@@ -105,26 +138,32 @@ impl Difference {
             }
             match files.next_if(|(file, _)| *file == id) {
                 Some((_, found)) if *found >= size => {}
-                Some((_, found)) => drop(difference.harmed.insert(id, format!("has {found} bytes of {size}"))),
-                None => drop(difference.harmed.insert(id, "is missing".to_owned())),
+                Some((_, found)) => difference.lacks(id, size, format!("has {found} bytes of {size}")),
+                None => difference.lacks(id, size, "is missing".to_owned()),
             }
         }
         difference.orphans.extend(files.map(|(id, _)| id));
         Ok(difference)
     }
+
+    fn lacks(&mut self, id: u64, size: u64, what: String) {
+        self.harmed.insert(id, Lack { size, what });
+    }
 }
 
 /// Names the objects that lost bytes are missing from, in order.
-fn harmed_objects(connection: &Connection, harmed: &HashMap<u64, String>) -> rusqlite::Result<Vec<Problem>> {
-    let mut problems = Vec::new();
+fn harm(connection: &Connection, harmed: &HashMap<u64, Lack>) -> Result<Harm> {
+    let mut harm = Harm::default();
     if harmed.is_empty() {
-        return Ok(problems);
+        return Ok(harm);
     }
-    rows::each_reference(connection, |key, body| {
-        if let Some(what) = harmed.get(&body) {
+    let looked = rows::each_reference(connection, |key, object, body| {
+        if let Some(Lack { what, .. }) = harmed.get(&body) {
             let what = format!("its bytes are not all there: bodies/{} {what}", bodies::name(body));
-            problems.push(Problem { key: Some(key), what });
+            harm.problems.push(Problem { key: Some(key), what });
+            harm.lost.insert(object);
         }
-    })?;
-    Ok(problems)
+    });
+    looked.map_err(|error| failure::sql("open", &error))?;
+    Ok(harm)
 }

@@ -9,6 +9,7 @@ use super::{failure, schema};
 use crate::error::Result;
 use crate::{Cursor, Object, ObjectMeta, Page, Readiness};
 use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use tidelock_core::entry::RemoteStamp;
@@ -54,6 +55,14 @@ impl Readers {
 pub(super) struct ObjectRow {
     pub(super) id: u64,
     pub(super) object: Object,
+}
+
+impl ObjectRow {
+    /// The object, with whether it is among those that lost bytes.
+    pub(super) fn told(self, lost: &HashSet<u64>) -> Object {
+        let readiness = if lost.contains(&self.id) { Readiness::Lost } else { self.object.readiness };
+        Object { readiness, ..self.object }
+    }
 }
 
 const OBJECT: &str = "key, id, etag, size, crc64, modified_s, storage_class";
@@ -104,7 +113,7 @@ pub(super) fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
 }
 
 /// One page of the keys that begin with `prefix`, after `after`.
-pub(super) fn page(connection: &Connection, prefix: &str, after: &str) -> rusqlite::Result<Page> {
+pub(super) fn page(connection: &Connection, prefix: &str, after: &str, lost: &HashSet<u64>) -> rusqlite::Result<Page> {
     // One lower bound, so that the index is entered where the page begins.
     let (from, bound) = if after >= prefix && !after.is_empty() { (after, ">") } else { (prefix, ">=") };
     let end = prefix_end(prefix);
@@ -112,7 +121,7 @@ pub(super) fn page(connection: &Connection, prefix: &str, after: &str) -> rusqli
     let sql = format!("SELECT {OBJECT} FROM objects WHERE key {bound} ?1 {limit} ORDER BY key LIMIT ?3");
     let mut statement = connection.prepare_cached(&sql)?;
     let found = statement.query_map(params![from, end, PAGE_OBJECTS + 1], object)?;
-    let mut objects = found.map(|row| Ok(row?.object)).collect::<rusqlite::Result<Vec<Object>>>()?;
+    let mut objects = found.map(|row| Ok(row?.told(lost))).collect::<rusqlite::Result<Vec<Object>>>()?;
     let more = objects.len() > usize::from(PAGE_OBJECTS);
     objects.truncate(PAGE_OBJECTS.into());
     let next = objects.last().filter(|_| more).map(|last| Cursor::after(&last.key));
@@ -243,14 +252,15 @@ pub(super) fn highest_number(connection: &Connection) -> rusqlite::Result<u64> {
     connection.query_row(sql, [], |row| number(row, 0))
 }
 
-/// Goes through all objects in order, each with the bodies it refers to.
-pub(super) fn each_reference(connection: &Connection, mut look: impl FnMut(Key, u64)) -> rusqlite::Result<()> {
+/// Goes through all objects in order, each with its number and the bodies it refers
+/// to.
+pub(super) fn each_reference(connection: &Connection, mut look: impl FnMut(Key, u64, u64)) -> rusqlite::Result<()> {
     let mut statement = connection.prepare(
-        "SELECT DISTINCT o.key, e.body FROM objects o JOIN extents e ON e.object = o.id ORDER BY o.key, e.body",
+        "SELECT DISTINCT o.key, o.id, e.body FROM objects o JOIN extents e ON e.object = o.id ORDER BY o.key, e.body",
     )?;
     let mut found = statement.query([])?;
     while let Some(row) = found.next()? {
-        look(Key::new(row.get::<_, String>(0)?), number(row, 1)?);
+        look(Key::new(row.get::<_, String>(0)?), number(row, 1)?, number(row, 2)?);
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ mod kill;
 
 use super::*;
 use crate::testing::conformance::{Settings, conformance, names};
-use crate::{Condition, ObjectMeta, Piece, Source, Unwatched};
+use crate::{Condition, Cursor, ObjectMeta, Piece, Readiness, Source, Unwatched};
 use bytes::Bytes;
 use futures::TryStreamExt;
 use std::fs;
@@ -277,6 +277,15 @@ async fn lost_bytes_are_told_and_their_rows_kept() {
         let error = folder.read(name).await.unwrap_err();
         assert_eq!((error.kind, error.key.as_deref()), (ErrorKind::Corrupt, Some(name)));
     }
+    let page = folder.list("", &Cursor::start()).await.unwrap();
+    let lost: Vec<_> = page.objects.iter().filter(|object| object.readiness == Readiness::Lost).collect();
+    assert_eq!(lost.iter().map(|object| object.key.as_str()).collect::<Vec<_>>(), ["lost", "short"]);
+    assert_eq!(folder.head(&key("lost")).await.unwrap().unwrap().readiness, Readiness::Lost);
+    assert_eq!(folder.head(&key("whole")).await.unwrap().unwrap().readiness, Readiness::Ready);
+    // Whoever only reads sees it too.
+    let beside = open(World::real(), place.path(), OpenMode::ReadOnly).unwrap();
+    assert_eq!(beside.problems(), folder.problems());
+    assert_eq!(beside.head(&key("short")).await.unwrap().unwrap().readiness, Readiness::Lost);
     // Copying a stretch that is not there is found out as well.
     let put = request(&key("new"), vec![copy(&key("lost"), &stamps[1], 0..5)], Condition::Absent);
     assert_eq!(kind(folder.put(&put, &Unwatched).await), ErrorKind::Corrupt);
@@ -284,6 +293,7 @@ async fn lost_bytes_are_told_and_their_rows_kept() {
     folder.put_bytes("lost", &bytes, Condition::Matches(stamps[1].clone())).await.unwrap();
     assert!(folder.delete(&[(key("short"), Condition::Matches(stamps[2].clone()))]).await[0].is_ok());
     assert_eq!(folder.read("lost").await.unwrap(), bytes);
+    assert_eq!(folder.head(&key("lost")).await.unwrap().unwrap().readiness, Readiness::Ready);
     drop(folder);
     assert_eq!(create(place.path()).problems(), []);
 }

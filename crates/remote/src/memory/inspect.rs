@@ -48,7 +48,9 @@ impl Memory {
         self.locked(|shelf| match shelf.current_mut(key) {
             Some(version) => {
                 version.readiness = readiness;
-                version.storage_class = Some("GLACIER".to_owned());
+                if readiness != Readiness::Lost {
+                    version.storage_class = Some("GLACIER".to_owned());
+                }
                 true
             }
             None => false,

@@ -103,8 +103,12 @@ pub(super) fn copy_whole(memory: &Memory, shelf: &Shelf, key: &Key, stamp: &Remo
             }
         }
     }
-    if version.readiness != Readiness::Ready {
-        return Err(Error::new(ErrorKind::Archived, "copy", "the source of the copy is archived").on(key));
+    match version.readiness {
+        Readiness::Ready => {}
+        Readiness::Lost => return Err(Error::new(ErrorKind::Corrupt, "copy", "the source's bytes are lost").on(key)),
+        Readiness::Archived | Readiness::Thawing => {
+            return Err(Error::new(ErrorKind::Archived, "copy", "the source of the copy is archived").on(key));
+        }
     }
     Ok(version.bytes.clone())
 }

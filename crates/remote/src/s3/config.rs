@@ -118,12 +118,20 @@ async fn load_profile(options: &S3Options) -> Result<ProfileSet> {
     let profile = aws_config::profile::load(&Fs::real(), &Env::real(), &EnvConfigFiles::default(), chosen)
         .await
         .map_err(|error| config_error(format!("the shared AWS config files cannot be read: {}", chain(&error))))?;
-    if let Some(name) = &options.profile
-        && profile.get_profile(name).is_none()
-    {
-        return Err(config_error(format!(
-            "the profile {name:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct --profile"
-        )));
+    let named = |name: &str, by: &str| match profile.get_profile(name) {
+        Some(_) => Ok(()),
+        None => Err(config_error(format!(
+            "the profile {name:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct {by}"
+        ))),
+    };
+    match (&options.profile, std::env::var("AWS_PROFILE")) {
+        (Some(name), _) => named(name, "--profile")?,
+        // Without it the chain would go on to whatever else it finds, up to the role of
+        // the machine. The default one need not be written anywhere.
+        (None, Ok(name)) if options.keys.is_none() && !name.is_empty() && name != "default" => {
+            named(&name, "AWS_PROFILE")?;
+        }
+        _ => {}
     }
     Ok(profile)
 }

@@ -3,7 +3,7 @@
 //! Headers are accepted and ignored by many servers, so only answers count: each
 //! ability is tried once where it must be refused and once where it must be
 //! granted, on keys of our own under `.tidelock/`, and what was written is removed
-//! whatever came of it. An ability of `put` is only granted if both of its ways, the
+//! whatever came of it; what a killed run left, by the next one that probes. An ability of `put` is only granted if both of its ways, the
 //! single request and the upload in parts, obey.
 
 mod bench;
@@ -18,12 +18,26 @@ impl S3 {
     /// What the place can do, of what is needed. What is not known yet is tried.
     pub(super) async fn probe(&self, needed: &[Ability]) -> Result<Capabilities> {
         // One at a time: others wait, and then find the answers.
-        let _alone = self.probing.lock().await;
+        let mut probing = self.probing.lock().await;
         self.abilities.meet(self.client.server());
         for ability in needed {
-            if self.abilities.known(*ability).is_none() {
-                let (has, refused) = self.try_out(*ability).await?;
-                self.abilities.learn(*ability, has, refused, self.client.server());
+            if self.abilities.known(*ability).is_some() {
+                continue;
+            }
+            if let Some(error) = probing.denied.get(ability) {
+                return Err(error.clone());
+            }
+            match self.try_out(*ability).await {
+                Ok((has, refused)) => self.abilities.learn(*ability, has, refused, self.client.server()),
+                Err(error) => {
+                    if error.kind == ErrorKind::Denied {
+                        probing.denied.insert(*ability, error.clone());
+                    }
+                    return Err(error);
+                }
+            }
+            if !std::mem::replace(&mut probing.swept, true) {
+                bench::sweep(self).await;
             }
         }
         Ok(self.abilities.answers(needed))

@@ -84,6 +84,44 @@ async fn nothing_is_left_behind_whatever_fails() {
 }
 
 #[tokio::test]
+async fn a_denial_is_asked_for_once() {
+    let server = serve(|_| error(403, "AccessDenied"));
+    let remote = open(&server).await;
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let error = remote.capabilities(&[Ability::PutIfAbsent]).await.expect_err("denied");
+        assert_eq!(error.kind, ErrorKind::Denied);
+        told.push((error.to_string(), server.seen().len()));
+    }
+    assert!(told.iter().all(|found| *found == told[0]), "{told:?}");
+}
+
+#[tokio::test]
+async fn what_killed_runs_left_is_cleared_away() {
+    let names = Arc::new(Mutex::new(Names::default()));
+    let kept = names.clone();
+    let old = "2001-01-01T00:00:00.000Z";
+    let entry = |key: &str, at: &str| {
+        format!("<Contents><Key>{key}</Key><LastModified>{at}</LastModified><ETag>e</ETag><Size>1</Size></Contents>")
+    };
+    let listing = format!(
+        "<ListBucketResult><IsTruncated>false</IsTruncated>{}{}</ListBucketResult>",
+        entry(".tidelock/probe-dead/a", old),
+        entry(".tidelock/probe-live/a", "2999-01-01T00:00:00.000Z"),
+    );
+    let server = serve(move |request| {
+        let is_listing = request.is("GET") && request.line.contains("list-type");
+        if is_listing { answer(200, &[], &listing) } else { kept.lock().expect("unpoisoned").act(request) }
+    });
+    let remote = open(&server).await;
+    remote.capabilities(&[Ability::DeleteIfMatch]).await.expect("found out");
+    let seen = server.seen();
+    let gone = |key: &str| seen.iter().any(|request| request.is("DELETE") && request.line.contains(key));
+    assert!(gone("probe-dead"));
+    assert!(!gone("probe-live"), "another run may be at it");
+}
+
+#[tokio::test]
 async fn a_place_that_grants_everything_has_no_conditions() {
     let names = Arc::new(Mutex::new(Names::default()));
     let kept = names.clone();

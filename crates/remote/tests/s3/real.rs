@@ -122,8 +122,8 @@ async fn rclone_conformance() {
     let except = ["list_in_order", "list_by_prefix", "list_after_a_key", "folder_marker_beside_children"];
     let except = except.map(|name| (name, why));
     let forgetful = [("headers_and_class_round_trip", "it keeps neither Expires nor the class")];
-    // Of files written at once it now and then loses track: one by one.
-    suite(&server, BUCKET, &[&except[..], &forgetful].concat(), 1).await.assert_clean();
+    // Of files written at once it now and then loses track: two at most.
+    suite(&server, BUCKET, &[&except[..], &forgetful].concat(), 2).await.assert_clean();
 }
 
 const ALL: [Ability; 10] = [

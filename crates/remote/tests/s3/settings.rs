@@ -27,6 +27,28 @@ fn block_on<T>(work: impl Future<Output = T>) -> T {
 }
 
 #[test]
+fn a_profile_that_is_nowhere_is_named() {
+    let variables = [
+        ("AWS_PROFILE", "nope".to_owned()),
+        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+    ];
+    if in_child("settings::a_profile_that_is_nowhere_is_named", &variables) {
+        block_on(async {
+            let open = |options| s3::open(World::real(), "tide", options, None);
+            let refused = open(S3Options::default()).await.err().expect("a refusal");
+            assert_eq!(refused.kind, ErrorKind::Config, "{refused}");
+            let text = refused.to_string();
+            assert!(text.contains("\"nope\"") && text.contains("AWS_PROFILE"), "{text}");
+            let other = S3Options { profile: Some("none".to_owned()), ..S3Options::default() };
+            let text = open(other).await.err().expect("a refusal").to_string();
+            assert!(text.contains("\"none\"") && text.contains("--profile"), "{text}");
+        });
+    }
+}
+
+#[test]
 fn proxies_are_used() {
     let server = serve(|request| match request.is("CONNECT") {
         true => answer(407, &[], ""),

@@ -56,8 +56,12 @@ pub(super) fn there(object: Option<&Object>, below: bool) -> String {
         None if below => "no object of its own, but objects below it".to_owned(),
         None => "nothing".to_owned(),
         Some(object) => {
-            let archived = if object.readiness == Readiness::Ready { "" } else { ", archived" };
-            format!("an object of {} bytes, ETag {}{archived}", object.stamp.size, object.stamp.etag)
+            let state = match object.readiness {
+                Readiness::Ready => "",
+                Readiness::Archived | Readiness::Thawing => ", archived",
+                Readiness::Lost => ", whose bytes the store has lost",
+            };
+            format!("an object of {} bytes, ETag {}{state}", object.stamp.size, object.stamp.etag)
         }
     }
 }

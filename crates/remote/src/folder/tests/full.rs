@@ -22,6 +22,7 @@ async fn a_full_database_changes_nothing() {
         places: Semaphore::new(READERS),
         writer: Some(Writer::start(connection, Log::new(place.path()), bodies.clone(), World::real()).unwrap()),
         bodies,
+        lost: HashSet::default(),
         _lock: None,
     };
     let folder = Folder { shared: Arc::new(shared), problems: Vec::new() };

@@ -2,6 +2,7 @@
 //! be removed again. It writes with bare requests, so that what is already known
 //! or believed of the place changes nothing.
 
+use crate::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::S3;
 use crate::s3::address::decoded;
@@ -12,6 +13,9 @@ use crate::s3::xml::{Step, walk};
 use bytes::Bytes;
 use http::Method;
 use tidelock_core::path::Key;
+
+/// How all keys begin that are used for trials.
+const PROBE: &str = ".tidelock/probe-";
 
 /// An ETag that no object has.
 pub(super) const WRONG_ETAG: &str = "00000000000000000000000000000000";
@@ -40,6 +44,26 @@ impl Answer {
 /// A request's extra headers.
 pub(super) type Extra<'a> = &'a [(&'a str, &'a str)];
 
+/// How old, on the server's clock, what is left of a trial must be before another run
+/// clears it away: its own may still be at it.
+const ABANDONED_S: i64 = 3600;
+
+/// Clears away what runs that were killed in their trials have left. A courtesy: what
+/// cannot be listed or removed stays.
+pub(super) async fn sweep(s3: &S3) {
+    let stem = format!("{}{PROBE}", s3.probe_prefix);
+    let Ok((page, _)) = s3.page_as(&stem, &Cursor::start(), false).await else { return };
+    let now_s = s3.client.world.clock.wall_ns() / 1_000_000_000 + s3.client.clock_skew_ms().unwrap_or(0) / 1000;
+    let bench = Bench::new(s3);
+    for object in page.objects {
+        let is_old = object.stamp.modified_s.is_some_and(|then_s| now_s - then_s > ABANDONED_S);
+        // A listing with keys outside the prefix would have been refused.
+        if is_old {
+            let _ = bench.wipe(&object.key, None).await;
+        }
+    }
+}
+
 /// A few keys, and what has to be cleared away.
 pub(super) struct Bench<'a> {
     pub(super) s3: &'a S3,
@@ -53,7 +77,7 @@ pub(super) struct Bench<'a> {
 
 impl<'a> Bench<'a> {
     pub(super) fn new(s3: &'a S3) -> Self {
-        let stem = format!("{}.tidelock/probe-{}", s3.probe_prefix, s3.client.world.token());
+        let stem = format!("{}{PROBE}{}", s3.probe_prefix, s3.client.world.token());
         Self { s3, stem, keys: Vec::new(), versions: Vec::new(), uploads: Vec::new(), foreign: false }
     }
 
