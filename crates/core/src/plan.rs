@@ -191,6 +191,8 @@ pub enum ProblemClass {
     Failed,
     /// It was not permitted.
     Denied,
+    /// There was no room for it.
+    NoRoom,
     /// Its bytes are in an archive.
     Archived,
 }

@@ -167,6 +167,14 @@ impl Face for Text {
         self.warn("error", &shown(what));
     }
 
+    fn misused(&self, _command: &str, complaint: &str) {
+        self.warn("error", &shown(complaint));
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.out.lost()
+    }
+
     fn listener(self: Arc<Self>) -> Arc<dyn Listener> {
         self
     }

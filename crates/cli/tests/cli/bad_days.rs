@@ -12,7 +12,7 @@ fn what_is_missing_or_no_folder_is_named() {
     home.run(&["sync", "nowhere", "folder:store"]).expect(4).says(&[
         "nowhere",
         "does not exist",
-        "Nothing was changed",
+        "nothing was changed",
     ]);
     home.run(&["sync", "f/a.txt", "folder:store"]).expect(4).says(&["f/a.txt", "not a folder"]);
     home.run(&["ls", "folder:nowhere"]).expect(4).says(&["nowhere", "no store", "sync"]);

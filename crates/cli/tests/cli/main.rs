@@ -5,6 +5,8 @@ mod bad_days;
 mod demo;
 mod events;
 mod home;
+mod outputs;
+mod places;
 mod plans;
 mod safety;
 mod service;

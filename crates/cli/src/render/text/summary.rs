@@ -96,7 +96,7 @@ fn done(report: &Report) -> Vec<String> {
     part(&mut parts, report.deleted_here, "moved to the trash here", "moved to the trash here");
     part(&mut parts, report.adopted, "found the same", "found the same");
     part(&mut parts, report.kept_both, "conflict, both kept", "conflicts, both kept");
-    part(&mut parts, report.planned.unchanged, "unchanged", "unchanged");
+    part(&mut parts, report.unchanged, "unchanged", "unchanged");
     rest(&mut parts, report);
     parts
 }
