@@ -36,7 +36,7 @@ impl Cli {
     /// Reads the process's arguments; prints help or a complaint and ends where
     /// there is nothing to run.
     pub fn read() -> (Self, ArgMatches) {
-        let read = Self::command().try_get_matches();
+        let read = Self::shown_command().try_get_matches();
         match read.and_then(|matches| Ok((Self::from_arg_matches(&matches)?, matches))) {
             Ok(read) => read,
             Err(error) if error.use_stderr() && asks_for_json() => {
@@ -45,6 +45,17 @@ impl Cli {
             }
             Err(error) => error.exit(),
         }
+    }
+
+    /// The command line, without the options that mean nothing to a verb in its help:
+    /// these verbs delete nothing, and write the remote by copies at most.
+    fn shown_command() -> clap::Command {
+        const DELETIONS: [&str; 4] = ["max_delete", "confirm_deletes", "take_over", "allow_unconditional"];
+        ["restore", "moves"].into_iter().fold(Self::command(), |command, verb| {
+            command.mut_subcommand(verb, |verb| {
+                DELETIONS.into_iter().fold(verb, |verb, option| verb.mut_arg(option, |option| option.hide(true)))
+            })
+        })
     }
 
     /// The verb of a command line that is wrong elsewhere.

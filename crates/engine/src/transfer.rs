@@ -471,7 +471,13 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
             ProblemClass::Skipped,
             "a symbolic link or a mount stands where a folder was expected; nothing is written through it",
         )),
-        Kind::Denied | Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
+        Kind::Denied => {
+            let what = format!(
+                "{error}; check the permissions of the file and its folder, and whether one is immutable (lsattr)"
+            );
+            Fate::Problem(problem(step, ProblemClass::Skipped, what))
+        }
+        Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
         Kind::NoSpace => {
             Fate::Problem(problem(step, ProblemClass::NoRoom, format!("{error}; make room, then run again")))
         }

@@ -50,7 +50,7 @@ pub struct LookArgs {
 /// How a run goes about it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Stop if more than N would be deleted within an hour.
+    /// Stop if more than N would be deleted within an hour, beside the limits that always hold.
     #[arg(long, value_name = "N", help_heading = "Safety")]
     pub max_delete: Option<u64>,
     /// Carry out deletions that the guard stopped.

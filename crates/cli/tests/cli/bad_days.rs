@@ -39,7 +39,7 @@ fn names_cannot_act_on_the_terminal() {
     let home = Home::new();
     home.write("f/a\x1b[2J\nb", "x");
     let ran = home.sync(&["-v"]).expect(0);
-    assert!(ran.out.contains("a\\u{1b}[2J\\nb") && !ran.out.contains('\x1b'), "{:?}", ran.out);
+    assert!(ran.out.contains("$'a\\u001b[2J\\nb'") && !ran.out.contains('\x1b'), "{:?}", ran.out);
 }
 
 #[test]

@@ -28,5 +28,5 @@ fn a_folder_that_is_given_is_left_alone() {
         assert_eq!(fs::read_dir(home.path("tmp")).expect("readable").count(), 1);
     }
     let home = Home::new();
-    home.run(&["demo", "nowhere"]).expect(1).says(&["nowhere"]);
+    home.run(&["demo", "nowhere"]).expect(4).says(&["nowhere", "does not exist"]);
 }

@@ -11,6 +11,7 @@ mod plans;
 mod safety;
 mod service;
 mod signals;
+mod told;
 mod usage;
 mod verbs;
 

@@ -93,6 +93,14 @@ fn held_back(home: &Home, args: &[&str]) -> Option<Ran> {
     Some(command.stdout(Stdio::piped()).stderr(Stdio::piped()).output().ok()?.into())
 }
 
+/// The same, while a folder may not be looked into.
+pub fn locked_out(home: &Home, folder: &str, args: &[&str]) -> Option<Ran> {
+    fs::set_permissions(home.path(folder), PermissionsExt::from_mode(0)).expect("set");
+    let ran = held_back(home, args);
+    fs::set_permissions(home.path(folder), PermissionsExt::from_mode(0o755)).expect("set");
+    ran
+}
+
 fn is_root() -> bool {
     let id = Command::new("id").arg("-u").output().expect("runs");
     id.stdout == b"0\n"
@@ -101,10 +109,7 @@ fn is_root() -> bool {
 #[test]
 fn what_may_not_be_read_is_a_lack_of_permission() {
     let home = Home::furnished();
-    fs::set_permissions(home.path("f"), PermissionsExt::from_mode(0)).expect("set");
-    let ran = held_back(&home, &["sync", "f", "folder:store"]);
-    fs::set_permissions(home.path("f"), PermissionsExt::from_mode(0o755)).expect("set");
-    if let Some(ran) = ran {
+    if let Some(ran) = locked_out(&home, "f", &["sync", "f", "folder:store"]) {
         ran.expect(77).says(&["the folder", "not permitted"]);
     }
 }

@@ -59,8 +59,11 @@ pub(crate) fn check_generation(pair: &Pair, planned: u64) -> Result<(), Failure>
     if now == planned {
         return Ok(());
     }
-    let runs = now.abs_diff(planned);
+    let times = match now.abs_diff(planned) {
+        1 => "once".to_owned(),
+        runs => format!("{runs} times"),
+    };
     Err(Failure::Outdated(format!(
-        "this pair was synced {runs} times since the plan was made; nothing was changed: make a new plan"
+        "this pair was synced {times} since the plan was made; nothing was changed: make a new plan"
     )))
 }
