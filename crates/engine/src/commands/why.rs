@@ -94,7 +94,8 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         Ok(stat) => (stat, stat.as_ref().and_then(|stat| problem(pair, &path, stat))),
         Err(error) => (None, Some(format!("it cannot be looked at, so nothing is done about it: {}", error.message))),
     };
-    let hidden = stat.is_none() && problem.is_some();
+    // What stands in the way hides whatever else is known of the path.
+    let hidden = problem.is_some();
     let rule = rules(pair, &path).await.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
     let mut entries = Vec::new();
     for kind in [Kind::File, Kind::Link, Kind::Dir] {
