@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::failure::{Failure, ending_of};
 use crate::install::{InstallError, Installer};
 use crate::pair::Pair;
-use crate::record::{Outcome, Recorder};
+use crate::record::{Counts, Outcome, Recorder};
 use crate::report::{Ending, Report};
 use crate::state::{Change, Spool};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -323,6 +323,9 @@ impl<'a> Carrier<'a> {
             Fate::Done(outcome) => {
                 if outcome.again {
                     aftermath.stale(step, None);
+                } else if step.action == Action::Compare && outcome.counts == Counts::default() {
+                    // A closer look found both sides as they were agreed.
+                    report.unchanged += 1;
                 }
                 recorder.take(outcome, report).await
             }

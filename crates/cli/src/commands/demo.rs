@@ -100,8 +100,12 @@ impl Stage {
             }
             Some(given) => {
                 face.narrate(&format!("1. A copy of {} is taken; your folder is left alone.", given.display()));
-                tree::copy(given, &folder)
+                let left_out = tree::copy(given, &folder)
                     .map_err(|error| Trouble::Said(format!("{} cannot be copied: {error}", given.display())))?;
+                if left_out > 0 {
+                    let what = count(left_out, "entry", "entries");
+                    face.narrate(&format!("   {what} left out that no sync takes: pipes, devices, unsuitable names."));
+                }
             }
             None => {
                 face.narrate("1. A folder is made: files in folders, an empty folder, a link, names that bite.");

@@ -82,6 +82,8 @@ fn why_knows_what_cannot_be_synced() {
     }
     let reply = home.run(&["why", "f", "folder:store", "pipe", "--json"]).expect(0).summary();
     assert!(reply["reply"]["problem"].is_string(), "{reply}");
+    fs::create_dir(home.path("f/fresh")).expect("made");
+    why("fresh").says(&["the folder here is sent"]);
     // What lies behind a file is nowhere; what cannot be looked at is not denied.
     fs::create_dir(home.path("f/locked")).expect("made");
     home.write("f/locked/l", "x");

@@ -18,7 +18,7 @@ pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failu
     let mode = if request.options.dry_run { Mode::DryRun } else { Mode::Execute };
     let preset = if request.overwrite { Preset::RestoreOverwrite } else { Preset::Restore };
     if !place::exists(&request.sides.local) {
-        // A folder is made for what there is to put into it.
+        // It is made once there is somewhere to restore from.
         let opened = open_to_look(context, &request.sides.remote, &request.sides.service).await?;
         opened.remote.list("", &Cursor::start()).await?;
         if mode == Mode::Execute {
