@@ -95,7 +95,7 @@ fn held_back(home: &Home, args: &[&str]) -> Option<Ran> {
 
 /// The same, while a folder may not be looked into.
 pub fn locked_out(home: &Home, folder: &str, args: &[&str]) -> Option<Ran> {
-    fs::set_permissions(home.path(folder), PermissionsExt::from_mode(0)).expect("set");
+    fs::set_permissions(home.path(folder), PermissionsExt::from_mode(0o0)).expect("set");
     let ran = held_back(home, args);
     fs::set_permissions(home.path(folder), PermissionsExt::from_mode(0o755)).expect("set");
     ran
