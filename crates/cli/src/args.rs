@@ -9,7 +9,7 @@ pub mod options;
 pub mod request;
 pub mod verbs;
 
-use crate::exit;
+use crate::{exit, render};
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use verbs::{ApplyArgs, DemoArgs, LsArgs, MovesArgs, PlanArgs, RestoreArgs, StatusArgs, SyncArgs, WhyArgs};
 
@@ -36,10 +36,54 @@ impl Cli {
     /// Reads the process's arguments; prints help or a complaint and ends where
     /// there is nothing to run.
     pub fn read() -> (Self, ArgMatches) {
-        let matches = Self::command().get_matches();
-        match Self::from_arg_matches(&matches) {
-            Ok(cli) => (cli, matches),
+        let read = Self::shown_command().try_get_matches();
+        match read.and_then(|matches| Ok((Self::from_arg_matches(&matches)?, matches))) {
+            Ok(read) => read,
+            Err(error) if error.use_stderr() && asks_for_json() => {
+                render::misused(Self::misused_verb().as_deref().unwrap_or(""), &error.to_string());
+                std::process::exit(exit::USAGE)
+            }
             Err(error) => error.exit(),
+        }
+    }
+
+    /// The command line, without the options that mean nothing to a verb in its help:
+    /// these verbs delete nothing, and write the remote by copies at most.
+    fn shown_command() -> clap::Command {
+        const DELETIONS: [&str; 4] = ["max_delete", "confirm_deletes", "take_over", "allow_unconditional"];
+        ["restore", "moves"].into_iter().fold(Self::command(), |command, verb| {
+            command.mut_subcommand(verb, |verb| {
+                DELETIONS.into_iter().fold(verb, |verb, option| verb.mut_arg(option, |option| option.hide(true)))
+            })
+        })
+    }
+
+    /// The verb of a command line that is wrong elsewhere.
+    fn misused_verb() -> Option<String> {
+        let command = Self::command();
+        let typed = std::env::args_os().skip(1);
+        typed.filter_map(|word| word.into_string().ok()).find(|word| command.find_subcommand(word).is_some())
+    }
+}
+
+/// Whether events were asked for on a command line that could not be understood.
+fn asks_for_json() -> bool {
+    std::env::args_os().skip(1).take_while(|word| word != "--").any(|word| word == "--json")
+}
+
+impl Verb {
+    /// Its name, as people type it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Sync(_) => "sync",
+            Self::Status(_) => "status",
+            Self::Plan(_) => "plan",
+            Self::Apply(_) => "apply",
+            Self::Moves(_) => "moves",
+            Self::Restore(_) => "restore",
+            Self::Ls(_) => "ls",
+            Self::Why(_) => "why",
+            Self::Demo(_) => "demo",
         }
     }
 }

@@ -26,27 +26,38 @@ use tidelock_remote::world::World;
 pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     let prepared =
         request::request(&cli.verb, matches).and_then(|request| Ok((request, Streams::of(&cli.verb, cli.json)?)));
+    let world = World::real();
+    let face: Arc<dyn Face> = choose(cli, &world);
     let (request, streams) = match prepared {
         Ok(prepared) => prepared,
         Err(complaint) => {
-            render::complain(&complaint);
+            face.misused(cli.verb.name(), &complaint);
             return exit::code(exit::USAGE);
         }
     };
     let interrupt = Interrupt::listen();
-    let world = World::real();
-    let face: Arc<dyn Face> = choose(cli, &world);
-    let Some(request) = request else {
-        let Verb::Demo(args) = &cli.verb else { return exit::code(exit::USAGE) };
-        let code = demo::run(args, face.as_ref(), &interrupt).await;
-        face.closed("demo", code);
-        return exit::code(code);
+    let code = match (request, &cli.verb) {
+        (Some(request), _) => {
+            let answer = match context(world, &interrupt, &face, streams) {
+                Ok(context) => call(&context, &request).await,
+                Err(failure) => Err(failure),
+            };
+            finish(&request, &answer, face.as_ref(), &interrupt)
+        }
+        (None, Verb::Demo(args)) => {
+            let code = demo::run(args, face.as_ref(), &interrupt).await;
+            face.closed(cli.verb.name(), code);
+            code
+        }
+        (None, _) => exit::USAGE,
     };
-    let answer = match context(world, &interrupt, &face, streams) {
-        Ok(context) => call(&context, &request).await,
-        Err(failure) => Err(failure),
-    };
-    exit::code(finish(&request, &answer, face.as_ref(), &interrupt))
+    exit::code(match face.lost() {
+        None => code,
+        Some(why) => {
+            render::complain(&format!("the output could not be written: {why}"));
+            exit::unshown(code)
+        }
+    })
 }
 
 fn context(world: World, interrupt: &Interrupt, face: &Arc<dyn Face>, streams: Streams) -> Result<Context, Failure> {

@@ -19,6 +19,14 @@ Exit codes:
     5  stopped for safety         130, 143  interrupted; the next run goes on
 When several apply: 130/143 > 2 > 78 > 77 > 5 > 75 > 1 > 6 > 3 > 7 > 4.";
 
+/// The code of a command whose output was lost: a failure, unless it ended worse.
+pub fn unshown(code: i32) -> i32 {
+    match code {
+        0 | 3 | 4 | 6 | 7 => 1,
+        worse => worse,
+    }
+}
+
 /// The code as the process returns it.
 pub fn code(code: i32) -> ExitCode {
     ExitCode::from(u8::try_from(code).unwrap_or(1))

@@ -8,6 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
 
+/// SIGXFSZ on Linux: a file would have become larger than `ulimit -f` allows.
+const FILE_TOO_LARGE: i32 = 25;
+
 /// What signals have said so far.
 #[derive(Debug, Clone, Default)]
 pub struct Interrupt {
@@ -33,6 +36,8 @@ impl Interrupt {
                 }
             });
         }
+        // Once somebody listens, the write that met the limit fails instead of the process.
+        let _ = signal(SignalKind::from_raw(FILE_TOO_LARGE));
         interrupt
     }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`Face`] hears the run's events and is told its end; one draws for people,
 //! one writes NDJSON. Nobody who reads too slowly, or has left, can hurt a run: a
-//! pipe that is closed is written to no more.
+//! pipe that is closed is written to no more. Output that could not be written
+//! although somebody wanted it is told at the end, and makes it a failure.
 
 mod json;
 mod text;
@@ -30,6 +31,10 @@ pub trait Face: Listener {
     fn complain(&self, what: &str);
     /// The end of a story.
     fn closed(&self, command: &str, code: i32);
+    /// The command line was misunderstood, and nothing was begun.
+    fn misused(&self, command: &str, complaint: &str);
+    /// Why what was to be shown could not be.
+    fn lost(&self) -> Option<String>;
     /// The same face as a listener.
     fn listener(self: Arc<Self>) -> Arc<dyn Listener>;
 }
@@ -46,34 +51,55 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
     Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }))
 }
 
-/// A complaint that comes before any face.
+/// A complaint that needs no face.
 pub fn complain(what: &str) {
     // Whoever has closed stderr does not want to know.
     let _ = writeln!(io::stderr(), "error: {}", shown(what));
 }
 
+/// The same as events.
+pub fn misused(command: &str, complaint: &str) {
+    json::Json::new(World::real()).misused(command, complaint);
+}
+
 /// Standard output, until nobody reads it any more.
-pub struct Out(Mutex<Option<io::Stdout>>);
+pub struct Out(Mutex<Pen>);
+
+/// What writes, and why it no longer does.
+pub struct Pen {
+    stdout: Option<io::Stdout>,
+    lost: Option<String>,
+}
+
+impl Pen {
+    fn write(&mut self, line: &str) {
+        let Some(stdout) = &mut self.stdout else { return };
+        // Standard output is flushed at every line's end, so that nothing is left to fail later.
+        let Err(error) = writeln!(stdout, "{line}") else { return };
+        self.stdout = None;
+        // Who has left is not waiting for anything.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            self.lost = Some(error.to_string());
+        }
+    }
+}
 
 impl Out {
     fn new() -> Self {
-        Self(Mutex::new(Some(io::stdout())))
+        Self(Mutex::new(Pen { stdout: Some(io::stdout()), lost: None }))
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<io::Stdout>> {
+    fn lock(&self) -> MutexGuard<'_, Pen> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Writes a line.
     pub fn line(&self, line: &str) {
-        Self::write(&mut self.lock(), line);
+        self.lock().write(line);
     }
 
-    fn write(out: &mut Option<io::Stdout>, line: &str) {
-        if let Some(stdout) = out
-            && writeln!(stdout, "{line}").is_err()
-        {
-            *out = None;
-        }
+    /// Why lines could not be written that somebody wanted.
+    pub fn lost(&self) -> Option<String> {
+        self.lock().lost.clone()
     }
 }

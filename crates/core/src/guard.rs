@@ -61,8 +61,10 @@ pub enum Stop {
     },
     /// The plan deletes more than the person's own limit.
     OverLimit {
-        /// How many items it deletes, with those of the last hour.
+        /// How many items it deletes.
         planned: u64,
+        /// How many were deleted in the last hour.
+        recent: u64,
         /// The limit.
         limit: u64,
     },
@@ -73,32 +75,45 @@ impl fmt::Display for Stop {
         match self {
             Self::EmptyHere { agreed } => write!(
                 f,
-                "the folder is empty, but {agreed} entries were in step before: is a disk not mounted? \
-                 If it was emptied on purpose, run again with --confirm-deletes"
+                "the folder is empty, but {} in step before: is a disk not mounted? \
+                 If it was emptied on purpose, run again with --confirm-deletes",
+                counted(*agreed, "entry was", "entries were")
             ),
             Self::EmptyThere { agreed } => write!(
                 f,
-                "the remote is empty, but {agreed} entries were in step before: is it the right bucket and prefix? \
-                 If it was emptied on purpose, run again with --confirm-deletes"
+                "the remote is empty, but {} in step before: is it the right bucket and prefix? \
+                 If it was emptied on purpose, run again with --confirm-deletes",
+                counted(*agreed, "entry was", "entries were")
             ),
             Self::TooManyDeletes { planned, recent, of } => {
-                write!(f, "{planned} of {of} items would be deleted")?;
-                if *recent > 0 {
-                    write!(f, " ({recent} more were in the last hour)")?;
-                }
-                write!(f, "; if that is meant, run again with --confirm-deletes")
+                write!(f, "{planned} of {} would be deleted", counted(*of, "item", "items"))?;
+                hour(*recent, f)?;
+                write!(f, "; if that is meant, run again with --confirm-deletes (--max-delete does not lift this)")
             }
             Self::UnvouchedDeletes { planned } => write!(
                 f,
                 "the settings of this pair have changed, and {planned} items would be deleted that were never in step \
                  under them; if that is meant, run again with --confirm-deletes"
             ),
-            Self::OverLimit { planned, limit } => write!(
-                f,
-                "{planned} items would be deleted, more than --max-delete {limit}; \
-                 raise the limit or run again with --confirm-deletes"
-            ),
+            Self::OverLimit { planned, recent, limit } => {
+                write!(f, "{} would be deleted", counted(*planned, "item", "items"))?;
+                hour(*recent, f)?;
+                write!(f, ", more than --max-delete {limit} allows; ")?;
+                write!(f, "raise the limit or run again with --confirm-deletes")
+            }
         }
+    }
+}
+
+fn counted(number: u64, one: &str, many: &str) -> String {
+    if number == 1 { format!("1 {one}") } else { format!("{number} {many}") }
+}
+
+fn hour(recent: u64, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    match recent {
+        0 => Ok(()),
+        1 => write!(f, " (1 more was in the last hour)"),
+        recent => write!(f, " ({recent} more were in the last hour)"),
     }
 }
 
@@ -126,7 +141,7 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     if let Some(limit) = facts.max_delete
         && counted > limit
     {
-        return Err(Stop::OverLimit { planned: counted, limit });
+        return Err(Stop::OverLimit { planned, recent: facts.recent_deletes, limit });
     }
     // What is new here was in danger from nobody, and makes no disaster smaller. What was
     // deleted in the last hour has left the base and the listing.
@@ -191,7 +206,7 @@ mod tests {
     #[test]
     fn a_persons_own_limit_holds() {
         let limited = Facts { max_delete: Some(3), ..facts(100, 4) };
-        assert_eq!(check(&limited), Err(Stop::OverLimit { planned: 4, limit: 3 }));
+        assert_eq!(check(&limited), Err(Stop::OverLimit { planned: 4, recent: 0, limit: 3 }));
         assert!(check(&Facts { max_delete: Some(4), ..limited }).is_ok());
     }
 }

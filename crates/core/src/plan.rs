@@ -195,6 +195,8 @@ pub enum ProblemClass {
     Failed,
     /// It was not permitted.
     Denied,
+    /// There was no room for it.
+    NoRoom,
     /// Its bytes are in an archive.
     Archived,
 }
@@ -271,7 +273,9 @@ impl Totals {
             Action::Compare => bump(&mut self.compares, 1),
             Action::Conflict | Action::KeepBoth | Action::Newer => bump(&mut self.conflicts, 1),
             Action::Leave => bump(&mut self.drift, 1),
-            Action::Adopt | Action::Forget | Action::Refresh | Action::Lapse | Action::DeleteMoved => {}
+            // Both sides are as agreed, and only something more was learnt.
+            Action::Refresh => bump(&mut self.unchanged, 1),
+            Action::Adopt | Action::Forget | Action::Lapse | Action::DeleteMoved => {}
         }
         let deletes = matches!(step.action, Action::DeleteThere | Action::DeleteHere);
         if deletes && step.row.standing != Some(crate::entry::Standing::Agreed) {
@@ -335,4 +339,22 @@ pub struct Footer {
     pub totals: Totals,
     /// BLAKE3 over the lines before this one, so that a cut file is noticed.
     pub digest: Digest,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decide::{Change, Sameness};
+
+    #[test]
+    fn what_is_only_learnt_of_an_entry_leaves_it_unchanged() {
+        let row = Row { standing: None, here: Change::Same, there: Change::Same, same: Sameness::Same };
+        let path = RelPath::parse("a").expect("valid");
+        let step =
+            Step { key: Key::new("a"), path, kind: Kind::File, action: Action::Refresh, row, here: None, there: None };
+        let mut totals = Totals::default();
+        totals.add(&step);
+        assert_eq!(totals, Totals { unchanged: 1, ..Totals::default() });
+        assert!(totals.is_quiet());
+    }
 }

@@ -23,13 +23,13 @@ use crate::report::{Ending, Report};
 use crate::root::{self, RootCheck};
 use crate::state::Spool;
 use crate::survey::{Lens, Survey, survey};
-use crate::transfer::Carrier;
 use crate::transfer::delete::finish_emptying;
+use crate::transfer::{Aftermath, Carrier};
 use crate::{owner, state};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
-use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
+use tidelock_core::plan::{Action, Problem, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_remote::Ability;
 
@@ -111,6 +111,16 @@ fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
     pair.listener.hear(&Event::RunEnded { report: Box::new(report.clone()) });
 }
 
+/// Names that share a file are mentioned once a run.
+fn tell_hard_links(pair: &Pair, names: u64) {
+    if names > 0 {
+        let text = format!(
+            "{names} names here belong to files that have others too (hard links); each is kept as a file of its own"
+        );
+        pair.listener.hear(&Event::Note { text });
+    }
+}
+
 /// Where only looks guarded what was done, that is said, once for each endpoint.
 fn tell_unguarded(pair: &Pair, run: &Run) {
     const FACT: &str = "unguarded";
@@ -132,7 +142,8 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     if matches!(failure, Failure::State(error) if error.is_corrupt()) {
         pair.state.note_damage();
     }
-    let reason = failure.told();
+    let done = if report.changed_anything() { "; what was done until then is on record" } else { "" };
+    let reason = format!("{}{done}", failure.told());
     let event = Event::Stopped { ending: failure.ending(), reason: reason.clone() };
     report.stopped = Some(reason);
     // If the state cannot be written, its own error is already the reason.
@@ -149,17 +160,13 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         let lens = Lens { lapsed, asks: report.passes > 1 };
         let seen = look(pair, &spool, mode, lens).await?;
         report.planned = seen.totals;
-        if seen.hard_links > 0 && report.passes == 1 {
-            let text = format!(
-                "{} names here belong to files that have others too (hard links); each is kept as a file of its own",
-                seen.hard_links
-            );
-            pair.listener.hear(&Event::Note { text });
+        if report.passes == 1 {
+            report.unchanged = seen.totals.unchanged;
+            tell_hard_links(pair, seen.hard_links);
         }
         pair.listener.hear(&Event::Planned { totals: seen.totals });
         for problem in seen.problems.iter().cloned() {
-            tell_problem(pair, mode, run, &problem)?;
-            report.problem(problem);
+            tell_problem(pair, mode, run, report, problem)?;
         }
         if mode == Mode::DryRun {
             // What would be stopped is shown too, and why.
@@ -177,13 +184,11 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
                 continue;
             }
         }
-        let stale = carry_out(pair, run, &spool, &seen, report).await?;
-        if stale == 0 || report.passes >= PASSES {
-            report.stale = stale;
-            if stale > 0 {
-                let problem = unsettled(stale);
-                tell_problem(pair, mode, run, &problem)?;
-                report.problem(problem);
+        let aftermath = carry_out(pair, run, &spool, &seen, report).await?;
+        if aftermath.stale == 0 || report.passes >= PASSES {
+            report.stale = aftermath.stale;
+            for problem in aftermath.problems("it would not settle while it was worked on", "run again later") {
+                tell_problem(pair, mode, run, report, problem)?;
             }
             return Ok(());
         }
@@ -199,18 +204,15 @@ fn start_pass(report: &mut Report) {
     report.endings.clear();
 }
 
-fn unsettled(stale: u64) -> Problem {
-    let what = format!("{stale} entries kept changing while they were worked on; run again when they have settled");
-    Problem { path: ".".to_owned(), what, class: ProblemClass::Skipped }
-}
-
-fn tell_problem(pair: &Pair, mode: Mode, run: &Run, problem: &Problem) -> Result<(), Failure> {
-    match mode {
-        Mode::Execute => tell(pair, run.id, &Event::Problem(problem.clone())),
-        Mode::DryRun => {
-            pair.listener.hear(&Event::Problem(problem.clone()));
+fn tell_problem(pair: &Pair, mode: Mode, run: &Run, report: &mut Report, problem: Problem) -> Result<(), Failure> {
+    let event = Event::Problem(problem.clone());
+    match (report.problem(problem), mode) {
+        (true, Mode::Execute) => tell(pair, run.id, &event),
+        (true, Mode::DryRun) => {
+            pair.listener.hear(&event);
             Ok(())
         }
+        (false, _) => Ok(()),
     }
 }
 
@@ -288,14 +290,14 @@ pub(crate) fn each_step(spool: &Spool<'_>, mut visit: impl FnMut(&Step)) -> stat
     }
 }
 
-/// Carries the plan out; how many steps found something else than expected.
+/// Carries the plan out; which steps found something else than expected.
 pub(crate) async fn carry_out(
     pair: &Pair,
     run: &Run,
     spool: &Spool<'_>,
     seen: &Survey,
     report: &mut Report,
-) -> Result<u64, Failure> {
+) -> Result<Aftermath, Failure> {
     if !seen.totals.is_quiet() {
         check_abilities(pair).await?;
     }
@@ -321,7 +323,7 @@ pub(crate) async fn carry_out(
     // Whatever ended the run, what was done is recorded.
     recorder.flush(report).await?;
     carrier.finish_folders().await;
-    carried.map(|aftermath| aftermath.stale)
+    carried
 }
 
 /// Once a day, what has lain in the trash long enough is removed. A clock that the

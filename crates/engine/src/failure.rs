@@ -5,6 +5,7 @@
 
 use crate::report::Ending;
 use crate::{disk, listing, state};
+use std::io;
 use tidelock_core::guard::Stop;
 use tidelock_remote::ErrorKind;
 
@@ -48,12 +49,12 @@ pub enum Failure {
         /// The file.
         path: String,
         /// What sort of trouble it is.
-        kind: std::io::ErrorKind,
+        kind: io::ErrorKind,
         /// What the system said.
         what: String,
     },
     /// The listing cannot be had whole.
-    #[error("the listing of the remote is not complete, so nothing was changed: {0}")]
+    #[error("the listing of the remote is not complete, so it was not acted upon: {0}")]
     Listing(String),
     /// A person interrupted.
     #[error("interrupted; the next run goes on from here")]
@@ -69,8 +70,7 @@ impl Failure {
             Self::Unable(_) => Ending::Config,
             Self::Remote(error) => ending_of(&error.kind),
             Self::Busy(_) => Ending::Temporary,
-            Self::Place { kind: std::io::ErrorKind::PermissionDenied, .. } => Ending::Denied,
-            Self::Place { .. } => Ending::Failed,
+            Self::Place { kind, .. } => ending_of_io(*kind),
             Self::State(error) if error.is_full() => Ending::Temporary,
             Self::State(state::Error::Newer { .. }) => Ending::Config,
             Self::State(_) | Self::Listing(_) => Ending::Failed,
@@ -84,18 +84,32 @@ impl Failure {
     pub fn told(&self) -> String {
         let remedy = match self {
             Self::Remote(error) => match (&error.kind, error.op) {
-                (ErrorKind::Unreachable, _) => "; check the address, the network and the proxy; nothing was changed",
-                (ErrorKind::NoBucket, "open") => "; check the path; a first `tidelock sync` makes a store",
+                (ErrorKind::Unreachable, _) => "; check the address, the network and the proxy",
                 (ErrorKind::InUse, _) => "; try again when that run has ended",
-                (ErrorKind::Full, _) => "; make room there and run again: what was done is on record",
+                (ErrorKind::Full, _) => "; make room there and run again",
                 _ => "",
             },
             Self::State(error) if error.is_full() => "; make room where the state is kept and run again",
             Self::State(state::Error::Newer { .. }) => "; nothing was changed",
+            Self::Place { kind, .. } if is_full(*kind) => "; make room there and run again",
             Self::Place { .. } => "; check the path and its permissions",
             _ => "",
         };
         format!("{self}{remedy}")
+    }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    // A limit on file sizes is cured like a full disk.
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
+}
+
+/// How an error of the operating system ends a run.
+fn ending_of_io(kind: io::ErrorKind) -> Ending {
+    match kind {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => Ending::Denied,
+        kind if is_full(kind) => Ending::Temporary,
+        _ => Ending::Failed,
     }
 }
 
@@ -143,13 +157,32 @@ impl Failure {
 
     /// The folder cannot be looked at.
     pub fn root(folder: &str, error: &disk::Error) -> Self {
-        let what = match error.kind {
+        let kind = match error.kind {
             disk::ErrorKind::NotFound => {
-                "it does not exist; is a disk not mounted, or the name misspelt? Nothing was changed".to_owned()
+                return Self::not_there(folder, "it does not exist; is a disk not mounted, or the name misspelt?");
             }
-            disk::ErrorKind::NotADir => "it is not a folder; nothing was changed".to_owned(),
-            _ => format!("it cannot be read: {}; nothing was changed", error.message),
+            disk::ErrorKind::NotADir => return Self::not_there(folder, "it is not a folder"),
+            disk::ErrorKind::Denied => io::ErrorKind::PermissionDenied,
+            disk::ErrorKind::ReadOnly => io::ErrorKind::ReadOnlyFilesystem,
+            disk::ErrorKind::NoSpace => io::ErrorKind::StorageFull,
+            _ => io::ErrorKind::Other,
         };
-        Self::Root { folder: folder.to_owned(), what, stop: false }
+        let what = format!("{} {:?}: {}", error.op, error.path, error.message);
+        Self::Place { path: format!("the folder {folder}"), kind, what }
+    }
+
+    fn not_there(folder: &str, what: &str) -> Self {
+        Self::Root { folder: folder.to_owned(), what: what.to_owned(), stop: false }
+    }
+
+    /// The same, where nothing was begun yet.
+    #[must_use]
+    pub fn untouched(self) -> Self {
+        match self {
+            Self::Root { folder, what, stop } => {
+                Self::Root { folder, what: format!("{what} (nothing was changed)"), stop }
+            }
+            other => other,
+        }
     }
 }

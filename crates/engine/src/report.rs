@@ -5,10 +5,13 @@
 //! of design.md section 7 decides, and all reasons are listed.
 
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 use tidelock_core::plan::{Problem, ProblemClass, Totals};
 
 /// At most so many problems are listed; all are counted.
 const LISTED_PROBLEMS: usize = 1_000;
+/// So many are remembered, so that none of them is told twice.
+const TOLD_PROBLEMS: usize = 10_000;
 
 /// How a run ended, as exit codes tell it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -119,21 +122,35 @@ pub struct Report {
     pub endings: Vec<Ending>,
     /// Why it stopped, if it did.
     pub stopped: Option<String>,
+    /// Keys that were as agreed when both sides were first looked at.
+    #[serde(default)]
+    pub unchanged: u64,
+    /// The problems that were told, so that a second look does not tell them again.
+    #[serde(skip)]
+    pub(crate) told: BTreeSet<(String, String)>,
 }
 
 impl Report {
-    /// Counts a problem.
-    pub fn problem(&mut self, problem: Problem) {
+    /// Counts a problem; whether it is to be told, as nobody was told of it before.
+    pub fn problem(&mut self, problem: Problem) -> bool {
         self.problem_count += 1;
         self.end(match problem.class {
             ProblemClass::Skipped => Ending::Partial,
             ProblemClass::Failed => Ending::Failed,
             ProblemClass::Denied => Ending::Denied,
+            ProblemClass::NoRoom => Ending::Temporary,
             ProblemClass::Archived => Ending::Archived,
         });
+        let is_kept = self.told.len() < TOLD_PROBLEMS;
+        let is_news = if is_kept {
+            self.told.insert((problem.path.clone(), problem.what.clone()))
+        } else {
+            !self.told.contains(&(problem.path.clone(), problem.what.clone()))
+        };
         if self.problems.len() < LISTED_PROBLEMS {
             self.problems.push(problem);
         }
+        is_news
     }
 
     /// Notes a way in which it ended.

@@ -11,6 +11,7 @@ use crate::failure::Failure;
 use crate::pair::Pair;
 use crate::planted::Bug;
 use crate::survey::Survey;
+use tidelock_core::policy::Flow;
 
 const FACT: &str = "root";
 /// Of a hundred entries, so many must be as they were for another root to be taken
@@ -32,7 +33,7 @@ pub(crate) async fn look(pair: &Pair) -> Result<RootId, Failure> {
 /// Stops unless the root is the one on record, or may take its place.
 pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<(), Failure> {
     if facts.before != facts.after {
-        return Err(stop(pair, "it became another folder while it was looked at; nothing was changed"));
+        return Err(stop(pair, "it became another folder while it was looked at"));
     }
     let now = serde_json::to_string(&facts.after).unwrap_or_default();
     let known = pair.state.fact(FACT)?;
@@ -42,7 +43,9 @@ pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<()
     let Survey { alike, comparable, .. } = facts.seen;
     let is_alike = *comparable > 0 && alike * 100 >= comparable * ALIKE_PERCENT;
     // A state without rows claims nothing that another root could contradict.
-    if known.is_some() && *comparable > 0 && !is_alike && !pair.settings.accept_root {
+    // A restore deletes nothing, and a folder that is gone is what it is for.
+    let may_delete = pair.settings.policy.flow != Flow::Down;
+    if known.is_some() && *comparable > 0 && !is_alike && may_delete && !pair.settings.accept_root {
         return Err(stop(
             pair,
             &format!(

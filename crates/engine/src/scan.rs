@@ -19,6 +19,12 @@ use tidelock_core::plan::{Problem, ProblemClass};
 /// An ignore file longer than this is a mistake.
 const IGNORE_FILE_MAX_BYTES: usize = 1 << 20;
 
+/// What is said of pipes, sockets and devices.
+pub(crate) const SPECIAL: &str = "neither a file, a folder nor a link; it was skipped";
+/// What is said of another file system below the root.
+pub(crate) const MOUNTED: &str =
+    "another file system is mounted here; its content was not looked at: exclude it, or sync it as a pair of its own";
+
 /// How the local side is to be seen.
 #[derive(Debug, Clone)]
 pub struct ScanOptions {
@@ -155,7 +161,7 @@ impl Scan {
     /// Reads a folder, makes it the next level, and gives its own entry.
     async fn enter(&mut self, path: RelPath, stat: Stat) -> Option<Sighting> {
         if stat.mount_point && !self.options.cross_mounts {
-            return self.hole(path, "another file system is mounted here; its content was not looked at");
+            return self.hole(path, MOUNTED);
         }
         if self.levels.iter().any(|level| level.id == stat.stamp.file_id) {
             return self.hole(path, "a link leads back to a folder above it");
@@ -232,14 +238,15 @@ impl Scan {
     fn arrange(&mut self, dir: &RelPath, scope: &Scope, items: Vec<DirItem>) -> VecDeque<Pending> {
         let mut named: Vec<(String, Pending)> = Vec::with_capacity(items.len());
         for item in items {
-            let Ok(name) = String::from_utf8(item.name) else {
-                let shown = dir.to_string();
-                self.problems.push(Problem {
-                    path: shown,
-                    what: NameProblem::NotUtf8.to_string(),
-                    class: ProblemClass::Skipped,
-                });
-                continue;
+            let name = match String::from_utf8(item.name) {
+                Ok(name) => name,
+                Err(bad) => {
+                    let shown = escaped(bad.as_bytes());
+                    let path = if dir.is_root() { shown } else { format!("{dir}/{shown}") };
+                    let what = NameProblem::NotUtf8.to_string();
+                    self.problems.push(Problem { path, what, class: ProblemClass::Skipped });
+                    continue;
+                }
             };
             let Ok(path) = dir.join(&name) else { continue };
             let is_temp = name.starts_with(TEMP_PREFIX);
@@ -257,7 +264,7 @@ impl Scan {
                     named.push((sort_name(&name, kind, self.options.links), Pending::Item { path, kind, stat }));
                 }
                 (Ok(_), None) => {
-                    self.problem(&path, "neither a file, a folder nor a link; it was skipped", ProblemClass::Skipped);
+                    self.problem(&path, SPECIAL, ProblemClass::Skipped);
                     self.holes_at(&path, &name, &mut named);
                 }
                 (Err(error), _) => {
@@ -296,6 +303,16 @@ pub(crate) async fn read_ignore_file(disk: &dyn Disk, dir: &RelPath) -> Result<S
         return Err(Error::new(ErrorKind::NotAFile, "read", &path, "it is longer than 1 MiB"));
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// A name that is no text, so that a person can tell which it is.
+fn escaped(name: &[u8]) -> String {
+    let mut text = String::new();
+    for chunk in name.utf8_chunks() {
+        text.push_str(chunk.valid());
+        chunk.invalid().iter().for_each(|byte| text.push_str(&format!("\\x{byte:02x}")));
+    }
+    text
 }
 
 fn kind(node: Node) -> Option<Kind> {

@@ -20,7 +20,7 @@ use crate::event::Event;
 use crate::failure::{Failure, ending_of};
 use crate::install::{InstallError, Installer};
 use crate::pair::Pair;
-use crate::record::{Outcome, Recorder};
+use crate::record::{Counts, Outcome, Recorder};
 use crate::report::{Ending, Report};
 use crate::state::{Change, Spool};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -41,6 +41,8 @@ pub(crate) enum Fate {
     Done(Outcome),
     /// Something else was found than expected: look again.
     Stale,
+    /// The same, as a side told it in these words.
+    StaleSince(String),
     /// It cannot be done.
     Problem(Problem),
     /// Another kind of entry holds the name: try once more after the deletions.
@@ -86,6 +88,31 @@ pub(crate) struct Carrier<'a> {
 pub(crate) struct Aftermath {
     /// Steps that found something else than expected.
     pub(crate) stale: u64,
+    /// The first of them: their paths, and what was found instead.
+    examples: Vec<(String, String)>,
+}
+
+impl Aftermath {
+    fn stale(&mut self, step: &Step, why: Option<String>) {
+        const EXAMPLES: usize = 100;
+        self.stale += 1;
+        if self.examples.len() < EXAMPLES {
+            let why = why.unwrap_or_else(|| "what was found was not what had been listed or read before".to_owned());
+            self.examples.push((step.key.to_string(), why));
+        }
+    }
+
+    /// What is left undone, path by path as far as they are known.
+    pub(crate) fn problems(&self, what: &str, remedy: &str) -> Vec<Problem> {
+        let skipped = |path: &str, what: String| Problem { path: path.to_owned(), what, class: ProblemClass::Skipped };
+        let mut problems: Vec<Problem> =
+            self.examples.iter().map(|(path, why)| skipped(path, format!("{what} ({why}); {remedy}"))).collect();
+        let more = self.stale - u64::try_from(self.examples.len()).unwrap_or(self.stale);
+        if more > 0 {
+            problems.push(skipped(".", format!("{more} more entries: {what}; {remedy}")));
+        }
+        problems
+    }
 }
 
 impl<'a> Carrier<'a> {
@@ -240,7 +267,7 @@ impl<'a> Carrier<'a> {
             };
             broken = broken.or(match &fate {
                 Fate::Done(_) | Fate::Left | Fate::Noted(_) => None,
-                Fate::Stale => Some(|| Fate::Stale),
+                Fate::Stale | Fate::StaleSince(_) => Some(|| Fate::Stale),
                 _ => Some(|| Fate::Left),
             });
             fates.push((step, fate));
@@ -334,16 +361,26 @@ impl<'a> Carrier<'a> {
         }
         match fate {
             Fate::Done(outcome) => {
-                aftermath.stale += u64::from(outcome.again);
+                if outcome.again {
+                    aftermath.stale(step, None);
+                } else if step.action == Action::Compare && outcome.counts == Counts::default() {
+                    // A closer look found both sides as they were agreed.
+                    report.unchanged += 1;
+                }
                 recorder.take(outcome, report).await
             }
             Fate::Stale => {
-                aftermath.stale += 1;
+                aftermath.stale(step, None);
+                Ok(())
+            }
+            Fate::StaleSince(why) => {
+                aftermath.stale(step, Some(why));
                 Ok(())
             }
             Fate::Problem(problem) => {
-                recorder.tell(&Event::Problem(problem.clone()))?;
-                report.problem(problem);
+                if report.problem(problem.clone()) {
+                    recorder.tell(&Event::Problem(problem))?;
+                }
                 Ok(())
             }
             Fate::Blocked(_) => {
@@ -376,8 +413,9 @@ impl<'a> Carrier<'a> {
             let what =
                 "it differs here and was left as it is; --overwrite replaces it (the file here goes to the trash)";
             let skipped = problem(step, ProblemClass::Skipped, what);
-            recorder.tell(&Event::Problem(skipped.clone()))?;
-            report.problem(skipped);
+            if report.problem(skipped.clone()) {
+                recorder.tell(&Event::Problem(skipped))?;
+            }
         } else if is_conflict {
             report.conflicts += 1;
             report.end(Ending::Conflicts);
@@ -447,8 +485,15 @@ pub(crate) fn archived(step: &Step) -> Fate {
 /// What an error of the remote means for a step.
 pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     match error.kind {
-        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::SourceMoved => Fate::Stale,
+        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::SourceMoved => {
+            Fate::StaleSince(error.to_string())
+        }
         ErrorKind::Archived => archived(step),
+        // What is deleted later may make room, so the run goes on.
+        ErrorKind::Full => {
+            let what = format!("{error}; make room there, then run again");
+            Fate::Problem(problem(step, ProblemClass::NoRoom, what))
+        }
         ref kind if kind.is_fatal() => Fate::Fatal(Failure::Remote(error)),
         ref kind => {
             let class = if ending_of(kind) == Ending::Denied { ProblemClass::Denied } else { ProblemClass::Failed };
@@ -467,14 +512,20 @@ const ESCAPES: &str = "a symbolic link or a mount stands where a folder was expe
 pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
     use disk::ErrorKind as Kind;
     match error.kind {
-        Kind::NotFound | Kind::Changed => Fate::Stale,
+        Kind::NotFound | Kind::Changed => Fate::StaleSince(error.to_string()),
         Kind::Exists | Kind::NotADir | Kind::NotAFile | Kind::NotEmpty => {
             Fate::Blocked(problem(step, ProblemClass::Skipped, HELD))
         }
         Kind::Escapes => Fate::Problem(problem(step, ProblemClass::Skipped, ESCAPES)),
-        Kind::Denied | Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
+        Kind::Denied => {
+            let what = format!(
+                "{error}; check the permissions of the file and its folder, and whether one is immutable (lsattr)"
+            );
+            Fate::Problem(problem(step, ProblemClass::Skipped, what))
+        }
+        Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
         Kind::NoSpace => {
-            Fate::Problem(problem(step, ProblemClass::Failed, format!("{error}; make room, then run again")))
+            Fate::Problem(problem(step, ProblemClass::NoRoom, format!("{error}; make room, then run again")))
         }
         _ => Fate::Problem(problem(step, ProblemClass::Failed, error.to_string())),
     }

@@ -3,6 +3,7 @@
 //! Groups follow what a person thinks of: what takes part, how a run goes about
 //! it, where the service is. Their meaning is the engine's.
 
+use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -49,7 +50,7 @@ pub struct LookArgs {
 /// How a run goes about it.
 #[derive(Debug, Args)]
 pub struct RunArgs {
-    /// Stop if more than N would be deleted within an hour.
+    /// Stop if more than N would be deleted within an hour, beside the limits that always hold.
     #[arg(long, value_name = "N", help_heading = "Safety")]
     pub max_delete: Option<u64>,
     /// Carry out deletions that the guard stopped.
@@ -144,6 +145,16 @@ pub enum Metadata {
 /// A remote's name, checked and left as it was typed.
 pub fn remote(text: &str) -> Result<String, String> {
     RemoteUrl::parse(text).map(|_| text.to_owned()).map_err(|error| error.why)
+}
+
+/// Reads a folder's name. One that reads like a remote is a swapped argument.
+pub fn local() -> impl TypedValueParser<Value = PathBuf> {
+    PathBufValueParser::new().try_map(|path| match path.to_str() {
+        Some(text) if text.starts_with("s3://") || RemoteUrl::parse(text).is_ok() => {
+            Err(format!("it names a remote, where the folder is meant; a folder of that name is ./{text}"))
+        }
+        _ => Ok(path),
+    })
 }
 
 /// Seconds, or a number with `ms`, `s`, `m` or `h`.

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub struct SyncArgs {
     /// The folder.
+    #[arg(value_parser = options::local())]
     pub local: PathBuf,
     /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
     #[arg(value_parser = options::remote, long_help = help::REMOTES)]
@@ -51,6 +52,7 @@ pub struct ModeArgs {
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     /// The folder.
+    #[arg(value_parser = options::local())]
     pub local: PathBuf,
     /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
     #[arg(value_parser = options::remote)]
@@ -67,6 +69,7 @@ pub struct StatusArgs {
 #[derive(Debug, Args)]
 pub struct MovesArgs {
     /// The folder.
+    #[arg(value_parser = options::local())]
     pub local: PathBuf,
     /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
     #[arg(value_parser = options::remote)]
@@ -92,6 +95,7 @@ pub struct RestoreArgs {
     #[arg(value_parser = options::remote)]
     pub remote: String,
     /// The folder; made if there is none.
+    #[arg(value_parser = options::local())]
     pub local: PathBuf,
     /// Replace files that differ here; the old ones go to the trash.
     #[arg(long, help_heading = "Mode")]
@@ -131,6 +135,7 @@ pub struct LsArgs {
 #[derive(Debug, Args)]
 pub struct PlanArgs {
     /// The folder.
+    #[arg(value_parser = options::local())]
     pub local: PathBuf,
     /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
     #[arg(value_parser = options::remote)]
@@ -166,6 +171,7 @@ pub struct ApplyArgs {
 #[derive(Debug, Args)]
 pub struct WhyArgs {
     /// The folder.
+    #[arg(value_parser = options::local())]
     pub local: PathBuf,
     /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
     #[arg(value_parser = options::remote)]

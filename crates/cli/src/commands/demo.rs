@@ -36,6 +36,10 @@ pub async fn run(args: &DemoArgs, face: &dyn Face, interrupt: &Interrupt) -> i32
         Ok(()) => 0,
         Err(Trouble::Ended(Ending::Interrupted)) => interrupt.code(),
         Err(Trouble::Ended(ending)) => ending.code(),
+        Err(Trouble::Missing(what)) => {
+            face.complain(&what);
+            Ending::NotFound.code()
+        }
         Err(Trouble::Said(what)) => {
             face.complain(&format!("the demo failed: {what}"));
             Ending::Failed.code()
@@ -46,6 +50,7 @@ pub async fn run(args: &DemoArgs, face: &dyn Face, interrupt: &Interrupt) -> i32
 /// Why the play was broken off.
 enum Trouble {
     Said(String),
+    Missing(String),
     Ended(Ending),
 }
 
@@ -90,10 +95,17 @@ impl Stage {
     async fn play(&self, args: &DemoArgs, face: &dyn Face) -> Result<(), Trouble> {
         let (folder, back) = (self.dir.join("folder"), self.dir.join("back"));
         match &args.folder {
+            Some(given) if !given.is_dir() => {
+                return Err(Trouble::Missing(format!("the folder {} does not exist", given.display())));
+            }
             Some(given) => {
                 face.narrate(&format!("1. A copy of {} is taken; your folder is left alone.", given.display()));
-                tree::copy(given, &folder)
+                let left_out = tree::copy(given, &folder)
                     .map_err(|error| Trouble::Said(format!("{} cannot be copied: {error}", given.display())))?;
+                if left_out > 0 {
+                    let what = count(left_out, "entry", "entries");
+                    face.narrate(&format!("   {what} left out that no sync takes: pipes, devices, unsuitable names."));
+                }
             }
             None => {
                 face.narrate("1. A folder is made: files in folders, an empty folder, a link, names that bite.");

@@ -1,12 +1,17 @@
 //! Where plans come from and go to.
 //!
 //! A plan is written beside its file and takes its name when it is complete, so
-//! that a run that fails never leaves half a plan, nor harms an older one.
+//! that a run that fails never leaves half a plan, nor harms an older one. That is
+//! for plain files alone: a link is followed, and what is no file, a pipe or a
+//! device, is written to and never replaced.
 
 use crate::args::Verb;
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+
+/// So many links lead on from one another, at most.
+const LINKS_MAX: u32 = 40;
 
 /// What a command reads and writes beside its events.
 pub struct Streams {
@@ -25,8 +30,11 @@ impl Streams {
             Verb::Plan(args) if is_dash(&args.output) && json => {
                 return Err("both --json and the plan would go to standard output; give the plan a file with -o".into());
             }
-            Verb::Plan(args) if is_dash(&args.output) => streams.output = Box::new(BufWriter::new(io::stdout())),
-            Verb::Plan(args) => streams.output = Box::new(PlanFile::new(&args.output)?),
+            Verb::Plan(args) if is_dash(&args.output) => streams.output = Box::new(Leavable::new(io::stdout())),
+            Verb::Plan(args) => {
+                streams.output = plan_file(&args.output)
+                    .map_err(|error| format!("the plan {} cannot be written: {error}", args.output.display()))?;
+            }
             Verb::Apply(args) if is_dash(&args.file) => streams.input = Box::new(BufReader::new(io::stdin())),
             Verb::Apply(args) => {
                 let file = File::open(&args.file)
@@ -39,6 +47,75 @@ impl Streams {
     }
 }
 
+fn plan_file(path: &Path) -> io::Result<Box<dyn Write + Send>> {
+    let path = followed(path)?;
+    match fs::symlink_metadata(&path) {
+        Ok(found) if found.is_dir() => Err(io::ErrorKind::IsADirectory.into()),
+        Ok(found) if !found.is_file() => {
+            let file = OpenOptions::new().write(true).open(&path)?;
+            Ok(Box::new(Leavable::new(file)))
+        }
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(Box::new(PlanFile::new(path)?)),
+    }
+}
+
+/// Where a path leads to; the last name need not exist.
+fn followed(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..LINKS_MAX {
+        match fs::read_link(&path) {
+            Ok(target) => path = path.parent().unwrap_or_else(|| Path::new("")).join(target),
+            // Not a link, or nothing: this is the place.
+            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::NotFound) => {
+                return Ok(path);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(io::Error::other("too many symbolic links lead on from one another"))
+}
+
+/// A stream whose reader may leave early: what it does not want is dropped.
+struct Leavable<W: Write> {
+    stream: BufWriter<W>,
+    left: bool,
+}
+
+impl<W: Write> Leavable<W> {
+    fn new(stream: W) -> Self {
+        Self { stream: BufWriter::new(stream), left: false }
+    }
+
+    fn unless_left<T>(&mut self, done: io::Result<T>, instead: T) -> io::Result<T> {
+        match done {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.left = true;
+                Ok(instead)
+            }
+            done => done,
+        }
+    }
+}
+
+impl<W: Write> Write for Leavable<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.left {
+            return Ok(bytes.len());
+        }
+        let written = self.stream.write(bytes);
+        self.unless_left(written, bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.left {
+            return Ok(());
+        }
+        let flushed = self.stream.flush();
+        self.unless_left(flushed, ())
+    }
+}
+
 /// A file that appears when it is flushed, which is once, at its end.
 struct PlanFile {
     path: PathBuf,
@@ -47,13 +124,12 @@ struct PlanFile {
 }
 
 impl PlanFile {
-    fn new(path: &Path) -> Result<Self, String> {
+    fn new(path: PathBuf) -> io::Result<Self> {
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(format!(".unfinished-{}", std::process::id()));
         let unfinished = PathBuf::from(unfinished);
-        let file = File::create(&unfinished)
-            .map_err(|error| format!("the plan {} cannot be written: {error}", path.display()))?;
-        Ok(Self { path: path.to_owned(), unfinished, file: BufWriter::new(file) })
+        let file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
+        Ok(Self { path, unfinished, file: BufWriter::new(file) })
     }
 }
 

@@ -5,6 +5,7 @@
 //! docs/events.md; fields may be added without a new version.
 
 use super::{Face, Out};
+use crate::exit;
 use serde::Serialize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -35,7 +36,7 @@ impl Json {
         let line = serde_json::to_string(&Envelope { v: EVENT_VERSION, seq, at_ms, body });
         // Events hold nothing that JSON cannot: names are text, numbers are finite.
         let Ok(line) = line else { return };
-        Out::write(&mut out, &line);
+        out.write(&line);
     }
 }
 
@@ -52,9 +53,19 @@ struct Envelope<'a, T: Serialize> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Own<'a> {
-    Error { ending: Ending, message: String },
-    Summary { command: &'a str, exit: i32, endings: Vec<Ending>, reply: Option<&'a Reply> },
+    Error { ending: Ended, message: String },
+    Summary { command: &'a str, exit: i32, endings: Vec<Ended>, reply: Option<&'a Reply> },
 }
+
+/// How a command ended; misuse of the command line is no affair of the engine's.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Ended {
+    Run(Ending),
+    Misuse(&'static str),
+}
+
+const USAGE: &str = "usage";
 
 impl Listener for Json {
     fn hear(&self, event: &Event) {
@@ -64,12 +75,13 @@ impl Listener for Json {
 
 impl Face for Json {
     fn finished(&self, request: &Request, reply: &Reply, code: i32) {
-        self.write(&Own::Summary { command: request.name(), exit: code, endings: reply.endings(), reply: Some(reply) });
+        let endings = reply.endings().into_iter().map(Ended::Run).collect();
+        self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: Some(reply) });
     }
 
     fn refused(&self, request: &Request, failure: &Failure, code: i32) {
-        self.write(&Own::Error { ending: failure.ending(), message: failure.told() });
-        let endings = vec![failure.ending()];
+        self.write(&Own::Error { ending: Ended::Run(failure.ending()), message: failure.told() });
+        let endings = vec![Ended::Run(failure.ending())];
         self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: None });
     }
 
@@ -82,7 +94,19 @@ impl Face for Json {
     }
 
     fn complain(&self, what: &str) {
-        self.write(&Own::Error { ending: Ending::Failed, message: what.to_owned() });
+        self.write(&Own::Error { ending: Ended::Run(Ending::Failed), message: what.to_owned() });
+    }
+
+    fn misused(&self, command: &str, complaint: &str) {
+        self.write(&Own::Error {
+            ending: Ended::Misuse(USAGE),
+            message: complaint.trim_start_matches("error: ").trim_end().to_owned(),
+        });
+        self.write(&Own::Summary { command, exit: exit::USAGE, endings: vec![Ended::Misuse(USAGE)], reply: None });
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.out.lost()
     }
 
     fn listener(self: Arc<Self>) -> Arc<dyn Listener> {

@@ -6,7 +6,7 @@
 
 mod summary;
 
-use super::words::{bytes, shown};
+use super::words::{bytes, name, shown};
 use super::{Face, Out};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{self, IsTerminal, Write};
@@ -76,7 +76,7 @@ impl Text {
     }
 
     fn problem(&self, problem: &Problem) {
-        let line = format!("{}: {}", shown(&problem.path), shown(&problem.what));
+        let line = format!("{}: {}", name(&problem.path), shown(&problem.what));
         self.warn("problem", &line);
     }
 }
@@ -110,7 +110,7 @@ impl Listener for Text {
             Event::Conflict { path, .. } => {
                 let line = format!(
                     "{}: changed on both sides; nothing was written (--conflict tells which is to win)",
-                    shown(path)
+                    name(path)
                 );
                 self.warn("conflict", &line);
             }
@@ -118,9 +118,9 @@ impl Listener for Text {
                 if self.manner.long {
                     let time = modified_s.map_or_else(|| "-".to_owned(), |at| super::words::moment(at * 1000));
                     let class = storage_class.as_deref().unwrap_or(if *archived { "archived" } else { "" });
-                    self.say(format!("{:>12}  {time:19}  {}  {}", size, shown(key), shown(class)).trim_end());
+                    self.say(format!("{:>12}  {time:19}  {}  {}", size, name(key), shown(class)).trim_end());
                 } else {
-                    self.say(&shown(key));
+                    self.say(&name(key));
                 }
             }
             Event::Problem(problem) => self.problem(problem),
@@ -167,6 +167,14 @@ impl Face for Text {
         self.warn("error", &shown(what));
     }
 
+    fn misused(&self, _command: &str, complaint: &str) {
+        self.warn("error", &shown(complaint));
+    }
+
+    fn lost(&self) -> Option<String> {
+        self.out.lost()
+    }
+
     fn listener(self: Arc<Self>) -> Arc<dyn Listener> {
         self
     }
@@ -188,7 +196,7 @@ impl Text {
 fn line(action: &str, path: &str, size: u64, from: Option<&str>) -> String {
     let size = if size > 0 { format!(" ({})", bytes(size)) } else { String::new() };
     match from {
-        Some(from) => format!("{action:13} {} -> {}", shown(from), shown(path)),
-        None => format!("{action:13} {}{size}", shown(path)),
+        Some(from) => format!("{action:13} {} -> {}", name(from), name(path)),
+        None => format!("{action:13} {}{size}", name(path)),
     }
 }

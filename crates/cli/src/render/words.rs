@@ -19,6 +19,27 @@ pub fn shown(text: &str) -> String {
     safe
 }
 
+/// A name that is safe to print on one line, and can be typed again: as it is, or
+/// in the `$'…'` quotes of shells.
+pub fn name(text: &str) -> String {
+    if !text.chars().any(is_unsafe) && !text.starts_with("$'") {
+        return text.to_owned();
+    }
+    let mut quoted = "$'".to_owned();
+    for c in text.chars() {
+        match c {
+            '\n' => quoted.push_str("\\n"),
+            '\t' => quoted.push_str("\\t"),
+            '\r' => quoted.push_str("\\r"),
+            '\'' | '\\' => quoted.extend(['\\', c]),
+            // Writing to a String cannot fail.
+            c if is_unsafe(c) => drop(write!(quoted, "\\u{:04x}", u32::from(c))),
+            c => quoted.push(c),
+        }
+    }
+    quoted + "'"
+}
+
 /// Control characters, and those that change the direction of writing.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
@@ -70,6 +91,20 @@ mod tests {
     fn names_cannot_act() {
         assert_eq!(shown("a b/ü.txt"), "a b/ü.txt");
         assert_eq!(shown("a\n\x1b[31mb\u{202e}c\u{9b}"), "a\\n\\u{1b}[31mb\\u{202e}c\\u{9b}");
+    }
+
+    #[test]
+    fn names_can_be_typed_again() {
+        for (text, typed) in [
+            ("a b/ü.txt", "a b/ü.txt"),
+            ("lit\\nline", "lit\\nline"),
+            ("new\nline", "$'new\\nline'"),
+            ("it's\\\x1b[2J", "$'it\\'s\\\\\\u001b[2J'"),
+            ("\u{202e}x", "$'\\u202ex'"),
+            ("$'x'", "$'$\\'x\\''"),
+        ] {
+            assert_eq!(name(text), typed);
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ fn what_is_missing_or_no_folder_is_named() {
     home.run(&["sync", "nowhere", "folder:store"]).expect(4).says(&[
         "nowhere",
         "does not exist",
-        "Nothing was changed",
+        "nothing was changed",
     ]);
     home.run(&["sync", "f/a.txt", "folder:store"]).expect(4).says(&["f/a.txt", "not a folder"]);
     home.run(&["ls", "folder:nowhere"]).expect(4).says(&["nowhere", "no store", "sync"]);
@@ -39,7 +39,7 @@ fn names_cannot_act_on_the_terminal() {
     let home = Home::new();
     home.write("f/a\x1b[2J\nb", "x");
     let ran = home.sync(&["-v"]).expect(0);
-    assert!(ran.out.contains("a\\u{1b}[2J\\nb") && !ran.out.contains('\x1b'), "{:?}", ran.out);
+    assert!(ran.out.contains("$'a\\u001b[2J\\nb'") && !ran.out.contains('\x1b'), "{:?}", ran.out);
 }
 
 #[test]

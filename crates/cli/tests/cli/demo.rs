@@ -2,6 +2,7 @@
 
 use crate::home::{Home, tree};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 #[test]
 fn it_passes_and_leaves_nothing_behind() {
@@ -27,6 +28,10 @@ fn a_folder_that_is_given_is_left_alone() {
         assert_eq!(tree(&home.path("f")), before);
         assert_eq!(fs::read_dir(home.path("tmp")).expect("readable").count(), 1);
     }
-    let home = Home::new();
-    home.run(&["demo", "nowhere"]).expect(1).says(&["nowhere"]);
+    let home = Home::furnished();
+    assert!(std::process::Command::new("mkfifo").arg(home.path("f/sub/pipe")).status().expect("runs").success());
+    fs::write(home.path("f").join(std::ffi::OsStr::from_bytes(b"bad\xff")), "x").expect("written");
+    home.write("f/sub/x.rclonelink", "x");
+    home.run(&["demo", "f"]).expect(0).says(&["3 entries left out", "Demo passed"]);
+    home.run(&["demo", "nowhere"]).expect(4).says(&["nowhere", "does not exist"]);
 }

@@ -5,10 +5,13 @@ mod bad_days;
 mod demo;
 mod events;
 mod home;
+mod outputs;
+mod places;
 mod plans;
 mod safety;
 mod service;
 mod signals;
+mod told;
 mod usage;
 mod verbs;
 

@@ -40,5 +40,13 @@ pub async fn run(context: &Context, request: &Ls) -> Result<LsReply, Failure> {
         }
         cursor = page.next;
     }
+    if reply.objects == 0 {
+        let text = format!("there is nothing at {}{}", request.remote, below(&request.path));
+        context.listener.hear(&Event::Note { text });
+    }
     Ok(reply)
+}
+
+fn below(prefix: &str) -> String {
+    if prefix.is_empty() { String::new() } else { format!(" that begins with {prefix}") }
 }

@@ -7,6 +7,7 @@ use super::open::{Open, Wanted};
 use crate::api::{Context, Moves, RunReply};
 use crate::cycle::Mode;
 use crate::failure::Failure;
+use tidelock_core::plan::Totals;
 use tidelock_core::policy::Preset;
 
 /// One run that only renames.
@@ -24,6 +25,10 @@ pub async fn run(context: &Context, request: &Moves) -> Result<RunReply, Failure
     let mut open = Open::new(context, &wanted).await?;
     open.pair.settings.only_moves = true;
     open.pair.settings.sets_mode = false;
-    let report = open.run(mode).await;
+    let mut report = open.run(mode).await;
+    // The rest of the plan is not this command's.
+    let Totals { here, there, agreed, unchanged, moves, conflicts, problems, .. } = report.planned;
+    report.planned = Totals { here, there, agreed, unchanged, moves, conflicts, problems, ..Totals::default() };
+    report.drift = 0;
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: request.options.dry_run })
 }

@@ -7,6 +7,8 @@
 use super::saved;
 use crate::api::{Context, Options, Service, Sides};
 use crate::cycle::{self, Mode};
+use crate::disk::Disk;
+use crate::disk::missing::Missing;
 use crate::disk::real::{RealDisk, RealOptions};
 use crate::event::Event;
 use crate::failure::Failure;
@@ -19,13 +21,13 @@ use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::filter::Rules;
 use tidelock_core::meta::MetaFormat;
-use tidelock_core::policy::Policy;
-use tidelock_remote::ErrorKind;
+use tidelock_core::policy::{Flow, Policy};
 use tidelock_remote::layer::Requests;
 use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, Opened, open, stack};
 use tidelock_remote::s3::S3Options;
 use tidelock_remote::url::RemoteUrl;
+use tidelock_remote::{Error, ErrorKind};
 
 /// How often a store that others hold is looked at.
 const LOOK_EVERY_MS: u64 = 100;
@@ -63,20 +65,25 @@ impl Open {
         let url = parse(&sides.remote)?;
         let local = place::canonical(&sides.local)?;
         keep_apart(context, &local, &url)?;
-        let disk = RealDisk::open(&local, RealOptions { follow_links: options.follow_links, cross_mounts: false })
-            .map_err(|error| Failure::root(&sides.local.display().to_string(), &error))?;
+        let dry = wanted.mode == Mode::DryRun;
+        // A restore never writes the remote, wherever that is.
+        let restores = wanted.policy.flow == Flow::Down;
+        let look = dry || restores;
+        let disk: Arc<dyn Disk> = if dry && restores && !place::exists(&local) {
+            Arc::new(Missing)
+        } else {
+            let real = RealDisk::open(&local, RealOptions { follow_links: options.follow_links, cross_mounts: false });
+            Arc::new(real.map_err(|error| Failure::root(&sides.local.display().to_string(), &error).untouched())?)
+        };
         let settings = settings(context, wanted, &url)?;
         let store = Store { context, url: &url, service: &sides.service, concurrency: settings.concurrency };
-        let dry = wanted.mode == Mode::DryRun;
-        // Whoever may not write there cannot, however wrong the code above is; and who
-        // wants something from there wants no empty store in its place.
-        let looks = dry || !settings.policy.writes_there();
-        let existing = wanted.existing || looks && !dry;
+        // Who wants something from there wants no empty store in its place.
+        let existing = wanted.existing || restores && !dry;
         // Naming a bucket sends nothing; a store in a folder is named by its path.
         let (name, opened) = match &url {
             RemoteUrl::Folder(path) => (format!("folder:{}", place::canonical(path)?.display()), None),
             _ => {
-                let opened = store.open(looks, existing).await?;
+                let opened = store.open(look, existing).await?;
                 (opened.remote.describe(), Some(opened))
             }
         };
@@ -93,7 +100,7 @@ impl Open {
         let lock = if dry { None } else { Some(place.lock(&context.world, wanted.command, patience).await?) };
         let opened = match opened {
             Some(opened) => opened,
-            None => store.open_patiently(looks, existing, patience).await?,
+            None => store.open_known(&place, existing, look, patience).await?,
         };
         for problem in &opened.problems {
             let about = problem.key.as_ref().map_or(String::new(), |key| format!("{key}: "));
@@ -105,7 +112,7 @@ impl Open {
             context.listener.hear(&Event::Note { text });
         }
         let pair = Pair {
-            disk: Arc::new(disk),
+            disk,
             remote: opened.remote,
             state: Arc::new(state.state),
             world: context.world.clone(),
@@ -182,7 +189,7 @@ impl Store<'_> {
         };
         match open(self.url, &options, self.context.world.clone()).await {
             // Who only asks what would happen sees the empty store that would be made.
-            Err(error) if error.kind == ErrorKind::NoBucket && read_only && !existing && self.is_folder() => {
+            Err(error) if error.kind == ErrorKind::NoBucket && read_only && !existing && self.could_be_made() => {
                 let text = format!("{} does not exist yet; a sync would make it", self.url);
                 self.context.listener.hear(&Event::Note { text });
                 let empty = Arc::new(Memory::new(Profile::aws(), self.context.world.clone()));
@@ -193,8 +200,36 @@ impl Store<'_> {
         }
     }
 
-    fn is_folder(&self) -> bool {
-        matches!(self.url, RemoteUrl::Folder(_))
+    /// Whether it is an embedded store, and there is a folder to make it in.
+    fn could_be_made(&self) -> bool {
+        let RemoteUrl::Folder(path) = self.url else { return false };
+        place::canonical(path).is_ok_and(|path| path.parent().is_some_and(Path::is_dir))
+    }
+
+    /// A store that this pair is in step with is not made anew: where it is missing,
+    /// so is the disk that holds it.
+    async fn open_known(
+        &self,
+        pair: &PairPlace,
+        existing: bool,
+        look: bool,
+        patience: Duration,
+    ) -> Result<Opened, Failure> {
+        match self.open_patiently(look, true, patience).await {
+            Err(Failure::Remote(error)) if error.kind == ErrorKind::NoBucket && !existing => {
+                if pair.open_to_look()?.state.count()? == 0 {
+                    return self.open_patiently(look, false, patience).await;
+                }
+                let what = format!(
+                    "{}; this pair was synced with a store there, so none is made: is a disk not mounted? Nothing was \
+                     changed. If it is gone for good, remove {} and sync again: a new store is made, and nothing is deleted",
+                    self.url,
+                    pair.file().display()
+                );
+                Err(Error::new(ErrorKind::NoBucket, "open", format!("there is no store at {what}")).into())
+            }
+            other => other,
+        }
     }
 
     /// Waits for another process that has the store open.

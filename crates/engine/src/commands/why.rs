@@ -14,7 +14,7 @@ use crate::disk::{ErrorKind, Node, Stat};
 use crate::failure::Failure;
 use crate::mode::Turn;
 use crate::pair::Pair;
-use crate::scan::read_ignore_file;
+use crate::scan::{MOUNTED, SPECIAL, read_ignore_file};
 use serde::{Deserialize, Serialize};
 use tidelock_core::entry::{BaseRow, LocalEntry, RemoteEntry, Standing};
 use tidelock_core::filter::{RuleSet, Verdict};
@@ -35,6 +35,9 @@ pub struct Reasons {
     pub rule: Verdict,
     /// The same in words.
     pub rule_words: String,
+    /// Why it cannot be synced, if it cannot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
     /// What it is or was; a path can be several things to the two sides.
     pub entries: Vec<Entry>,
 }
@@ -91,12 +94,17 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         Failure::Unable(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
     })?;
     let (mode, policy) = mode(pair, &request.options)?;
-    let stat = pair.disk.stat(&path).await.map_err(|error| Failure::root(&pair.local_name, &error))?;
+    let (stat, problem) = match pair.disk.stat(&path).await {
+        Ok(stat) => (stat, stat.as_ref().and_then(|stat| problem(pair, &path, stat))),
+        Err(error) => (None, Some(format!("it cannot be looked at, so nothing is done about it: {}", error.message))),
+    };
+    // What stands in the way hides whatever else is known of the path.
+    let hidden = problem.is_some();
     let rule = rules(pair, &path).await?.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
     let mut entries = Vec::new();
     for kind in [Kind::File, Kind::Link, Kind::Dir] {
         let Ok(key) = key_of(&path, kind, pair.settings.scan.links) else { continue };
-        if entries.iter().any(|entry: &Entry| entry.key == key.as_str()) {
+        if hidden || entries.iter().any(|entry: &Entry| entry.key == key.as_str()) {
             continue;
         }
         let mut looked = examine(pair, &path, key, kind, stat.as_ref()).await?;
@@ -108,7 +116,19 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         }
     }
     let rule_words = words::rule(&rule);
-    Ok(Reasons { path: path.to_string(), mode, rule, rule_words, entries })
+    Ok(Reasons { path: path.to_string(), mode, rule, rule_words, problem, entries })
+}
+
+/// Why what is here cannot be synced.
+fn problem(pair: &Pair, path: &RelPath, stat: &Stat) -> Option<String> {
+    let kind = match stat.node {
+        Node::Special => return Some(SPECIAL.to_owned()),
+        Node::Dir if stat.mount_point => return Some(MOUNTED.to_owned()),
+        Node::Dir => Kind::Dir,
+        Node::File => Kind::File,
+        Node::Link => Kind::Link,
+    };
+    key_of(path, kind, pair.settings.scan.links).err().map(|problem| problem.to_string())
 }
 
 fn mode(pair: &Pair, options: &crate::api::Options) -> Result<(String, Policy), Failure> {

@@ -14,12 +14,12 @@ use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
 use crate::survey::{self, Survey};
-use tidelock_core::plan::{Problem, ProblemClass, Totals};
+use tidelock_core::plan::Totals;
 
 /// One run of the plan that is in the spool.
 pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     let started = pair.world.clock.monotonic_ns();
-    let mut report = Report { passes: 1, planned: totals, ..Report::default() };
+    let mut report = Report { passes: 1, planned: totals, unchanged: totals.unchanged, ..Report::default() };
     let run = match begin(pair, Mode::Execute) {
         Ok(run) => run,
         Err(error) => {
@@ -37,25 +37,22 @@ pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
         carry_out(pair, &run, spool, &seen, &mut report).await
     };
     match carried.await {
-        Ok(0) => {}
-        Ok(stale) => {
-            report.stale = stale;
-            let problem = outdated(stale);
-            // If the history cannot be written, the report still says it.
-            let _ = tell(pair, run.id, &Event::Problem(problem.clone()));
-            report.problem(problem);
+        Ok(aftermath) => {
+            report.stale = aftermath.stale;
+            let what = "it is no longer as the plan expected and was skipped";
+            for problem in aftermath.problems(what, "make a new plan, or run a sync") {
+                // If the history cannot be written, the report still says it.
+                let event = Event::Problem(problem.clone());
+                if report.problem(problem) {
+                    let _ = tell(pair, run.id, &event);
+                }
+            }
         }
         Err(failure) => fail(pair, run.id, &mut report, &failure),
     }
     report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
     end(pair, Mode::Execute, &run, &report);
     report
-}
-
-fn outdated(stale: u64) -> Problem {
-    let what =
-        format!("{stale} entries are no longer as the plan expected and were skipped; make a new plan, or run a sync");
-    Problem { path: ".".to_owned(), what, class: ProblemClass::Skipped }
 }
 
 /// A plan whose pair has gone on since is not carried out at all.

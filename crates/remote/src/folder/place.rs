@@ -51,6 +51,13 @@ impl Drop for Lock {
 /// Goes in, making what is missing if `mode` says so.
 pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<Place> {
     let exists = path.try_exists().map_err(|error| failure::io("open", path.display(), error))?;
+    if !exists && !parent(path).try_exists().map_err(|error| failure::io("open", path.display(), error))? {
+        let message = format!(
+            "there is no folder {} to hold a store in: is a disk not mounted, or the name misspelt?",
+            parent(path).display()
+        );
+        return Err(Error::new(ErrorKind::NoBucket, "open", message));
+    }
     if !exists && mode != OpenMode::Create {
         return Err(no_store(path));
     }
@@ -125,7 +132,11 @@ fn begins_like(path: &Path, text: &str) -> bool {
 }
 
 fn no_store(path: &Path) -> Error {
-    Error::new(ErrorKind::NoBucket, "open", format!("there is no store at {}", path.display()))
+    Error::new(
+        ErrorKind::NoBucket,
+        "open",
+        format!("there is no store at {}; check the path: a first `tidelock sync` makes one", path.display()),
+    )
 }
 
 fn parent(path: &Path) -> &Path {

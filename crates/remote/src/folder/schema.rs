@@ -139,11 +139,43 @@ fn writer(root: &Path) -> rusqlite::Result<Connection> {
 }
 
 /// A connection that only reads. It may still have to write the shared index of
-/// the log, which is no content.
+/// the log, which is no content. Where it cannot, as on a read-only medium, and no
+/// log lies beside the database, nobody is writing, and the file is read as it is.
 pub(super) fn reader(root: &Path) -> rusqlite::Result<Connection> {
     let connection = connect(root)?;
+    match read_only(&connection) {
+        Ok(()) => Ok(connection),
+        Err(error) if is_unwritable(&error) && !root.join(format!("{DATABASE}-wal")).exists() => {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(uri(root), flags)?;
+            read_only(&connection)?;
+            Ok(connection)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Makes a connection refuse to write, and sees whether it can read.
+fn read_only(connection: &Connection) -> rusqlite::Result<()> {
     connection.execute_batch("PRAGMA query_only = ON;")?;
-    Ok(connection)
+    connection.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(()))
+}
+
+fn is_unwritable(error: &rusqlite::Error) -> bool {
+    use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+    matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
+}
+
+/// The database as a file that nobody changes.
+fn uri(root: &Path) -> String {
+    let mut uri = "file:".to_owned();
+    for byte in root.join(DATABASE).as_os_str().as_encoded_bytes() {
+        match byte {
+            b'/' | b'.' | b'-' | b'_' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => uri.push(char::from(*byte)),
+            other => uri.push_str(&format!("%{other:02x}")),
+        }
+    }
+    uri + "?immutable=1"
 }
 
 fn connect(root: &Path) -> rusqlite::Result<Connection> {

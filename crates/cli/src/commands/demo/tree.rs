@@ -5,6 +5,7 @@
 //! made it.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hasher};
 use std::io::{self, Read};
@@ -95,22 +96,37 @@ pub fn differences(wanted: &BTreeMap<PathBuf, Entry>, found: &BTreeMap<PathBuf, 
     words
 }
 
-/// Copies a folder with what is compared of it.
-pub fn copy(from: &Path, to: &Path) -> io::Result<()> {
+/// Copies a folder with what is compared of it; how much was left out, as no sync
+/// takes it.
+pub fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+    let mut left_out = 0;
     fs::create_dir(to)?;
     for item in fs::read_dir(from)? {
         let item = item?;
+        if !is_suitable(&item.file_name()) {
+            left_out += 1;
+            continue;
+        }
         let (source, target) = (item.path(), to.join(item.file_name()));
         let meta = fs::symlink_metadata(&source)?;
         if meta.is_symlink() {
             symlink(fs::read_link(&source)?, &target)?;
         } else if meta.is_dir() {
-            copy(&source, &target)?;
+            left_out += copy(&source, &target)?;
         } else if meta.is_file() {
             fs::copy(&source, &target)?;
             let copied = File::options().append(true).open(&target).or_else(|_| File::open(&target))?;
             copied.set_modified(meta.modified()?)?;
+        } else {
+            left_out += 1;
         }
     }
-    fs::set_permissions(to, fs::metadata(from)?.permissions())
+    fs::set_permissions(to, fs::metadata(from)?.permissions())?;
+    Ok(left_out)
+}
+
+/// Whether a name is none of those that docs/semantics.md leaves out.
+fn is_suitable(name: &OsStr) -> bool {
+    let own = |name: &str| name == ".tidelock" || name.starts_with(".tidelock-tmp-") || name.ends_with(".rclonelink");
+    name.to_str().is_some_and(|name| !own(name))
 }

@@ -3,7 +3,7 @@
 //! One line that says what was done and what it took, made of the report alone:
 //! nothing is said that was not counted from outcomes.
 
-use crate::render::words::{bytes, count, duration, moment, shown};
+use crate::render::words::{bytes, count, duration, moment, name, shown};
 use tidelock_core::plan::Totals;
 use tidelock_engine::api::{LsReply, Reasons, RunReply, StatusReply};
 use tidelock_engine::report::Report;
@@ -45,15 +45,15 @@ pub fn status(reply: &StatusReply) -> Vec<String> {
 
 /// Why a path is treated as it is.
 pub fn why(reasons: &Reasons) -> Vec<String> {
-    let mut lines = vec![
-        format!("{}: {}", shown(&reasons.path), shown(&reasons.rule_words)),
-        format!("  mode:   {}", reasons.mode),
-    ];
-    if reasons.entries.is_empty() {
+    let mut lines =
+        vec![format!("{}: {}", name(&reasons.path), shown(&reasons.rule_words)), format!("  mode:   {}", reasons.mode)];
+    if let Some(problem) = &reasons.problem {
+        lines.push(format!("  problem: {}", shown(problem)));
+    } else if reasons.entries.is_empty() {
         lines.push("  it is not here, not there and not on record: nothing is to be done".to_owned());
     }
     for entry in &reasons.entries {
-        lines.push(format!("  key:    {}", shown(&entry.key)));
+        lines.push(format!("  key:    {}", name(&entry.key)));
         lines.push(format!("  base:   {}", shown(&entry.base)));
         lines.push(format!("  here:   {}", shown(&entry.here)));
         lines.push(format!("  there:  {}", shown(&entry.there)));
@@ -96,7 +96,7 @@ fn done(report: &Report) -> Vec<String> {
     part(&mut parts, report.deleted_here, "moved to the trash here", "moved to the trash here");
     part(&mut parts, report.adopted, "found the same", "found the same");
     part(&mut parts, report.kept_both, "conflict, both kept", "conflicts, both kept");
-    part(&mut parts, report.planned.unchanged, "unchanged", "unchanged");
+    part(&mut parts, report.unchanged, "unchanged", "unchanged");
     rest(&mut parts, report);
     parts
 }

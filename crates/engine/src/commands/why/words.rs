@@ -67,7 +67,12 @@ pub(super) fn there(object: Option<&Object>, below: bool) -> String {
 }
 
 pub(super) fn step(step: &Step, policy: &Policy) -> String {
-    format!("{}; so {}", changes(&step.row), action(&step.action, policy))
+    let noun = match step.kind {
+        Kind::File => "the file here",
+        Kind::Dir => "the folder here",
+        Kind::Link => "the link here",
+    };
+    format!("{}; so {}", changes(&step.row), action(&step.action, policy).replace("the file here", noun))
 }
 
 /// The row of the table.
