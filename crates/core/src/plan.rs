@@ -296,8 +296,8 @@ pub struct Header {
     pub policy: Policy,
     /// The fingerprint of the filter it was made under.
     pub filter: String,
-    /// How many runs had changed the state when it was made.
-    pub generation: u64,
+    /// Which run had changed the state last when it was made.
+    pub generation: String,
     /// In whose format metadata is written.
     pub format: MetaFormat,
     /// Whether extended attributes take part.

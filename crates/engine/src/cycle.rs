@@ -9,7 +9,6 @@
 mod apply;
 
 pub use apply::apply;
-pub(crate) use apply::check_generation;
 
 use crate::event::Event;
 use crate::failure::Failure;

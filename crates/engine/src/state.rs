@@ -248,10 +248,13 @@ impl State {
         Ok(runs.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// How many runs have changed this state.
-    pub fn generation(&self) -> Result<u64> {
-        let last: Option<i64> = self.lock().query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
-        Ok(u64::try_from(last.unwrap_or(0)).unwrap_or(0))
+    /// Which run changed this state last, and whether it is over: what was read before
+    /// is outdated once this is another. A state that was lost or put back from a copy
+    /// does not repeat itself.
+    pub fn generation(&self) -> Result<String> {
+        let sql =
+            "SELECT token || CASE WHEN ended_ms IS NULL THEN '' ELSE ' over' END FROM run ORDER BY id DESC LIMIT 1";
+        Ok(self.lock().query_row(sql, [], |row| row.get(0)).optional()?.unwrap_or_default())
     }
 
     /// Notes deletions, for the rolling hour.

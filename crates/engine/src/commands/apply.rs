@@ -38,9 +38,6 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
         pair: Some(&header.pair),
     };
     let open = Open::new(context, &wanted).await?;
-    cycle::check_generation(&open.pair, header.generation)?;
-    let spool = open.pair.state.spool()?;
-    let totals = reader.load(&spool, saved::links(header.format))?;
-    let report = cycle::apply(&open.pair, &spool, totals).await;
+    let report = cycle::apply(&open.pair, &header, reader).await?;
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: false })
 }

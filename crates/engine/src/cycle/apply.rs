@@ -5,6 +5,7 @@
 //! else than it expects is skipped and counted; the next sync sees to it.
 
 use super::{Mode, begin, carry_out, end, fail, guard, note_mode, sweep_uploads};
+use crate::commands::saved::{Reader, links};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
@@ -13,10 +14,18 @@ use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
 use crate::survey::Survey;
-use tidelock_core::plan::{Problem, ProblemClass, Totals};
+use tidelock_core::plan::{Header, Problem, ProblemClass, Totals};
 
-/// One run of the plan that is in the spool.
-pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
+/// One run of a plan that was saved, unless it is outdated or damaged: then nothing
+/// is on record of it.
+pub async fn apply(pair: &Pair, header: &Header, reader: Reader<'_>) -> Result<Report, Failure> {
+    check_generation(pair, &header.generation)?;
+    let spool = pair.state.spool()?;
+    let totals = reader.load(&spool, links(header.format))?;
+    Ok(apply_spool(pair, &spool, totals).await)
+}
+
+async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     let started = pair.world.clock.monotonic_ns();
     let mut report = Report { passes: 1, planned: totals, ..Report::default() };
     let run = match begin(pair, Mode::Execute) {
@@ -57,13 +66,11 @@ fn outdated(stale: u64) -> Problem {
 }
 
 /// A plan whose pair has gone on since is not carried out at all.
-pub(crate) fn check_generation(pair: &Pair, planned: u64) -> Result<(), Failure> {
-    let now = pair.state.generation()?;
-    if now == planned {
+fn check_generation(pair: &Pair, planned: &str) -> Result<(), Failure> {
+    if pair.state.generation()? == planned {
         return Ok(());
     }
-    let runs = now.abs_diff(planned);
-    Err(Failure::Outdated(format!(
-        "this pair was synced {runs} times since the plan was made; nothing was changed: make a new plan"
-    )))
+    let what =
+        "this pair was synced since the plan was made, or its state was lost; nothing was changed: make a new plan";
+    Err(Failure::Outdated(what.to_owned()))
 }

@@ -70,3 +70,22 @@ fn deletions_fall_out_of_the_hour() {
     assert_eq!(state.recent_deletes(3_000_001).expect("reads"), 7);
     assert_eq!(state.recent_deletes(3_700_000).expect("reads"), 2);
 }
+
+#[test]
+fn what_was_read_is_outdated_once_a_run_began_or_ended() {
+    let state = State::in_memory(None).expect("memory opens");
+    let mut seen = vec![state.generation().expect("it can be read")];
+    let run = state.begin_run("one", "sync", 1).expect("it begins");
+    seen.push(state.generation().expect("it can be read"));
+    state.end_run(run, 2, 0, "{}").expect("it ends");
+    seen.push(state.generation().expect("it can be read"));
+    // Another state, of as many runs.
+    let other = State::in_memory(None).expect("memory opens");
+    let run = other.begin_run("other", "sync", 1).expect("it begins");
+    other.end_run(run, 2, 0, "{}").expect("it ends");
+    seen.push(other.generation().expect("it can be read"));
+    let mut distinct = seen.clone();
+    distinct.sort();
+    distinct.dedup();
+    assert_eq!(distinct.len(), seen.len(), "{seen:?}");
+}

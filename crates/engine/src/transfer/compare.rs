@@ -90,7 +90,11 @@ impl Carrier<'_> {
         let proved_by_etag = both_moved && look.etag_proves(step);
         if step.there.is_some() && step.row.there != Side::Same && !proved_by_etag {
             let head = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
-            let object = head.ok_or(Fate::Stale)?;
+            // Whoever wrote it since is not who was planned on: what the row says of the
+            // object is not about this one.
+            let as_planned =
+                |object: &Object| step.there.as_ref().is_some_and(|it| it.stamp.same_content(&object.stamp));
+            let object = head.filter(as_planned).ok_or(Fate::Stale)?;
             let attributes = self.attributes(&object);
             look.there = Some((object, attributes));
         }

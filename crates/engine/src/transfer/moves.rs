@@ -33,7 +33,7 @@ impl Carrier<'_> {
             Err(fate) => return fate,
             Ok(_) if unagreed => return self.resume_move(step, from, digest).await,
             // Other bytes than those that left: no rename, just a new file.
-            Ok(false) => return self.upload(step).await,
+            Ok(false) => return self.send_instead(step, from).await,
             Ok(true) => {}
         }
         let Some(here) = &step.here else { return Fate::Stale };
@@ -56,11 +56,26 @@ impl Carrier<'_> {
                 | ErrorKind::NotFound
                 | ErrorKind::Archived
                 | ErrorKind::Denied
-                | ErrorKind::Unsupported => return self.upload(step).await,
+                | ErrorKind::Unsupported => return self.send_instead(step, from).await,
                 _ => return remote_fate(step, error),
             },
         };
         self.moved_to(step, from, digest, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
+    }
+
+    /// What turned out to be no rename is sent, unless only renames are wanted: then
+    /// both its keys wait for a sync.
+    async fn send_instead(&self, step: &Step, from: &Key) -> Fate {
+        if self.pair.settings.only_moves {
+            self.waits(from);
+            return Fate::Left;
+        }
+        self.upload(step).await
+    }
+
+    /// Looking again would find the same: the old object waits with the new one.
+    fn waits(&self, from: &Key) {
+        self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
     }
 
     /// The new key has an object that nobody agreed on. If its bytes are those that
@@ -76,10 +91,13 @@ impl Carrier<'_> {
         if as_planned && attributes.digest == Some(*digest) {
             return self.moved_to(step, from, digest, RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) });
         }
+        if self.pair.settings.only_moves {
+            self.waits(from);
+            return Fate::Left;
+        }
         let fate = Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await;
         if matches!(fate, Fate::Conflict | Fate::Left | Fate::Noted(_) | Fate::Problem(_)) {
-            // Looking again would find the same: the old object waits with the new one.
-            self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
+            self.waits(from);
         }
         fate
     }

@@ -31,6 +31,9 @@ pub struct Setup {
     pub fold_case: bool,
     pub concurrency: usize,
     pub weather: Weather,
+    /// Files over this length are sent while they are read, their digest unknown.
+    #[serde(default)]
+    pub large_over: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +82,12 @@ pub enum Op {
     Foreign(Act),
     /// An engine starts, unless it runs already.
     Run { device: usize, confirm: bool },
+    /// A plan is written down.
+    Plan(usize),
+    /// What was written down last is carried out.
+    Apply { device: usize, confirm: bool },
+    /// Renames are carried over, and nothing else.
+    Moves(usize),
     /// A process dies.
     Kill(usize),
     /// The power goes.
@@ -260,14 +269,17 @@ impl Case {
     /// The schedule of a seed.
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::split(seed, "case");
-        let setup = setup(&mut rng);
+        let mut setup = setup(&mut rng);
+        extend(&mut setup, &mut Rng::split(seed, "extras"));
         let count = 3 + rng.below(5);
         let mut paths: Vec<String> = (0..count).map(|_| (*rng.pick(&PATHS)).to_owned()).collect();
         paths.sort();
         paths.dedup();
         let mirrors = setup.policies.iter().any(is_mirror);
         let mut maker = Maker { rng, paths, devices: setup.policies.len(), mirrors };
-        let ops = maker.ops(&setup);
+        let mut ops = maker.ops(&setup);
+        maker.rng = Rng::split(seed, "more");
+        maker.weave(&mut ops);
         Self { seed, setup, ops, muted: [BTreeSet::new(), BTreeSet::new()] }
     }
 }
@@ -301,7 +313,14 @@ fn setup(rng: &mut Rng) -> Setup {
         fold_case: rng.one_in(15),
         concurrency: rng.weighed(&[(2, 1), (2, 3), (3, 16)]),
         weather: Weather { network_one_in, disk_one_in: rng.weighed(&[(7, 0), (2, 60), (1, 15)]) },
+        large_over: None,
     }
+}
+
+/// What was added to the world later draws from a stream of its own, so that the
+/// schedules of before stay what they were.
+fn extend(setup: &mut Setup, rng: &mut Rng) {
+    setup.large_over = rng.weighed(&[(5, None), (3, Some(32)), (1, Some(12))]);
 }
 
 fn is_mirror(policy: &Policy) -> bool {
@@ -396,10 +415,70 @@ impl Maker {
         ops
     }
 
+    /// What was thought of later is woven into what was there, from a stream of its
+    /// own. Most schedules stay as they are.
+    fn weave(&mut self, ops: &mut Vec<Timed>) {
+        if self.rng.one_in(4) {
+            let paper = self.paper();
+            self.insert(ops, paper);
+        }
+        if self.rng.one_in(10) {
+            let device = self.device();
+            let mut renames: Vec<Op> = (0..1 + self.rng.below(3)).map(|_| Op::User(device, self.renaming())).collect();
+            renames.push(Op::Moves(device));
+            let renames = renames.into_iter().map(|op| Timed { after: After::Idle, op }).collect();
+            self.insert(ops, renames);
+        }
+    }
+
+    /// Somewhere, perhaps with something that strikes while its last engine runs.
+    fn insert(&mut self, ops: &mut Vec<Timed>, mut block: Vec<Timed>) {
+        if self.rng.one_in(3) {
+            let device = self.device();
+            block.push(self.strike(device));
+        }
+        let at = self.rng.below(ops.len() + 1);
+        ops.splice(at..at, block);
+    }
+
+    /// A plan is written down, things happen, and it is carried out.
+    fn paper(&mut self) -> Vec<Timed> {
+        let device = self.device();
+        let mut block = vec![Op::Plan(device)];
+        for _ in 0..self.rng.below(4) {
+            block.push(match self.rng.below(12) {
+                0..=5 => Op::User(device, self.deed()),
+                6..=8 => Op::Foreign(self.act()),
+                9 => Op::Power(device),
+                10 => Op::Mount(device, self.rng.one_in(2)),
+                _ => self.op(),
+            });
+        }
+        block.push(Op::Apply { device, confirm: self.rng.one_in(3) });
+        let before = usize::from(self.rng.one_in(2));
+        let mut changes: Vec<Op> = (0..before + self.rng.below(3)).map(|_| Op::User(device, self.deed())).collect();
+        changes.extend(block);
+        changes.into_iter().map(|op| Timed { after: After::Idle, op }).collect()
+    }
+
+    fn renaming(&mut self) -> Deed {
+        let (one, other) = (self.path(), self.path());
+        match self.rng.below(5) {
+            0 => Deed::Swap { a: one, b: other },
+            1 => Deed::Save { path: one, size: self.size() },
+            _ => Deed::Rename { from: one, to: other },
+        }
+    }
+
     /// An engine starts, and something happens just as it comes to a gate.
     fn ambush(&mut self) -> [Timed; 2] {
         let device = self.device();
         let run = Op::Run { device, confirm: self.rng.one_in(6) };
+        [Timed { after: After::Idle, op: run }, self.strike(device)]
+    }
+
+    /// Something happens just as a device's engine comes to a gate.
+    fn strike(&mut self, device: usize) -> Timed {
         let op = match self.rng.below(10) {
             0..=2 => Op::Kill(device),
             3..=4 => Op::Power(device),
@@ -409,7 +488,7 @@ impl Maker {
         };
         let times = if self.rng.one_in(2) { 1 } else { 1 + self.rng.below(5) as u32 };
         let after = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
-        [Timed { after: After::Idle, op: run }, Timed { after, op }]
+        Timed { after, op }
     }
 
     fn op(&mut self) -> Op {

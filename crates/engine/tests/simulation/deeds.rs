@@ -5,6 +5,7 @@
 //! passed over.
 
 use crate::case::{Act, Deed, Op};
+use crate::errand::Errand;
 use crate::stage::{FILLER_BYTES, Stage, kind_of, new_state, open_keeper};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
@@ -32,14 +33,19 @@ impl Stage {
             Op::Seed { path, here, there } => self.seed(path, *here, *there),
             Op::User(place, deed) if *place < devices => self.user(*place, deed),
             Op::Foreign(act) => self.foreign(act),
-            Op::Run { device, confirm } if *device < devices => self.start(*device, *confirm),
+            Op::Run { device, confirm } if *device < devices => self.start(*device, Errand::sync(*confirm)),
+            Op::Plan(device) if *device < devices => self.start(*device, Errand::Plan),
+            Op::Apply { device, confirm } if *device < devices => {
+                self.start(*device, Errand::Apply { confirm: *confirm });
+            }
+            Op::Moves(device) if *device < devices => self.start(*device, Errand::Moves),
             Op::Kill(place) if *place < devices => self.crash(*place, false),
             Op::Power(place) if *place < devices => self.crash(*place, true),
             Op::Mount(place, mounted) if *place < devices => {
                 self.mount(*place, *mounted);
                 if !*mounted {
                     // Whatever runs by the clock runs all the same.
-                    self.start(*place, true);
+                    self.start(*place, Errand::sync(true));
                 }
             }
             Op::LoseState(place) if *place < devices => self.lose_state(*place),

@@ -6,6 +6,7 @@
 //! arrived; the state is true; the next run is quiet; nothing is left lying about.
 
 use crate::books::{Told, brief};
+use crate::errand::Errand;
 use crate::ledger::show;
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
@@ -158,7 +159,7 @@ fn open_up(disk: &tidelock_engine::disk::sim::SimDisk) {
 fn settle_once(stage: &mut Stage, place: usize) -> bool {
     stage.clockwork.advance(Duration::from_secs(5_000));
     let before = stage.books.tally_of(place);
-    stage.start_with(place, true, true);
+    stage.start(place, Errand::settling());
     stage.until_idle();
     let Some(report) = &stage.reports[place] else { return true };
     let now = stage.books.tally_of(place);
@@ -185,7 +186,7 @@ fn check_end(stage: &mut Stage) {
 fn quiet_run(stage: &mut Stage, place: usize) {
     stage.clockwork.advance(Duration::from_secs(5_000));
     let before = stage.books.tally_of(place);
-    stage.start_with(place, true, true);
+    stage.start(place, Errand::settling());
     stage.until_idle();
     let Some(report) = stage.reports[place].clone() else { return };
     let now = stage.books.tally_of(place);
@@ -248,6 +249,8 @@ fn agreement(stage: &Stage, place: usize) {
         }
         let fine = match (policy.flow, ours, theirs) {
             (Flow::Up, None, Some(_)) => policy.drift == Drift::Leave && (undecided || policy.deletes == Deletes::Keep),
+            // Renamed here while the mode was another: the deletion there is still owed.
+            (Flow::Down, None, Some(_)) => row.as_ref().is_some_and(|row| row.moved_to.is_some()),
             (Flow::Down, Some(_), None) => policy.deletes == Deletes::Keep,
             (Flow::Up | Flow::Down, Some(_), Some(_)) => policy.drift == Drift::Leave && undecided,
             // Both differ, or what was renamed onto such a one still waits with it.

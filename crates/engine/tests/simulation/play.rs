@@ -110,6 +110,7 @@ fn calm(best: &mut Case, bug: Option<Bug>, fails: &impl Fn(&Case) -> bool) {
         |case| case.setup.grain_ns = 1,
         |case| case.setup.fold_case = false,
         |case| case.setup.tiny = false,
+        |case| case.setup.large_over = None,
         |case| case.setup.server = crate::case::Server::Aws,
         |case| case.setup.concurrency = 1,
         |case| case.setup.policies.truncate(1),

@@ -7,6 +7,7 @@
 use crate::books::{Books, Ears};
 use crate::case::{Case, Reuse, Server};
 use crate::chance::{Fate, Rng, Shared, Weather};
+use crate::errand::{Errand, Paper};
 use crate::executor::{Barrier, Clockwork, Task, Waits, step};
 use crate::ledger::Contents;
 use crate::shore::Shore;
@@ -18,7 +19,6 @@ use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::names::{Kind, LINK_SUFFIX};
 use tidelock_core::path::RelPath;
 use tidelock_core::policy::Policy;
-use tidelock_engine::cycle::{Mode, run};
 use tidelock_engine::disk::Node;
 use tidelock_engine::disk::sim::{InodeReuse, SimDisk, SimOptions, UserFile};
 use tidelock_engine::pair::{Pair, Settings};
@@ -58,6 +58,8 @@ pub struct Device {
     pub ran_away: bool,
     /// It ran in a mode that writes here.
     pub ever_wrote: bool,
+    /// The plan written down last.
+    pub paper: Arc<Mutex<Option<Paper>>>,
     watched: Option<Watched>,
 }
 
@@ -75,6 +77,13 @@ pub struct Stage {
     pub history: History,
     /// The last report of each device.
     pub reports: Vec<Option<Report>>,
+}
+
+impl Device {
+    /// The plan written down last.
+    pub fn paper(&self) -> Option<Paper> {
+        self.paper.lock().expect("no panics").clone()
+    }
 }
 
 /// What has happened that excuses something later.
@@ -193,6 +202,7 @@ impl Stage {
             mounted: true,
             ran_away: false,
             ever_wrote: setup.policies[place].writes_here(),
+            paper: Arc::default(),
             watched: None,
         }
     }
@@ -207,12 +217,7 @@ impl Stage {
     }
 
     /// Starts an engine.
-    pub fn start(&mut self, place: usize, confirm: bool) {
-        self.start_with(place, confirm, false);
-    }
-
-    /// Starts an engine, perhaps with a person's word that the root may be another.
-    pub fn start_with(&mut self, place: usize, confirm: bool, accept_root: bool) {
+    pub fn start(&mut self, place: usize, errand: Errand) {
         if self.is_running(place) {
             return;
         }
@@ -223,7 +228,7 @@ impl Stage {
                 return;
             }
         };
-        let pair = self.pair(place, confirm, accept_root, state);
+        let pair = self.pair(place, &errand, state);
         self.books.take_told(place);
         self.devices[place].ever_wrote |= pair.settings.policy.writes_here();
         if !self.is_idle() {
@@ -238,20 +243,21 @@ impl Stage {
             && !self.case.setup.fold_case;
         self.books.disturb();
         self.books.set_alone(place, alone);
-        let watched = start_watch(self, place, &pair);
+        let watched = start_watch(self, place, &pair, &errand);
         self.devices[place].watched = Some(watched);
         self.devices[place].ran_away |= !self.devices[place].mounted;
-        self.tasks[place] = Some(Task::new(async move { run(&pair, Mode::Execute).await }));
+        let paper = Arc::clone(&self.devices[place].paper);
+        self.tasks[place] = Some(Task::new(async move { errand.run(&pair, &paper).await }));
     }
 
-    fn pair(&self, place: usize, confirm: bool, accept_root: bool, state: Arc<State>) -> Pair {
+    fn pair(&self, place: usize, errand: &Errand, state: Arc<State>) -> Pair {
         let device = &self.devices[place];
-        let mut settings = Settings::new(device.policy, NAMES[place]);
+        let mut settings = Settings::new(errand.policy(device), NAMES[place]);
         settings.scan.owner = (1000, 1000);
         settings.concurrency = self.case.setup.concurrency;
-        settings.confirm_deletes = confirm;
         settings.allow_unconditional = true;
-        settings.accept_root = accept_root;
+        errand.set(&mut settings);
+        settings.small_bytes = self.case.setup.large_over.unwrap_or(settings.small_bytes);
         if let Some(pattern) = &device.excluded {
             let line = RuleLine { pattern: format!("/{pattern}"), include: false };
             settings.rules = Rules::new(vec![line], Vec::new(), true).expect("a valid pattern");
