@@ -103,6 +103,9 @@ fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
 }
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
+    if failure.is_damage() {
+        pair.state.condemn();
+    }
     report.end(failure.ending());
     let reason = failure.told();
     let event = Event::Stopped { ending: failure.ending(), reason: reason.clone() };

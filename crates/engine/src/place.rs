@@ -150,7 +150,8 @@ impl PairPlace {
         }
     }
 
-    fn set_aside(&self, now_ms: i64) -> Result<PathBuf, Failure> {
+    /// Keeps a damaged state aside, so that the next run begins a new one.
+    pub(crate) fn set_aside(&self, now_ms: i64) -> Result<PathBuf, Failure> {
         let file = self.file();
         let kept = self.dir.join(format!("{}.corrupt-{now_ms}", self.id));
         for suffix in ["-wal", "-shm", ""] {

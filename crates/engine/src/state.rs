@@ -14,6 +14,7 @@ pub use spool::{Arrived, Spool};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tidelock_core::entry::{BaseRow, Standing};
 use tidelock_core::path::Key;
@@ -101,6 +102,8 @@ pub struct Run {
 /// One pair's state.
 pub struct State {
     connection: Mutex<Connection>,
+    /// It was found to be damaged.
+    damaged: AtomicBool,
 }
 
 impl State {
@@ -119,7 +122,7 @@ impl State {
         }
         schema::tune(&connection)?;
         schema::open_spool(&connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), damaged: AtomicBool::new(false) })
     }
 
     /// A state that is forgotten with this value; or, with a name, one that lives
@@ -137,7 +140,7 @@ impl State {
         schema::tune(&connection)?;
         schema::migrate(&connection)?;
         schema::open_spool(&connection)?;
-        Ok(Self { connection: Mutex::new(connection) })
+        Ok(Self { connection: Mutex::new(connection), damaged: AtomicBool::new(false) })
     }
 
     fn lock(&self) -> MutexGuard<'_, Connection> {
@@ -313,6 +316,26 @@ impl State {
             connection.prepare_cached("SELECT seq, json FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
         let rows = query.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// Notes that the file is damaged, as a run found out that could not go on.
+    pub fn condemn(&self) {
+        self.damaged.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was found to be damaged: whoever opened it keeps it aside, and the
+    /// next run begins a new one.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.load(Ordering::Relaxed)
+    }
+
+    /// Lets the file grow no more, as on a full disk, or again as it likes.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn set_full(&self, full: bool) -> Result<()> {
+        // SQLite takes the size the file has for the least.
+        let most = if full { 1 } else { u32::MAX - 1 };
+        self.lock().query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))?;
+        Ok(())
     }
 
     /// The plan's rows, emptied for a new plan.

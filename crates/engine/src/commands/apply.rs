@@ -38,6 +38,8 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
         pair: Some(&header.pair),
     };
     let open = Open::new(context, &wanted).await?;
-    let report = cycle::apply(&open.pair, &header, reader).await?;
+    let report = cycle::apply(&open.pair, &header, reader).await;
+    open.put_in_order();
+    let report = report?;
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: false })
 }

@@ -121,7 +121,25 @@ impl Open {
 
     /// One run, from looking to its report.
     pub(crate) async fn run(&self, mode: Mode) -> Report {
-        cycle::run(&self.pair, mode).await
+        let report = cycle::run(&self.pair, mode).await;
+        if mode == Mode::Execute {
+            self.put_in_order();
+        }
+        report
+    }
+
+    /// After a run: a state that it found damaged is kept aside, so that the next one
+    /// needs nobody's help.
+    pub(crate) fn put_in_order(&self) {
+        if !self.pair.state.is_damaged() {
+            return;
+        }
+        let now_ms = self.pair.world.clock.wall_ns() / 1_000_000;
+        let text = match self.place.set_aside(now_ms) {
+            Ok(kept) => format!("the damaged state is kept as {}", kept.display()),
+            Err(failure) => format!("the damaged state could not be set aside: {failure}"),
+        };
+        self.pair.listener.hear(&Event::Note { text });
     }
 }
 

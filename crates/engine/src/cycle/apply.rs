@@ -19,9 +19,17 @@ use tidelock_core::plan::{Header, Problem, ProblemClass, Totals};
 /// One run of a plan that was saved, unless it is outdated or damaged: then nothing
 /// is on record of it.
 pub async fn apply(pair: &Pair, header: &Header, reader: Reader<'_>) -> Result<Report, Failure> {
-    check_generation(pair, &header.generation)?;
-    let spool = pair.state.spool()?;
-    let totals = reader.load(&spool, links(header.format))?;
+    let ready = || {
+        check_generation(pair, &header.generation)?;
+        let spool = pair.state.spool()?;
+        let totals = reader.load(&spool, links(header.format))?;
+        Ok((spool, totals))
+    };
+    let (spool, totals) = ready().inspect_err(|failure: &Failure| {
+        if failure.is_damage() {
+            pair.state.condemn();
+        }
+    })?;
     Ok(apply_spool(pair, &spool, totals).await)
 }
 

@@ -100,6 +100,10 @@ pub enum Op {
     SaveState(usize),
     /// That copy takes the state's place.
     OldState(usize),
+    /// A row of the state becomes unreadable.
+    SpoilState(usize),
+    /// The disk that holds the state is full, or has room again.
+    FullState(usize, bool),
     /// The next requests of a device find nobody.
     Outage(usize, u32),
     /// The wall clock is set.
@@ -422,12 +426,48 @@ impl Maker {
             let paper = self.paper();
             self.insert(ops, paper);
         }
+        if self.rng.one_in(6) {
+            self.weave_states(ops);
+        }
         if self.rng.one_in(10) {
             let device = self.device();
             let mut renames: Vec<Op> = (0..1 + self.rng.below(3)).map(|_| Op::User(device, self.renaming())).collect();
             renames.push(Op::Moves(device));
             let renames = renames.into_iter().map(|op| Timed { after: After::Idle, op }).collect();
             self.insert(ops, renames);
+        }
+    }
+
+    /// The state is lost, spoilt, put back from a copy, or has no room to grow.
+    fn weave_states(&mut self, ops: &mut Vec<Timed>) {
+        let device = self.device();
+        let at = |after: After, op: Op| vec![Timed { after, op }];
+        let run = Op::Run { device, confirm: self.rng.one_in(6) };
+        match self.rng.below(8) {
+            0 => self.insert(ops, at(After::Idle, Op::LoseState(device))),
+            1..=2 => {
+                let saved = self.rng.below(ops.len() + 1);
+                let restored = saved + self.rng.below(ops.len() + 1 - saved);
+                ops.splice(restored..restored, at(After::Idle, Op::OldState(device)));
+                ops.splice(saved..saved, at(After::Idle, Op::SaveState(device)));
+            }
+            3..=4 => {
+                let mut block = at(After::Idle, Op::SpoilState(device));
+                block.extend(at(After::Idle, run));
+                self.insert(ops, block);
+            }
+            _ => {
+                let early = self.rng.one_in(3);
+                let times = 1 + self.rng.below(3) as u32;
+                let full = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
+                let mut block = at(After::Idle, run);
+                let place = usize::from(!early);
+                let full = at(if early { After::Idle } else { full }, Op::FullState(device, true));
+                block.splice(place..place, full);
+                let end = if self.rng.one_in(2) { After::Idle } else { self.after() };
+                block.extend(at(end, Op::FullState(device, false)));
+                self.insert(ops, block);
+            }
         }
     }
 

@@ -54,6 +54,8 @@ impl Stage {
                 self.devices[*place].saved = Some(copy);
             }
             Op::OldState(place) if *place < devices => self.old_state(*place),
+            Op::SpoilState(place) if *place < devices => self.spoil_state(*place),
+            Op::FullState(place, full) if *place < devices => self.full_state(*place, *full),
             Op::Outage(place, requests) if *place < devices => {
                 self.books.disturb();
                 self.devices[*place].fate.outage(*requests);
@@ -307,7 +309,7 @@ impl Stage {
         }
     }
 
-    fn lose_state(&mut self, place: usize) {
+    pub fn lose_state(&mut self, place: usize) {
         self.crash(place, false);
         self.history.broken = true;
         self.history.state_lost = true;
@@ -321,6 +323,22 @@ impl Stage {
         let name = self.devices[place].state_name.clone();
         drop(copied(&saved, Some(&name)));
         self.devices[place].saved = Some(saved);
+    }
+
+    /// Bytes of the state's file have become others: whoever reads that row sees it.
+    fn spoil_state(&mut self, place: usize) {
+        if !self.is_running(place) {
+            let first = "UPDATE base SET kind = '?' WHERE key = (SELECT max(key) FROM base)";
+            // A state that nobody has opened yet has no rows to spoil.
+            let _ = self.devices[place].keeper.execute(first, []);
+        }
+    }
+
+    pub fn full_state(&mut self, place: usize, full: bool) {
+        self.devices[place].state_full = full;
+        if let Some(state) = self.devices[place].state.upgrade() {
+            state.set_full(full).expect("it is a setting");
+        }
     }
 
     /// What `prune` will do: the local copy of an agreed file goes, and the row says
@@ -352,6 +370,9 @@ impl Stage {
         if self.devices[place].disk.user_remove(&at).is_ok() {
             let pruned = BaseRow { standing: Standing::Pruned, ..row };
             state.commit(&[Change::Put(Box::new(pruned))]).expect("memory commits");
+            // An older copy of the state would take it for a deletion: nothing outside of
+            // the state says that it was none.
+            self.devices[place].saved = None;
         }
     }
 

@@ -112,6 +112,7 @@ pub fn settle(stage: &mut Stage) {
     stage.clockwork.jump(stage.history.set_back_s);
     for place in 0..stage.devices.len() {
         stage.devices[place].fate.calm();
+        stage.full_state(place, false);
         if !stage.devices[place].mounted {
             stage.mount(place, true);
         }

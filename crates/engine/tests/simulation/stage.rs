@@ -14,7 +14,7 @@ use crate::shore::Shore;
 use crate::watch::{Watched, finish_checks, start_watch};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::names::{Kind, LINK_SUFFIX};
 use tidelock_core::path::RelPath;
@@ -52,6 +52,10 @@ pub struct Device {
     pub keeper: Connection,
     pub state_name: String,
     pub saved: Option<Connection>,
+    /// The state as the process that runs has it open.
+    pub state: Weak<State>,
+    /// The disk that holds it is full.
+    pub state_full: bool,
     pub open: Option<UserFile>,
     pub mounted: bool,
     /// It ran while its disk was away.
@@ -70,7 +74,7 @@ pub struct Stage {
     pub bucket: Memory,
     pub devices: Vec<Device>,
     pub books: Arc<Books>,
-    tasks: Vec<Option<Task<Report>>>,
+    tasks: Vec<Option<Task<Over>>>,
     pub case: Case,
     bug: Option<Bug>,
     pub aloud: Option<Arc<Mutex<Vec<String>>>>,
@@ -84,6 +88,13 @@ impl Device {
     pub fn paper(&self) -> Option<Paper> {
         self.paper.lock().expect("no panics").clone()
     }
+}
+
+/// A process that came to its end.
+struct Over {
+    report: Report,
+    /// It found the state damaged, and keeps it aside.
+    damaged: bool,
 }
 
 /// What has happened that excuses something later.
@@ -198,6 +209,8 @@ impl Stage {
             keeper,
             state_name,
             saved: None,
+            state: Weak::new(),
+            state_full: false,
             open: None,
             mounted: true,
             ran_away: false,
@@ -228,6 +241,11 @@ impl Stage {
                 return;
             }
         };
+        self.devices[place].state = Arc::downgrade(&state);
+        if self.devices[place].state_full {
+            state.set_full(true).expect("it is a setting");
+        }
+        let held = Arc::clone(&state);
         let pair = self.pair(place, &errand, state);
         self.books.take_told(place);
         self.devices[place].ever_wrote |= pair.settings.policy.writes_here();
@@ -247,7 +265,10 @@ impl Stage {
         self.devices[place].watched = Some(watched);
         self.devices[place].ran_away |= !self.devices[place].mounted;
         let paper = Arc::clone(&self.devices[place].paper);
-        self.tasks[place] = Some(Task::new(async move { errand.run(&pair, &paper).await }));
+        self.tasks[place] = Some(Task::new(async move {
+            let report = errand.run(&pair, &paper).await;
+            Over { report, damaged: held.is_damaged() && errand != Errand::Plan }
+        }));
     }
 
     fn pair(&self, place: usize, errand: &Errand, state: Arc<State>) -> Pair {
@@ -300,7 +321,7 @@ impl Stage {
     /// One step of the world; `false` if nothing moves.
     pub fn step(&mut self) -> bool {
         let Some(over) = step(&self.clockwork, &mut self.tasks) else { return false };
-        for (place, report) in over {
+        for (place, Over { report, damaged }) in over {
             self.clockwork.note(&format!("{report:?}"));
             let told = self.books.take_told(place);
             self.history.kept_beside |= told.kept_beside;
@@ -308,6 +329,9 @@ impl Stage {
                 finish_checks(self, place, &watched, &told, &report);
             }
             self.reports[place] = Some(report);
+            if damaged {
+                self.lose_state(place);
+            }
             crate::oracle::check_sound(self, &format!("after a run on {}", NAMES[place]));
         }
         true

@@ -82,7 +82,8 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         _ => {}
     }
     kept_to_errand(stage, place, watched, told, report);
-    if watched.errand == Errand::Moves && undisturbed && !late {
+    let undecided = report.conflicts + report.problem_count > 0;
+    if watched.errand == Errand::Moves && undisturbed && !late && !undecided {
         kept_in_the_bucket(stage, place, watched);
     }
     if watched.errand == Errand::Plan && undisturbed && !late && now.mutations != watched.tally.mutations {
@@ -157,13 +158,13 @@ fn kept_to_errand(stage: &Stage, place: usize, watched: &Watched, told: &Told, r
     }
 }
 
-/// Whoever only renames takes nothing out of the bucket that is still here: it would
-/// not be sent.
+/// Whoever only renames takes nothing out of the bucket that is still here, under the
+/// name of another object: it would not be sent.
 fn kept_in_the_bucket(stage: &Stage, place: usize, watched: &Watched) {
     let (here, now) = (stage.seen(place), stage.objects());
-    let has = |side: &Contents, bytes: &Vec<u8>| side.values().any(|held| held == bytes);
+    let is_here = |bytes: &Vec<u8>| here.iter().any(|(key, held)| held == bytes && watched.objects.contains_key(key));
     for (key, bytes) in watched.objects.iter().filter(|(_, bytes)| !bytes.is_empty()) {
-        if has(&here, bytes) && !has(&now, bytes) {
+        if is_here(bytes) && !now.values().any(|held| held == bytes) {
             let name = NAMES[place];
             stage.books.wrong(format!("moves: what was {key} is on {name} and no longer in the bucket"));
         }
