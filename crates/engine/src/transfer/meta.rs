@@ -9,6 +9,7 @@ use super::{Carrier, Fate, install_fate, remote_fate};
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use bytes::Bytes;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tidelock_core::entry::{Digest, LocalHalf, Meta, RemoteHalf};
 use tidelock_core::meta::{Attributes, decode};
@@ -34,7 +35,9 @@ impl Carrier<'_> {
         };
         let carried = object.meta.clone().unwrap_or_default();
         let known = decode(&carried.user);
-        let digest = row.and_then(|row| row.digest).or(known.digest);
+        let digest = row.as_ref().and_then(|row| row.digest).or(known.digest);
+        let agreed = row.and_then(|row| row.here).map(|half| half.meta).unwrap_or_default();
+        let taken_away = taken_away(&agreed, &here.meta);
         // Modes and owners that this side does not know stay as they are there.
         let meta = Meta {
             mode: here.meta.mode.or(known.meta.mode),
@@ -52,7 +55,7 @@ impl Carrier<'_> {
             }
         };
         let (mut request, written) = self.request(step, recipe, attributes, expected_there(step));
-        request.meta = keep_foreign(request.meta, carried);
+        request.meta = keep_foreign(request.meta, carried, &taken_away);
         match self.put(&request).await {
             Ok(stored) => {
                 let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
@@ -150,11 +153,18 @@ impl Carrier<'_> {
     }
 }
 
+/// The keys of extended attributes that both sides had and that are gone here.
+fn taken_away(agreed: &Meta, now: &Meta) -> BTreeSet<String> {
+    let (Some(agreed), Some(now)) = (&agreed.xattrs, &now.xattrs) else { return BTreeSet::new() };
+    let gone = agreed.keys().filter(|name| !now.contains_key(*name));
+    gone.filter_map(|name| name.strip_prefix("user.")).map(str::to_owned).collect()
+}
+
 /// What other programs wrote is kept: their content type, and keys we do not write.
-fn keep_foreign(mut ours: ObjectMeta, carried: ObjectMeta) -> ObjectMeta {
+fn keep_foreign(mut ours: ObjectMeta, carried: ObjectMeta, taken_away: &BTreeSet<String>) -> ObjectMeta {
     const REPLACED: [&str; 9] = ["mtime", "mode", "uid", "gid", "atime", "ctime", "btime", "s3cmd-attrs", "mc-attrs"];
     for (key, value) in carried.user {
-        if !REPLACED.contains(&key.as_str()) && !key.starts_with("tidelock-") {
+        if !REPLACED.contains(&key.as_str()) && !key.starts_with("tidelock-") && !taken_away.contains(&key) {
             ours.user.entry(key).or_insert(value);
         }
     }

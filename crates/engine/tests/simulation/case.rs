@@ -34,6 +34,18 @@ pub struct Setup {
     /// Files over this length are sent while they are read, their digest unknown.
     #[serde(default)]
     pub large_over: Option<u64>,
+    /// Size and time are enough to be the same.
+    #[serde(default)]
+    pub by_stamp: bool,
+    /// Only the runs at the end list the bucket.
+    #[serde(default)]
+    pub unlisted: bool,
+    /// Extended attributes take part.
+    #[serde(default)]
+    pub xattrs: bool,
+    /// The second device keeps none.
+    #[serde(default)]
+    pub bare: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -167,6 +179,11 @@ pub enum Deed {
     Touch {
         path: String,
     },
+    Xattr {
+        path: String,
+        name: String,
+        value: Option<String>,
+    },
     Link {
         path: String,
     },
@@ -283,7 +300,7 @@ impl Case {
         let mut maker = Maker { rng, paths, devices: setup.policies.len(), mirrors };
         let mut ops = maker.ops(&setup);
         maker.rng = Rng::split(seed, "more");
-        maker.weave(&mut ops);
+        maker.weave(&mut ops, &setup);
         Self { seed, setup, ops, muted: [BTreeSet::new(), BTreeSet::new()] }
     }
 }
@@ -318,6 +335,10 @@ fn setup(rng: &mut Rng) -> Setup {
         concurrency: rng.weighed(&[(2, 1), (2, 3), (3, 16)]),
         weather: Weather { network_one_in, disk_one_in: rng.weighed(&[(7, 0), (2, 60), (1, 15)]) },
         large_over: None,
+        by_stamp: false,
+        unlisted: false,
+        xattrs: false,
+        bare: false,
     }
 }
 
@@ -325,6 +346,10 @@ fn setup(rng: &mut Rng) -> Setup {
 /// schedules of before stay what they were.
 fn extend(setup: &mut Setup, rng: &mut Rng) {
     setup.large_over = rng.weighed(&[(5, None), (3, Some(32)), (1, Some(12))]);
+    setup.by_stamp = rng.one_in(12);
+    setup.unlisted = rng.one_in(12);
+    setup.xattrs = rng.one_in(8);
+    setup.bare = rng.one_in(4);
 }
 
 fn is_mirror(policy: &Policy) -> bool {
@@ -421,7 +446,15 @@ impl Maker {
 
     /// What was thought of later is woven into what was there, from a stream of its
     /// own. Most schedules stay as they are.
-    fn weave(&mut self, ops: &mut Vec<Timed>) {
+    fn weave(&mut self, ops: &mut Vec<Timed>, setup: &Setup) {
+        for _ in 0..if setup.xattrs { 2 + self.rng.below(6) } else { 0 } {
+            let (device, deed, after) = (self.device(), self.attribute(), self.after());
+            let at = self.rng.below(ops.len() + 1);
+            ops.insert(at, Timed { after, op: Op::User(device, deed) });
+        }
+        if self.rng.one_in(8) {
+            self.weave_barriers(ops);
+        }
         if self.rng.one_in(4) {
             let paper = self.paper();
             self.insert(ops, paper);
@@ -499,6 +532,40 @@ impl Maker {
         let mut changes: Vec<Op> = (0..before + self.rng.below(3)).map(|_| Op::User(device, self.deed())).collect();
         changes.extend(block);
         changes.into_iter().map(|op| Timed { after: After::Idle, op }).collect()
+    }
+
+    fn attribute(&mut self) -> Deed {
+        let name = *self.rng.pick(&["user.a", "user.tidelock.b", "user.Ü", "user.mtime", "trusted.c"]);
+        let value = self.rng.weighed(&[(2, Some("one")), (2, Some("")), (2, Some("t\u{e4}\n")), (2, None)]);
+        Deed::Xattr { path: self.path(), name: name.to_owned(), value: value.map(str::to_owned) }
+    }
+
+    /// A folder that nobody may look into, or a root that is unmounted, just while an
+    /// engine runs or before; in the end all is as it was.
+    fn weave_barriers(&mut self, ops: &mut Vec<Timed>) {
+        let device = self.device();
+        let run = Timed { after: After::Idle, op: Op::Run { device, confirm: self.rng.one_in(3) } };
+        let folder = (*self.rng.pick(&["d", "e", "d/e", "a"])).to_owned();
+        let mode = *self.rng.pick(&[0o000, 0o000, 0o300, 0o500, 0o600]);
+        let (close, open) = if self.rng.one_in(3) {
+            (Op::Mount(device, false), Op::Mount(device, true))
+        } else {
+            let chmod = |mode| Op::User(device, Deed::Chmod { path: folder.clone(), mode });
+            (chmod(mode), chmod(0o755))
+        };
+        let times = 1 + self.rng.below(4) as u32;
+        let gate = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
+        let mut block = vec![run.clone(), Timed { after: gate, op: close }];
+        if self.rng.one_in(2) {
+            block.swap(0, 1);
+        }
+        if self.rng.one_in(2) {
+            block.push(Timed { after: self.after(), op: Op::User(device, self.deed()) });
+            block.push(run);
+        }
+        block.push(Timed { after: self.after(), op: open });
+        let at = self.rng.below(ops.len() + 1);
+        ops.splice(at..at, block);
     }
 
     fn renaming(&mut self) -> Deed {

@@ -156,7 +156,7 @@ impl Stage {
             let _ = stage.deed(place, deed);
         });
         let touched = match deed {
-            Deed::Chmod { path, .. } | Deed::Touch { path } => path,
+            Deed::Chmod { path, .. } | Deed::Touch { path } | Deed::Xattr { path, .. } => path,
             Deed::Rewrite { path, put_back: true } => {
                 let bytes = parse(path).and_then(|path| self.devices[place].disk.user_read(&path));
                 return self.books.ledger(|ledger| ledger.disguise(&bytes.unwrap_or_default()));
@@ -203,6 +203,10 @@ impl Stage {
                 disk.user_write(&at, &self.fresh(usize::try_from(size).ok()?)).ok()?;
             }
             Deed::Chmod { path, mode } => disk.user_chmod(&parse(path)?, *mode).ok()?,
+            Deed::Xattr { path, name, value } => {
+                let value = value.as_ref().map(String::as_bytes);
+                disk.user_set_xattr(&parse(path)?, name, value).ok()?;
+            }
             Deed::Touch { path } => disk.user_touch(&parse(path)?).ok()?,
             Deed::Link { path } => {
                 let target = self.fresh(9);

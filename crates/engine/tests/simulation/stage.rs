@@ -18,10 +18,10 @@ use std::sync::{Arc, Mutex, Weak};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::names::{Kind, LINK_SUFFIX};
 use tidelock_core::path::RelPath;
-use tidelock_core::policy::Policy;
+use tidelock_core::policy::{Compare, Policy};
 use tidelock_engine::disk::Node;
 use tidelock_engine::disk::sim::{InodeReuse, SimDisk, SimOptions, UserFile};
-use tidelock_engine::pair::{Pair, Settings};
+use tidelock_engine::pair::{Pair, RemoteCheck, Settings};
 use tidelock_engine::planted::{Bug, Planted};
 use tidelock_engine::report::Report;
 use tidelock_engine::state::State;
@@ -188,6 +188,7 @@ impl Stage {
             grain_ns: setup.grain_ns,
             fold_case: setup.fold_case,
             capacity_bytes: Some(CAPACITY_BYTES),
+            keeps_xattrs: !(setup.bare && place == 1),
             ..SimOptions::default()
         };
         let disk = SimDisk::new(options, self.world.clone());
@@ -196,8 +197,13 @@ impl Stage {
         let passed = move |what: &str| books.pass(place, what);
         let clockwork = Arc::clone(&self.clockwork);
         let gate = Arc::new(Barrier { clockwork, device: NAMES[place], passed: Box::new(passed) });
-        let shore =
-            Shore { bucket: self.bucket.clone(), books: Arc::clone(&self.books), device: place, disk: disk.clone() };
+        let shore = Shore {
+            bucket: self.bucket.clone(),
+            books: Arc::clone(&self.books),
+            device: place,
+            disk: disk.clone(),
+            bare: setup.bare && place == 1,
+        };
         let (state_name, keeper) = new_state();
         Device {
             engine_disk: disk.with(Arc::clone(&fate) as _, Arc::clone(&gate) as _),
@@ -278,6 +284,13 @@ impl Stage {
         settings.concurrency = self.case.setup.concurrency;
         settings.allow_unconditional = true;
         errand.set(&mut settings);
+        settings.scan.xattrs = self.case.setup.xattrs;
+        if self.case.setup.by_stamp {
+            settings.policy.compare = Compare::Stamp;
+        }
+        if self.case.setup.unlisted && !settings.accept_root {
+            settings.remote_check = RemoteCheck::State;
+        }
         settings.small_bytes = self.case.setup.large_over.unwrap_or(settings.small_bytes);
         if let Some(pattern) = &device.excluded {
             let line = RuleLine { pattern: format!("/{pattern}"), include: false };
