@@ -469,6 +469,24 @@ impl Maker {
             let renames = renames.into_iter().map(|op| Timed { after: After::Idle, op }).collect();
             self.insert(ops, renames);
         }
+        if setup.tiny && self.rng.one_in(6) {
+            self.weave_outage(ops);
+        }
+    }
+
+    /// Something is removed, and then the line breaks between two pages of a listing.
+    fn weave_outage(&mut self, ops: &mut Vec<Timed>) {
+        let device = self.device();
+        let run = Op::Run { device, confirm: self.rng.one_in(2) };
+        let written = self.paths.clone().into_iter().chain(["y".to_owned(), "z".to_owned()]);
+        let mut block: Vec<Op> =
+            written.map(|path| Op::User(device, Deed::Write { path, size: 20 + self.rng.below(30) })).collect();
+        block.extend([run.clone(), Op::User(device, Deed::Remove { path: "z".to_owned() }), run]);
+        let mut block: Vec<Timed> = block.into_iter().map(|op| Timed { after: After::Idle, op }).collect();
+        let op = Op::Outage(device, 8 + self.rng.below(30) as u32);
+        block.push(Timed { after: After::Gate(device, "list.done".to_owned(), 1), op });
+        let at = self.rng.below(ops.len() + 1);
+        ops.splice(at..at, block);
     }
 
     /// The state is lost, spoilt, put back from a copy, or has no room to grow.
