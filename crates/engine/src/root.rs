@@ -57,6 +57,8 @@ pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<()
 }
 
 /// Stops unless the root is the one on record, for who has not looked around in it.
+/// Where none is on record, it is this one from now on: what is done in it must not
+/// be read as deleted when its disk is away.
 pub(crate) async fn check_known(pair: &Pair) -> Result<(), Failure> {
     let now = serde_json::to_string(&look(pair).await?).unwrap_or_default();
     match pair.state.fact(FACT)? {
@@ -65,7 +67,8 @@ pub(crate) async fn check_known(pair: &Pair) -> Result<(), Failure> {
             "it is not the folder it was (another file system or directory): is a disk not mounted? If it is meant, \
              run again with --accept-root",
         )),
-        _ => Ok(()),
+        Some(_) => Ok(()),
+        None => Ok(pair.state.set_fact(FACT, &now)?),
     }
 }
 

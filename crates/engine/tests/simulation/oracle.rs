@@ -286,6 +286,8 @@ fn attributes(stage: &Stage, place: usize) {
     if !stage.case.setup.xattrs
         || stage.devices.len() > 1 && !(stage.case.setup.bare && place == 0)
         || stage.history.resettled
+        // What is found the same is taken as agreed, whatever its attributes.
+        || stage.history.state_lost
         || report.stopped.is_some()
     {
         return;
@@ -350,7 +352,9 @@ fn truth(stage: &Stage, place: usize) {
         if here_same && there_same && bytes.as_ref() != object.map(|(bytes, ..)| bytes) {
             differ("each side");
         }
-        if here_same && row.digest.is_some() && row.digest != bytes.as_deref().map(Digest::of) {
+        // Who compares by stamp takes over the new change time of what keeps its own.
+        let read = !stage.case.setup.by_stamp;
+        if read && here_same && row.digest.is_some() && row.digest != bytes.as_deref().map(Digest::of) {
             differ("the folder");
         }
     }
