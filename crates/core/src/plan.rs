@@ -311,7 +311,7 @@ pub struct Header {
     /// The fingerprint of all of them.
     pub filter: String,
     /// Which generation of the state it was made from.
-    pub generation: u64,
+    pub generation: String,
     /// In whose format metadata is written.
     pub format: MetaFormat,
     /// Whether extended attributes take part.

@@ -10,7 +10,7 @@ pub mod moves;
 pub(crate) mod open;
 pub mod plan;
 pub mod restore;
-mod saved;
+pub mod saved;
 pub mod status;
 pub mod sync;
 pub mod why;

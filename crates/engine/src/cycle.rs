@@ -9,7 +9,6 @@
 mod apply;
 
 pub use apply::apply;
-pub(crate) use apply::{check_filter, check_generation};
 
 use crate::event::Event;
 use crate::failure::Failure;
@@ -139,7 +138,7 @@ fn tell_unguarded(pair: &Pair, run: &Run) {
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     report.end(failure.ending());
-    if matches!(failure, Failure::State(error) if error.is_corrupt()) {
+    if failure.is_damage() {
         pair.state.note_damage();
     }
     let done = if report.changed_anything() { "; what was done until then is on record" } else { "" };

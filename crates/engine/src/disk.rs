@@ -59,8 +59,9 @@ pub trait Disk: Send + Sync {
     /// The target of a symbolic link, as bytes.
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>>;
 
-    /// The `user.` extended attributes of a file or folder, by full name.
-    async fn xattrs(&self, path: &RelPath) -> Result<BTreeMap<String, Vec<u8>>>;
+    /// The `user.` extended attributes of a file or folder, by full name; `None` where
+    /// the file system keeps none: that is not to say that somebody took them away.
+    async fn xattrs(&self, path: &RelPath) -> Result<Option<BTreeMap<String, Vec<u8>>>>;
 
     /// Makes a new empty file, mode 0600, open for writing.
     async fn create(&self, path: &RelPath) -> Result<Box<dyn WriteFile>>;

@@ -80,6 +80,11 @@ impl Failure {
 }
 
 impl Failure {
+    /// Whether the state is damaged, so that starting over is the remedy.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, Self::State(error) if error.is_corrupt())
+    }
+
     /// What happened and what can be done, for a person.
     pub fn told(&self) -> String {
         let remedy = match self {
@@ -91,6 +96,9 @@ impl Failure {
             },
             Self::State(error) if error.is_full() => "; make room where the state is kept and run again",
             Self::State(state::Error::Newer { .. }) => "; nothing was changed",
+            Self::State(error) if error.is_corrupt() => {
+                "; run again: the state is built anew by comparing both sides, nothing is deleted or sent again for it"
+            }
             Self::Place { kind, .. } if is_full(*kind) => "; make room there and run again",
             Self::Place { .. } => "; check the path and its permissions",
             _ => "",

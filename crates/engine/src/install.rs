@@ -20,7 +20,7 @@ use crate::disk::{Disk, Error, ErrorKind, MetaScope, Node, Stat, WriteFile, tras
 use crate::planted::{Bug, Planted};
 use std::collections::BTreeSet;
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_core::entry::{LocalStamp, Meta};
 use tidelock_core::path::{NameProblem, RelPath};
 use tidelock_remote::world::World;
@@ -137,6 +137,16 @@ pub struct Installer {
     trash: RelPath,
     world: World,
     planted: Planted,
+    folders: Arc<Mutex<Folders>>,
+}
+
+/// Folders that were made for a file, where more than one may have use for them.
+#[derive(Default)]
+struct Folders {
+    /// They stay, whatever becomes of the file.
+    claimed: BTreeSet<RelPath>,
+    /// They are being removed again.
+    leaving: BTreeSet<RelPath>,
 }
 
 impl Installer {
@@ -153,7 +163,7 @@ impl Installer {
         let trash = trash_dir()?.join(run)?;
         // So that no later name can be refused.
         RelPath::root().join(&TempKind::Part.name(&pair, ""))?;
-        Ok(Self { disk, pair, trash, world, planted })
+        Ok(Self { disk, pair, trash, world, planted, folders: Arc::default() })
     }
 
     /// Opens a new file that will become `dest`, in the same folder, which is made
@@ -454,8 +464,31 @@ impl Installer {
     /// Removes folders made for nothing, as far as they are still empty.
     async fn unmake_dirs(&self, made: &[RelPath]) {
         for dir in made.iter().rev() {
-            let _ = self.disk.remove_dir(dir).await;
+            let leaves = {
+                let mut folders = self.folders();
+                !folders.claimed.contains(dir) && folders.leaving.insert(dir.clone())
+            };
+            if leaves {
+                let _ = self.disk.remove_dir(dir).await;
+                self.folders().leaving.remove(dir);
+            }
         }
+    }
+
+    /// Says that a folder is there for its own sake, so that it does not go with a
+    /// file that it was made for. `false` if it is just going.
+    pub fn claim(&self, dir: &RelPath) -> bool {
+        let mut folders = self.folders();
+        let stays = !folders.leaving.contains(dir);
+        if stays {
+            folders.claimed.insert(dir.clone());
+        }
+        stays
+    }
+
+    fn folders(&self) -> MutexGuard<'_, Folders> {
+        // Sets are whole whoever panicked.
+        self.folders.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

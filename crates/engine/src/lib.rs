@@ -9,6 +9,7 @@
 
 pub mod api;
 mod commands;
+pub use commands::saved;
 pub mod cycle;
 pub mod digest;
 pub mod disk;

@@ -18,6 +18,9 @@ use tidelock_core::policy::Policy;
 use tidelock_remote::Remote;
 use tidelock_remote::world::World;
 
+/// What a single request may carry, and memory may hold for each transfer.
+const SMALL_BYTES: u64 = 8 << 20;
+
 /// Where absence there is read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -66,6 +69,8 @@ pub struct Settings {
     pub sets_mode: bool,
     /// Only renames are carried out.
     pub only_moves: bool,
+    /// Files up to this size are read before they are sent, larger ones meanwhile.
+    pub small_bytes: u64,
 }
 
 impl Settings {
@@ -89,6 +94,7 @@ impl Settings {
             command: "sync".to_owned(),
             sets_mode: true,
             only_moves: false,
+            small_bytes: SMALL_BYTES,
         }
     }
 }

@@ -38,7 +38,7 @@ fn pair_departed(pair: &Pair, spool: &Spool<'_>, totals: &mut Totals) -> Result<
             moves.consider(pair, spool, arrived)?;
         }
     }
-    moves.rewrite(spool, totals)
+    moves.rewrite(spool, totals, pair.settings.only_moves)
 }
 
 #[derive(Default)]
@@ -93,7 +93,7 @@ impl Moves {
         Ok(())
     }
 
-    fn rewrite(self, spool: &Spool<'_>, totals: &mut Totals) -> Result<()> {
+    fn rewrite(self, spool: &Spool<'_>, totals: &mut Totals, only_moves: bool) -> Result<()> {
         let sources: BTreeSet<Key> = self.found.values().map(|found| found.from.clone()).collect();
         let mut linked = Vec::new();
         let mut chains = 0_i64;
@@ -109,6 +109,10 @@ impl Moves {
             }
         }
         for chain in order(linked) {
+            if only_moves && chain.upload.is_some() {
+                // A cycle costs a file that would have to be sent: it waits for a sync.
+                continue;
+            }
             chains += 1;
             let mut link = 0;
             for copy in &chain.copies {

@@ -61,7 +61,8 @@ pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<()
 }
 
 /// Stops unless the root is the one on record, for who has not looked around in it.
-/// What is accepted is on record from then on.
+/// What is accepted is on record from then on, and so is the first one: what is done in
+/// it must not be read as deleted when its disk is away.
 pub(crate) async fn check_known(pair: &Pair) -> Result<(), Failure> {
     let now = serde_json::to_string(&look(pair).await?).unwrap_or_default();
     match pair.state.fact(FACT)? {

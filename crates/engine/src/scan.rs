@@ -202,7 +202,7 @@ impl Scan {
         let mut meta = stat.meta();
         if self.options.xattrs && kind != Kind::Link {
             match self.disk.xattrs(&path).await {
-                Ok(xattrs) => meta.xattrs = Some(xattrs),
+                Ok(xattrs) => meta.xattrs = xattrs,
                 Err(error) => self.problem(&path, &format!("extended attributes: {error}"), ProblemClass::Skipped),
             }
         }

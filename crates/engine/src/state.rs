@@ -280,9 +280,11 @@ impl State {
         Ok(runs.collect::<std::result::Result<_, _>>()?)
     }
 
-    /// A number that grows with every change of the base, and with nothing else.
-    pub fn generation(&self) -> Result<u64> {
-        Ok(self.fact(GENERATION)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    /// Names what the base was last changed to: another after every change of it, and
+    /// after nothing else. A state that was lost or put back from a copy does not
+    /// repeat itself.
+    pub fn generation(&self) -> Result<String> {
+        Ok(self.fact(GENERATION)?.unwrap_or_default())
     }
 
     /// Notes deletions, for the rolling hour.
@@ -343,14 +345,26 @@ impl State {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// Lets the file grow no more, as on a full disk, or again as it likes.
+    #[cfg(any(test, feature = "testing"))]
+    pub fn set_full(&self, full: bool) -> Result<()> {
+        // SQLite takes the size the file has for the least.
+        let most = if full { 1 } else { u32::MAX - 1 };
+        self.lock().query_row(&format!("PRAGMA max_page_count = {most}"), [], |_| Ok(()))?;
+        Ok(())
+    }
+
     /// The plan's rows, emptied for a new plan.
     pub fn spool(&self) -> Result<Spool<'_>> {
         Spool::start(self)
     }
 }
 
+/// A number that grows, and the run that made it grow: two states that went different
+/// ways never agree on both.
 fn grow(connection: &Connection) -> Result<()> {
-    let sql = "INSERT INTO fact VALUES (?1, '1') ON CONFLICT (name) DO UPDATE SET value = CAST(value AS INTEGER) + 1";
+    let sql = "INSERT INTO fact VALUES (?1, '1 ' || coalesce((SELECT token FROM run ORDER BY id DESC LIMIT 1), ''))
+        ON CONFLICT (name) DO UPDATE SET value = (CAST(value AS INTEGER) + 1) || substr(excluded.value, 2)";
     connection.prepare_cached(sql)?.execute([GENERATION])?;
     Ok(())
 }

@@ -240,7 +240,7 @@ impl Remote for Memory {
 
     async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
         self.check(request)?;
-        let route = upload::route(request, self.profile.single_max_bytes);
+        let route = upload::route(request, &self.profile);
         let ability =
             if matches!(route, Route::Copy { .. }) { Ability::CopyIfMatch } else { put_ability(&request.condition) };
         if self.profile.support(ability) == Support::Refused {

@@ -65,6 +65,22 @@ fn a_pair_in_use_is_waited_for_and_its_holder_named() {
 }
 
 #[test]
+fn damage_deep_in_the_state_needs_nobody() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    let file = home.state_file(".sqlite");
+    let mut bytes = fs::read(&file).expect("read");
+    // Whatever opens it reads the first page; the rows are further down.
+    bytes[4096..].fill(0xa5);
+    fs::write(&file, bytes).expect("written");
+    home.sync(&["--delete"]).expect(1).says(&["run again", "is kept as"]);
+    let before = tree(&home.path("f"));
+    let ran = home.sync(&["--delete"]).expect(0).says(&["found the same"]);
+    assert!(!ran.out.contains("sent") && !ran.out.contains("deleted"), "{}", ran.out);
+    assert_eq!(tree(&home.path("f")), before);
+}
+
+#[test]
 fn a_damaged_state_is_kept_and_built_anew() {
     let home = Home::furnished();
     home.sync(&["--delete"]).expect(0);

@@ -38,12 +38,9 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
         pair: Some(&header.pair),
     };
     let mut open = Open::new(context, &wanted).await?;
-    open.pair.settings.rules = header.rules;
-    cycle::check_generation(&open.pair, header.generation)?;
-    cycle::check_filter(&open.pair, &header.filter).await?;
-    let spool = open.pair.state.spool()?;
-    let totals = reader.load(&spool, saved::links(header.format))?;
-    let report = cycle::apply(&open.pair, &spool, totals).await;
+    open.pair.settings.rules = header.rules.clone();
+    let report = cycle::apply(&open.pair, &header, reader).await;
     open.set_aside_if_damaged();
+    let report = report?;
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: false })
 }

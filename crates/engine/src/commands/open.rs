@@ -147,12 +147,8 @@ impl Open {
             return;
         }
         let text = match self.place.set_aside(self.pair.now_ms()) {
-            Ok(kept) => format!(
-                "the state of this pair is damaged and is kept as {}; run again: it is built anew by comparing both \
-                 sides, nothing is deleted or sent again for it",
-                kept.display()
-            ),
-            Err(failure) => format!("the state of this pair is damaged and cannot be set aside: {failure}"),
+            Ok(kept) => format!("the damaged state of this pair is kept as {}", kept.display()),
+            Err(failure) => format!("the damaged state of this pair could not be set aside: {failure}"),
         };
         self.pair.listener.hear(&Event::Note { text });
     }

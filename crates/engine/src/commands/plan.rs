@@ -29,6 +29,8 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
     let local = open.local.to_str().ok_or_else(|| {
         Failure::Unable(format!("{}: a plan cannot name a folder that is not UTF-8", open.local.display()))
     })?;
+    // Taken before anything is looked at: what a sync changes meanwhile outdates it.
+    let generation = open.pair.state.generation()?;
     let keep = |spool: &Spool<'_>, seen: &Survey| {
         let header = Header {
             tidelock_plan: PLAN_VERSION,
@@ -38,7 +40,7 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
             policy: settings.policy,
             rules: settings.rules.clone(),
             filter: seen.filter.clone(),
-            generation: open.pair.state.generation()?,
+            generation: generation.clone(),
             format: settings.format,
             xattrs: settings.scan.xattrs,
             follow_links: request.options.follow_links,

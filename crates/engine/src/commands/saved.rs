@@ -16,7 +16,7 @@ use tidelock_core::plan::{Footer, Header, PLAN_VERSION, StepLine, Totals};
 const LINE_MAX_BYTES: u64 = 4 << 20;
 
 /// Writes a complete plan.
-pub(crate) fn write(out: &mut dyn Write, header: &Header, spool: &Spool<'_>, totals: Totals) -> Result<(), Failure> {
+pub fn write(out: &mut dyn Write, header: &Header, spool: &Spool<'_>, totals: Totals) -> Result<(), Failure> {
     let mut hasher = blake3::Hasher::new();
     put(out, &mut hasher, header)?;
     let mut after = 0;
@@ -41,14 +41,14 @@ fn put(out: &mut dyn Write, hasher: &mut blake3::Hasher, line: &impl serde::Seri
 }
 
 /// A plan being read.
-pub(crate) struct Reader<'a> {
+pub struct Reader<'a> {
     input: &'a mut (dyn BufRead + Send),
     hasher: blake3::Hasher,
 }
 
 impl<'a> Reader<'a> {
     /// Reads the first line.
-    pub(crate) fn start(input: &'a mut (dyn BufRead + Send)) -> Result<(Self, Header), Failure> {
+    pub fn start(input: &'a mut (dyn BufRead + Send)) -> Result<(Self, Header), Failure> {
         let mut reader = Self { input, hasher: blake3::Hasher::new() };
         let line = reader.line()?.ok_or_else(|| invalid("it is empty"))?;
         let version = serde_json::from_slice::<serde_json::Value>(&line)
@@ -64,7 +64,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the steps into the spool; what they add up to, if all is as written.
-    pub(crate) fn load(mut self, spool: &Spool<'_>, links: LinkStyle) -> Result<Totals, Failure> {
+    pub fn load(mut self, spool: &Spool<'_>, links: LinkStyle) -> Result<Totals, Failure> {
         spool.fill()?;
         let loaded = self.load_lines(spool, links);
         spool.filled()?;
@@ -123,7 +123,7 @@ impl<'a> Reader<'a> {
 }
 
 /// How a plan's header says that links are stored.
-pub(crate) fn links(format: MetaFormat) -> LinkStyle {
+pub fn links(format: MetaFormat) -> LinkStyle {
     if format == MetaFormat::S3fs { LinkStyle::Mode } else { LinkStyle::Suffix }
 }
 

@@ -5,6 +5,7 @@
 //! else than it expects is skipped and counted; the next sync sees to it.
 
 use super::{Mode, begin, carry_out, end, fail, guard, sweep_uploads};
+use crate::commands::saved::{Reader, links};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::mode::Turn;
@@ -14,10 +15,27 @@ use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
 use crate::survey::{self, Survey};
-use tidelock_core::plan::Totals;
+use tidelock_core::plan::{Header, Totals};
 
-/// One run of the plan that is in the spool.
-pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
+/// One run of a plan that was saved, unless it is outdated or damaged: then nothing
+/// is on record of it.
+pub async fn apply(pair: &Pair, header: &Header, reader: Reader<'_>) -> Result<Report, Failure> {
+    let ready = async {
+        check_generation(pair, &header.generation)?;
+        check_filter(pair, &header.filter).await?;
+        let spool = pair.state.spool()?;
+        let totals = reader.load(&spool, links(header.format))?;
+        Ok((spool, totals))
+    };
+    let (spool, totals) = ready.await.inspect_err(|failure: &Failure| {
+        if failure.is_damage() {
+            pair.state.note_damage();
+        }
+    })?;
+    Ok(apply_spool(pair, &spool, totals).await)
+}
+
+async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     let started = pair.world.clock.monotonic_ns();
     let mut report = Report { passes: 1, planned: totals, unchanged: totals.unchanged, ..Report::default() };
     let run = match begin(pair, Mode::Execute) {
@@ -56,17 +74,17 @@ pub async fn apply(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
 }
 
 /// A plan whose pair has gone on since is not carried out at all.
-pub(crate) fn check_generation(pair: &Pair, planned: u64) -> Result<(), Failure> {
-    let now = pair.state.generation()?;
-    if now == planned {
+fn check_generation(pair: &Pair, planned: &str) -> Result<(), Failure> {
+    if pair.state.generation()? == planned {
         return Ok(());
     }
-    let what = "this pair was synced since the plan was made; nothing was changed: make a new plan";
+    let what =
+        "this pair was synced since the plan was made, or its state was lost; nothing was changed: make a new plan";
     Err(Failure::Outdated(what.to_owned()))
 }
 
 /// Nor is one whose steps were chosen by other rules than those that hold now.
-pub(crate) async fn check_filter(pair: &Pair, planned: &str) -> Result<(), Failure> {
+async fn check_filter(pair: &Pair, planned: &str) -> Result<(), Failure> {
     if survey::filter(pair).await? == planned {
         return Ok(());
     }

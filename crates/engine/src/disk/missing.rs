@@ -39,7 +39,7 @@ impl Disk for Missing {
         none("read link", path)
     }
 
-    async fn xattrs(&self, path: &RelPath) -> Result<BTreeMap<String, Vec<u8>>> {
+    async fn xattrs(&self, path: &RelPath) -> Result<Option<BTreeMap<String, Vec<u8>>>> {
         none("read attributes", path)
     }
 

@@ -305,13 +305,13 @@ impl Disk for RealDisk {
         }
     }
 
-    async fn xattrs(&self, path: &RelPath) -> Result<BTreeMap<String, Vec<u8>>> {
+    async fn xattrs(&self, path: &RelPath) -> Result<Option<BTreeMap<String, Vec<u8>>>> {
         if self.shared.stat(path).is_ok_and(|stat| matches!(stat.node, Node::Link | Node::Special)) {
-            return Ok(BTreeMap::new());
+            return Ok(Some(BTreeMap::new()));
         }
         self.shared.with_handle("read attributes", path, |handle| match meta::xattrs(handle) {
-            Err(Errno::OPNOTSUPP) => Ok(BTreeMap::new()),
-            other => other.map_err(|errno| error("read attributes", path, errno)),
+            Err(Errno::OPNOTSUPP) => Ok(None),
+            other => other.map(Some).map_err(|errno| error("read attributes", path, errno)),
         })
     }
 

@@ -37,6 +37,8 @@ pub struct SimOptions {
     pub fold_case: bool,
     /// Whether exchanging and renaming without replacing are possible.
     pub can_exchange: bool,
+    /// Whether it keeps extended attributes.
+    pub keeps_xattrs: bool,
     /// Whether an owner may be given.
     pub may_chown: bool,
     /// Whether what the user does is durable at once. Else after
@@ -53,6 +55,7 @@ impl Default for SimOptions {
             grain_ns: 1,
             fold_case: false,
             can_exchange: true,
+            keeps_xattrs: true,
             may_chown: false,
             user_durable: true,
             capacity_bytes: None,
@@ -241,10 +244,13 @@ impl Disk for SimDisk {
         .await
     }
 
-    async fn xattrs(&self, path: &RelPath) -> Result<BTreeMap<String, Vec<u8>>> {
+    async fn xattrs(&self, path: &RelPath) -> Result<Option<BTreeMap<String, Vec<u8>>>> {
         self.call(reading!("xattrs"), path, |volume, _| {
             let serial = volume.find(path)?;
-            Ok(volume.inode(serial).attributes.xattrs.clone())
+            let all = volume.inode(serial).attributes.xattrs.iter();
+            let ours = all.filter(|(name, _)| name.starts_with("user."));
+            let ours = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
+            Ok(volume.options.keeps_xattrs.then_some(ours))
         })
         .await
     }
@@ -429,10 +435,13 @@ fn add_at(volume: &mut Volume, place: &Place, body: Body, mode: u32, now_ns: i64
 fn set_attributes(volume: &mut Volume, serial: Serial, meta: &Meta, scope: MetaScope, now_ns: i64) {
     let node = volume.stat(serial).node;
     let may_chown = scope.owner && volume.options.may_chown;
+    let keeps_xattrs = volume.options.keeps_xattrs;
     volume.change(serial, now_ns, |attributes| {
-        if let (Some(xattrs), Node::File | Node::Dir) = (&meta.xattrs, node) {
+        if let (Some(xattrs), true, Node::File | Node::Dir) = (&meta.xattrs, keeps_xattrs, node) {
             let ours = xattrs.iter().filter(|(name, _)| name.starts_with("user."));
-            attributes.xattrs = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
+            let ours: Vec<_> = ours.map(|(name, value)| (name.clone(), value.clone())).collect();
+            attributes.xattrs.retain(|name, _| !name.starts_with("user."));
+            attributes.xattrs.extend(ours);
         }
         if may_chown {
             attributes.uid = meta.uid.unwrap_or(attributes.uid);

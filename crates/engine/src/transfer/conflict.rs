@@ -93,23 +93,42 @@ impl Carrier<'_> {
                 return install_fate(step, error);
             }
         };
-        let mut outcome = match Box::pin(self.download(&fetched)).await {
-            Fate::Done(outcome) => outcome,
-            // Ours is safe under its new name; the next run goes on.
-            other => return other,
-        };
-        outcome.dirs.extend(renamed.dirs);
-        outcome.counts.kept_both += 1;
-        if send && let Ok(key) = key_of(&aside, step.kind, self.pair.settings.scan.links) {
-            let seen = HereSeen { stamp: renamed.stat.stamp, meta: here.meta.clone() };
-            let sent = Step { key, path: aside, action: Action::Upload, here: Some(seen), there: None, ..step.clone() };
-            match Box::pin(self.upload(&sent)).await {
-                Fate::Done(more) => outcome.join(more),
-                // It is a new file like any other: the next pass sends it, or says why not.
-                _ => outcome.again = true,
-            }
+        let fetched = Box::pin(self.download(&fetched)).await;
+        if matches!(fetched, Fate::Fatal(_)) {
+            return fetched;
         }
-        Fate::Done(outcome)
+        let seen = HereSeen { stamp: renamed.stat.stamp, meta: here.meta.clone() };
+        let sent = if send { self.send_aside(step, aside, seen).await } else { None };
+        let unsent = send && sent.is_none();
+        let kept =
+            Outcome { dirs: renamed.dirs, counts: Counts { kept_both: 1, ..Counts::default() }, ..Outcome::default() };
+        match (fetched, sent) {
+            (Fate::Done(mut outcome), sent) => {
+                outcome.join(kept);
+                outcome.join(sent.unwrap_or_default());
+                // It is a new file like any other: the next pass sends it, or says why not.
+                outcome.again |= unsent;
+                Fate::Done(outcome)
+            }
+            // Theirs must wait, and ours is at its new name on both sides.
+            (_, Some(mut sent)) => {
+                sent.join(kept);
+                Fate::Done(Outcome { again: true, ..sent })
+            }
+            // Ours is safe under its new name; the next run goes on.
+            (other, None) => other,
+        }
+    }
+
+    /// Sends what was put aside, whatever became of its old place: an object whose
+    /// bytes it holds may go in this very run.
+    async fn send_aside(&self, step: &Step, aside: RelPath, seen: HereSeen) -> Option<Outcome> {
+        let key = key_of(&aside, step.kind, self.pair.settings.scan.links).ok()?;
+        let sent = Step { key, path: aside, action: Action::Upload, here: Some(seen), there: None, ..step.clone() };
+        match Box::pin(self.upload(&sent)).await {
+            Fate::Done(outcome) => Some(outcome),
+            _ => None,
+        }
     }
 
     /// Lets the row of an agreed entry stand for less, or for as much again.

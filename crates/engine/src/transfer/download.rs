@@ -351,6 +351,9 @@ impl Carrier<'_> {
 
     /// The folder is there already; it gets the marker's metadata.
     async fn take_folder(&self, step: &Step, meta: &Meta) -> std::result::Result<Stat, Fate> {
+        if !self.installer.claim(&step.path) {
+            return Err(Fate::Stale);
+        }
         let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
         let stat = stat.ok_or(Fate::Stale)?;
         if stat.node != Node::Dir || step.here.is_none() && self.is_twin(step).await {

@@ -73,11 +73,12 @@ impl Carrier<'_> {
     /// Sets the remote's metadata here. Planned as a comparison, which reads it.
     pub(super) async fn meta_here(&self, step: &Step) -> Fate {
         match self.pair.remote.head(&step.key).await {
-            Ok(Some(object)) => {
+            // Another object's metadata is not that of the bytes here.
+            Ok(Some(object)) if step.there.as_ref().is_some_and(|it| it.stamp.same_content(&object.stamp)) => {
                 let digest = self.pair.state.row(&step.key).ok().flatten().and_then(|row| row.digest);
                 self.set_meta_here(step, object, digest).await
             }
-            Ok(None) => Fate::Stale,
+            Ok(_) => Fate::Stale,
             Err(error) => remote_fate(step, error),
         }
     }

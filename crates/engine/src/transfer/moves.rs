@@ -45,13 +45,13 @@ impl Carrier<'_> {
         }
         if !same {
             // Other bytes than those that left: no rename, just a new file.
-            return self.upload(step).await;
+            return self.send_instead(step, from, None).await;
         }
         let object = match self.pair.remote.head(from).await {
             Ok(Some(object)) if object.stamp.same_content(source) => object,
             // It is not what it was, or may not be looked at: the bytes are here.
-            Ok(_) => return self.upload(step).await,
-            Err(error) if error.kind == ErrorKind::Denied => return self.upload(step).await,
+            Ok(_) => return self.send_instead(step, from, None).await,
+            Err(error) if error.kind == ErrorKind::Denied => return self.send_instead(step, from, None).await,
             Err(error) => return remote_fate(step, error),
         };
         let old = match self.pair.state.row(from) {
@@ -61,6 +61,7 @@ impl Carrier<'_> {
         let kept = Kept::of(object, old.as_ref());
         match self.checks_sources().await {
             Ok(true) => {}
+            Ok(false) if self.pair.settings.only_moves => return self.send_instead(step, from, None).await,
             // A copy could be one of bytes that nobody has looked at.
             Ok(false) => return self.send_moved(step, from, digest, &kept).await,
             Err(error) => return remote_fate(step, error),
@@ -84,7 +85,7 @@ impl Carrier<'_> {
                 | ErrorKind::NotFound
                 | ErrorKind::Archived
                 | ErrorKind::Denied
-                | ErrorKind::Unsupported => return self.send(step, Some(&kept)).await,
+                | ErrorKind::Unsupported => return self.send_instead(step, from, Some(&kept)).await,
                 _ => return remote_fate(step, error),
             },
         };
@@ -106,6 +107,21 @@ impl Carrier<'_> {
         Fate::Done(outcome)
     }
 
+    /// What turned out to be no rename is sent, unless only renames are wanted: then
+    /// both its keys wait for a sync.
+    async fn send_instead(&self, step: &Step, from: &Key, kept: Option<&Kept>) -> Fate {
+        if self.pair.settings.only_moves {
+            self.waits(from);
+            return Fate::Left;
+        }
+        self.send(step, kept).await
+    }
+
+    /// Looking again would find the same: the old object waits with the new one.
+    fn waits(&self, from: &Key) {
+        self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
+    }
+
     /// The new key has an object that nobody agreed on. If its bytes are those that
     /// were to be copied, an earlier run made it and died before it could say so.
     /// Without a local half, the file here has been changed since, and is compared.
@@ -121,10 +137,13 @@ impl Carrier<'_> {
             let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
             return self.moved_to(step, from, digest, half, there);
         }
+        if self.pair.settings.only_moves {
+            self.waits(from);
+            return Fate::Left;
+        }
         let fate = Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await;
         if matches!(fate, Fate::Conflict | Fate::Left | Fate::Noted(_) | Fate::Problem(_)) {
-            // Looking again would find the same: the old object waits with the new one.
-            self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
+            self.waits(from);
         }
         fate
     }

@@ -24,9 +24,6 @@ use tidelock_core::path::Key;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Ability, Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
 
-/// Files up to this size are sent in one request.
-pub(super) const SMALL_BYTES: u64 = 8 << 20;
-
 /// What is to be sent.
 struct Load {
     source: Arc<dyn Source>,
@@ -100,7 +97,7 @@ impl Carrier<'_> {
         let size = here.stamp.size;
         let sealed = !self.pair.planted.has(Bug::NoDoubleFstat);
         let bytes = Arc::new(FileBytes::new(Arc::clone(&file), here.stamp, sealed));
-        if size > SMALL_BYTES {
+        if size > self.pair.settings.small_bytes {
             return Ok(Load { source: Arc::clone(&bytes) as Arc<dyn Source>, size, digest: None, hashed: Some(bytes) });
         }
         let length = usize::try_from(size).unwrap_or(usize::MAX);

@@ -31,6 +31,21 @@ pub struct Setup {
     pub fold_case: bool,
     pub concurrency: usize,
     pub weather: Weather,
+    /// Files over this length are sent while they are read, their digest unknown.
+    #[serde(default)]
+    pub large_over: Option<u64>,
+    /// Size and time are enough to be the same.
+    #[serde(default)]
+    pub by_stamp: bool,
+    /// Only the runs at the end list the bucket.
+    #[serde(default)]
+    pub unlisted: bool,
+    /// Extended attributes take part.
+    #[serde(default)]
+    pub xattrs: bool,
+    /// The second device keeps none.
+    #[serde(default)]
+    pub bare: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -79,6 +94,12 @@ pub enum Op {
     Foreign(Act),
     /// An engine starts, unless it runs already.
     Run { device: usize, confirm: bool },
+    /// A plan is written down.
+    Plan(usize),
+    /// What was written down last is carried out.
+    Apply { device: usize, confirm: bool },
+    /// Renames are carried over, and nothing else.
+    Moves(usize),
     /// A process dies.
     Kill(usize),
     /// The power goes.
@@ -91,6 +112,10 @@ pub enum Op {
     SaveState(usize),
     /// That copy takes the state's place.
     OldState(usize),
+    /// A row of the state becomes unreadable.
+    SpoilState(usize),
+    /// The disk that holds the state is full, or has room again.
+    FullState(usize, bool),
     /// The next requests of a device find nobody.
     Outage(usize, u32),
     /// The wall clock is set.
@@ -153,6 +178,11 @@ pub enum Deed {
     },
     Touch {
         path: String,
+    },
+    Xattr {
+        path: String,
+        name: String,
+        value: Option<String>,
     },
     Link {
         path: String,
@@ -260,14 +290,17 @@ impl Case {
     /// The schedule of a seed.
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::split(seed, "case");
-        let setup = setup(&mut rng);
+        let mut setup = setup(&mut rng);
+        extend(&mut setup, &mut Rng::split(seed, "extras"));
         let count = 3 + rng.below(5);
         let mut paths: Vec<String> = (0..count).map(|_| (*rng.pick(&PATHS)).to_owned()).collect();
         paths.sort();
         paths.dedup();
         let mirrors = setup.policies.iter().any(is_mirror);
         let mut maker = Maker { rng, paths, devices: setup.policies.len(), mirrors };
-        let ops = maker.ops(&setup);
+        let mut ops = maker.ops(&setup);
+        maker.rng = Rng::split(seed, "more");
+        maker.weave(&mut ops, &setup);
         Self { seed, setup, ops, muted: [BTreeSet::new(), BTreeSet::new()] }
     }
 }
@@ -301,7 +334,22 @@ fn setup(rng: &mut Rng) -> Setup {
         fold_case: rng.one_in(15),
         concurrency: rng.weighed(&[(2, 1), (2, 3), (3, 16)]),
         weather: Weather { network_one_in, disk_one_in: rng.weighed(&[(7, 0), (2, 60), (1, 15)]) },
+        large_over: None,
+        by_stamp: false,
+        unlisted: false,
+        xattrs: false,
+        bare: false,
     }
+}
+
+/// What was added to the world later draws from a stream of its own, so that the
+/// schedules of before stay what they were.
+fn extend(setup: &mut Setup, rng: &mut Rng) {
+    setup.large_over = rng.weighed(&[(5, None), (3, Some(32)), (1, Some(12))]);
+    setup.by_stamp = rng.one_in(12);
+    setup.unlisted = rng.one_in(12);
+    setup.xattrs = rng.one_in(8);
+    setup.bare = rng.one_in(4);
 }
 
 fn is_mirror(policy: &Policy) -> bool {
@@ -396,10 +444,166 @@ impl Maker {
         ops
     }
 
+    /// What was thought of later is woven into what was there, from a stream of its
+    /// own. Most schedules stay as they are.
+    fn weave(&mut self, ops: &mut Vec<Timed>, setup: &Setup) {
+        for _ in 0..if setup.xattrs { 2 + self.rng.below(6) } else { 0 } {
+            let (device, deed, after) = (self.device(), self.attribute(), self.after());
+            let at = self.rng.below(ops.len() + 1);
+            ops.insert(at, Timed { after, op: Op::User(device, deed) });
+        }
+        if self.rng.one_in(8) {
+            self.weave_barriers(ops);
+        }
+        if self.rng.one_in(4) {
+            let paper = self.paper();
+            self.insert(ops, paper);
+        }
+        if self.rng.one_in(6) {
+            self.weave_states(ops);
+        }
+        if self.rng.one_in(10) {
+            let device = self.device();
+            let mut renames: Vec<Op> = (0..1 + self.rng.below(3)).map(|_| Op::User(device, self.renaming())).collect();
+            renames.push(Op::Moves(device));
+            let renames = renames.into_iter().map(|op| Timed { after: After::Idle, op }).collect();
+            self.insert(ops, renames);
+        }
+        if setup.tiny && self.rng.one_in(6) {
+            self.weave_outage(ops);
+        }
+    }
+
+    /// Something is removed, and then the line breaks between two pages of a listing.
+    fn weave_outage(&mut self, ops: &mut Vec<Timed>) {
+        let device = self.device();
+        let run = Op::Run { device, confirm: self.rng.one_in(2) };
+        let written = self.paths.clone().into_iter().chain(["y".to_owned(), "z".to_owned()]);
+        let mut block: Vec<Op> =
+            written.map(|path| Op::User(device, Deed::Write { path, size: 20 + self.rng.below(30) })).collect();
+        block.extend([run.clone(), Op::User(device, Deed::Remove { path: "z".to_owned() }), run]);
+        let mut block: Vec<Timed> = block.into_iter().map(|op| Timed { after: After::Idle, op }).collect();
+        let op = Op::Outage(device, 8 + self.rng.below(30) as u32);
+        block.push(Timed { after: After::Gate(device, "list.done".to_owned(), 1), op });
+        let at = self.rng.below(ops.len() + 1);
+        ops.splice(at..at, block);
+    }
+
+    /// The state is lost, spoilt, put back from a copy, or has no room to grow.
+    fn weave_states(&mut self, ops: &mut Vec<Timed>) {
+        let device = self.device();
+        let at = |after: After, op: Op| vec![Timed { after, op }];
+        let run = Op::Run { device, confirm: self.rng.one_in(6) };
+        match self.rng.below(8) {
+            0 => self.insert(ops, at(After::Idle, Op::LoseState(device))),
+            1..=2 => {
+                let saved = self.rng.below(ops.len() + 1);
+                let restored = saved + self.rng.below(ops.len() + 1 - saved);
+                ops.splice(restored..restored, at(After::Idle, Op::OldState(device)));
+                ops.splice(saved..saved, at(After::Idle, Op::SaveState(device)));
+            }
+            3..=4 => {
+                let mut block = at(After::Idle, Op::SpoilState(device));
+                block.extend(at(After::Idle, run));
+                self.insert(ops, block);
+            }
+            _ => {
+                let early = self.rng.one_in(3);
+                let times = 1 + self.rng.below(3) as u32;
+                let full = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
+                let mut block = at(After::Idle, run);
+                let place = usize::from(!early);
+                let full = at(if early { After::Idle } else { full }, Op::FullState(device, true));
+                block.splice(place..place, full);
+                let end = if self.rng.one_in(2) { After::Idle } else { self.after() };
+                block.extend(at(end, Op::FullState(device, false)));
+                self.insert(ops, block);
+            }
+        }
+    }
+
+    /// Somewhere, perhaps with something that strikes while its last engine runs.
+    fn insert(&mut self, ops: &mut Vec<Timed>, mut block: Vec<Timed>) {
+        if self.rng.one_in(3) {
+            let device = self.device();
+            block.push(self.strike(device));
+        }
+        let at = self.rng.below(ops.len() + 1);
+        ops.splice(at..at, block);
+    }
+
+    /// A plan is written down, things happen, and it is carried out.
+    fn paper(&mut self) -> Vec<Timed> {
+        let device = self.device();
+        let mut block = vec![Op::Plan(device)];
+        for _ in 0..self.rng.below(4) {
+            block.push(match self.rng.below(12) {
+                0..=5 => Op::User(device, self.deed()),
+                6..=8 => Op::Foreign(self.act()),
+                9 => Op::Power(device),
+                10 => Op::Mount(device, self.rng.one_in(2)),
+                _ => self.op(),
+            });
+        }
+        block.push(Op::Apply { device, confirm: self.rng.one_in(3) });
+        let before = usize::from(self.rng.one_in(2));
+        let mut changes: Vec<Op> = (0..before + self.rng.below(3)).map(|_| Op::User(device, self.deed())).collect();
+        changes.extend(block);
+        changes.into_iter().map(|op| Timed { after: After::Idle, op }).collect()
+    }
+
+    fn attribute(&mut self) -> Deed {
+        let name = *self.rng.pick(&["user.a", "user.tidelock.b", "user.Ü", "user.mtime", "trusted.c"]);
+        let value = self.rng.weighed(&[(2, Some("one")), (2, Some("")), (2, Some("t\u{e4}\n")), (2, None)]);
+        Deed::Xattr { path: self.path(), name: name.to_owned(), value: value.map(str::to_owned) }
+    }
+
+    /// A folder that nobody may look into, or a root that is unmounted, just while an
+    /// engine runs or before; in the end all is as it was.
+    fn weave_barriers(&mut self, ops: &mut Vec<Timed>) {
+        let device = self.device();
+        let run = Timed { after: After::Idle, op: Op::Run { device, confirm: self.rng.one_in(3) } };
+        let folder = (*self.rng.pick(&["d", "e", "d/e", "a"])).to_owned();
+        let mode = *self.rng.pick(&[0o000, 0o000, 0o300, 0o500, 0o600]);
+        let (close, open) = if self.rng.one_in(3) {
+            (Op::Mount(device, false), Op::Mount(device, true))
+        } else {
+            let chmod = |mode| Op::User(device, Deed::Chmod { path: folder.clone(), mode });
+            (chmod(mode), chmod(0o755))
+        };
+        let times = 1 + self.rng.below(4) as u32;
+        let gate = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
+        let mut block = vec![run.clone(), Timed { after: gate, op: close }];
+        if self.rng.one_in(2) {
+            block.swap(0, 1);
+        }
+        if self.rng.one_in(2) {
+            block.push(Timed { after: self.after(), op: Op::User(device, self.deed()) });
+            block.push(run);
+        }
+        block.push(Timed { after: self.after(), op: open });
+        let at = self.rng.below(ops.len() + 1);
+        ops.splice(at..at, block);
+    }
+
+    fn renaming(&mut self) -> Deed {
+        let (one, other) = (self.path(), self.path());
+        match self.rng.below(5) {
+            0 => Deed::Swap { a: one, b: other },
+            1 => Deed::Save { path: one, size: self.size() },
+            _ => Deed::Rename { from: one, to: other },
+        }
+    }
+
     /// An engine starts, and something happens just as it comes to a gate.
     fn ambush(&mut self) -> [Timed; 2] {
         let device = self.device();
         let run = Op::Run { device, confirm: self.rng.one_in(6) };
+        [Timed { after: After::Idle, op: run }, self.strike(device)]
+    }
+
+    /// Something happens just as a device's engine comes to a gate.
+    fn strike(&mut self, device: usize) -> Timed {
         let op = match self.rng.below(10) {
             0..=2 => Op::Kill(device),
             3..=4 => Op::Power(device),
@@ -409,7 +613,7 @@ impl Maker {
         };
         let times = if self.rng.one_in(2) { 1 } else { 1 + self.rng.below(5) as u32 };
         let after = After::Gate(device, (*self.rng.pick(&GATES)).to_owned(), times);
-        [Timed { after: After::Idle, op: run }, Timed { after, op }]
+        Timed { after, op }
     }
 
     fn op(&mut self) -> Op {

@@ -5,6 +5,7 @@
 //! passed over.
 
 use crate::case::{Act, Deed, Op};
+use crate::errand::Errand;
 use crate::stage::{FILLER_BYTES, Stage, kind_of, new_state, open_keeper};
 use rusqlite::Connection;
 use rusqlite::backup::Backup;
@@ -32,14 +33,19 @@ impl Stage {
             Op::Seed { path, here, there } => self.seed(path, *here, *there),
             Op::User(place, deed) if *place < devices => self.user(*place, deed),
             Op::Foreign(act) => self.foreign(act),
-            Op::Run { device, confirm } if *device < devices => self.start(*device, *confirm),
+            Op::Run { device, confirm } if *device < devices => self.start(*device, Errand::sync(*confirm)),
+            Op::Plan(device) if *device < devices => self.start(*device, Errand::Plan),
+            Op::Apply { device, confirm } if *device < devices => {
+                self.start(*device, Errand::Apply { confirm: *confirm });
+            }
+            Op::Moves(device) if *device < devices => self.start(*device, Errand::Moves),
             Op::Kill(place) if *place < devices => self.crash(*place, false),
             Op::Power(place) if *place < devices => self.crash(*place, true),
             Op::Mount(place, mounted) if *place < devices => {
                 self.mount(*place, *mounted);
                 if !*mounted {
                     // Whatever runs by the clock runs all the same.
-                    self.start(*place, true);
+                    self.start(*place, Errand::sync(true));
                 }
             }
             Op::LoseState(place) if *place < devices => self.lose_state(*place),
@@ -48,6 +54,8 @@ impl Stage {
                 self.devices[*place].saved = Some(copy);
             }
             Op::OldState(place) if *place < devices => self.old_state(*place),
+            Op::SpoilState(place) if *place < devices => self.spoil_state(*place),
+            Op::FullState(place, full) if *place < devices => self.full_state(*place, *full),
             Op::Outage(place, requests) if *place < devices => {
                 self.books.disturb();
                 self.devices[*place].fate.outage(*requests);
@@ -148,7 +156,7 @@ impl Stage {
             let _ = stage.deed(place, deed);
         });
         let touched = match deed {
-            Deed::Chmod { path, .. } | Deed::Touch { path } => path,
+            Deed::Chmod { path, .. } | Deed::Touch { path } | Deed::Xattr { path, .. } => path,
             Deed::Rewrite { path, put_back: true } => {
                 let bytes = parse(path).and_then(|path| self.devices[place].disk.user_read(&path));
                 return self.books.ledger(|ledger| ledger.disguise(&bytes.unwrap_or_default()));
@@ -195,6 +203,10 @@ impl Stage {
                 disk.user_write(&at, &self.fresh(usize::try_from(size).ok()?)).ok()?;
             }
             Deed::Chmod { path, mode } => disk.user_chmod(&parse(path)?, *mode).ok()?,
+            Deed::Xattr { path, name, value } => {
+                let value = value.as_ref().map(String::as_bytes);
+                disk.user_set_xattr(&parse(path)?, name, value).ok()?;
+            }
             Deed::Touch { path } => disk.user_touch(&parse(path)?).ok()?,
             Deed::Link { path } => {
                 let target = self.fresh(9);
@@ -301,7 +313,7 @@ impl Stage {
         }
     }
 
-    fn lose_state(&mut self, place: usize) {
+    pub fn lose_state(&mut self, place: usize) {
         self.crash(place, false);
         self.history.broken = true;
         self.history.state_lost = true;
@@ -315,6 +327,22 @@ impl Stage {
         let name = self.devices[place].state_name.clone();
         drop(copied(&saved, Some(&name)));
         self.devices[place].saved = Some(saved);
+    }
+
+    /// Bytes of the state's file have become others: whoever reads that row sees it.
+    fn spoil_state(&mut self, place: usize) {
+        if !self.is_running(place) {
+            let first = "UPDATE base SET kind = '?' WHERE key = (SELECT max(key) FROM base)";
+            // A state that nobody has opened yet has no rows to spoil.
+            let _ = self.devices[place].keeper.execute(first, []);
+        }
+    }
+
+    pub fn full_state(&mut self, place: usize, full: bool) {
+        self.devices[place].state_full = full;
+        if let Some(state) = self.devices[place].state.upgrade() {
+            state.set_full(full).expect("it is a setting");
+        }
     }
 
     /// What `prune` will do: the local copy of an agreed file goes, and the row says
@@ -346,6 +374,9 @@ impl Stage {
         if self.devices[place].disk.user_remove(&at).is_ok() {
             let pruned = BaseRow { standing: Standing::Pruned, ..row };
             state.commit(&[Change::Put(Box::new(pruned))]).expect("memory commits");
+            // An older copy of the state would take it for a deletion: nothing outside of
+            // the state says that it was none.
+            self.devices[place].saved = None;
         }
     }
 

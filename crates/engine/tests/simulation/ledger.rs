@@ -125,7 +125,7 @@ pub fn show(bytes: &[u8]) -> String {
 }
 
 /// A name without what a conflict added to it.
-fn without_marks(key: &str) -> String {
+pub fn without_marks(key: &str) -> String {
     let mut text = key.to_owned();
     while let Some(start) = text.find(" (conflict ") {
         let Some(length) = text[start..].find(')') else { break };

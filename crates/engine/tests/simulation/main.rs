@@ -10,6 +10,7 @@ mod books;
 mod case;
 mod chance;
 mod deeds;
+mod errand;
 mod executor;
 mod ledger;
 mod oracle;

@@ -6,14 +6,17 @@
 //! arrived; the state is true; the next run is quiet; nothing is left lying about.
 
 use crate::books::{Told, brief};
+use crate::errand::Errand;
 use crate::ledger::show;
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 use tidelock_core::entry::{Digest, Standing};
+use tidelock_core::meta::decode;
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath, TEMP_PREFIX};
 use tidelock_core::policy::{Deletes, Drift, Flow, OnConflict, Policy};
+use tidelock_engine::disk::Node;
 use tidelock_engine::report::Report;
 use tidelock_engine::state::State;
 
@@ -113,6 +116,7 @@ pub fn settle(stage: &mut Stage) {
     stage.clockwork.jump(stage.history.set_back_s);
     for place in 0..stage.devices.len() {
         stage.devices[place].fate.calm();
+        stage.full_state(place, false);
         if !stage.devices[place].mounted {
             stage.mount(place, true);
         }
@@ -160,7 +164,7 @@ fn open_up(disk: &tidelock_engine::disk::sim::SimDisk) {
 fn settle_once(stage: &mut Stage, place: usize) -> bool {
     stage.clockwork.advance(Duration::from_secs(5_000));
     let before = stage.books.tally_of(place);
-    stage.start_with(place, true, true);
+    stage.start(place, Errand::settling());
     stage.until_idle();
     let Some(report) = &stage.reports[place] else { return true };
     let now = stage.books.tally_of(place);
@@ -176,6 +180,7 @@ fn check_end(stage: &mut Stage) {
     for place in 0..stage.devices.len() {
         quiet_run(stage, place);
         agreement(stage, place);
+        attributes(stage, place);
         truth(stage, place);
         leftovers(stage, place);
     }
@@ -187,7 +192,7 @@ fn check_end(stage: &mut Stage) {
 fn quiet_run(stage: &mut Stage, place: usize) {
     stage.clockwork.advance(Duration::from_secs(5_000));
     let before = stage.books.tally_of(place);
-    stage.start_with(place, true, true);
+    stage.start(place, Errand::settling());
     stage.until_idle();
     let Some(report) = stage.reports[place].clone() else { return };
     let now = stage.books.tally_of(place);
@@ -238,7 +243,8 @@ fn agreement(stage: &Stage, place: usize) {
         let excluded = rules.as_ref().is_some_and(|rule| {
             key == rule || key.starts_with(&format!("{rule}/")) || key.strip_suffix(".rclonelink") == Some(rule)
         });
-        if ours == theirs || excluded || excused(report, key) {
+        let overlooked = stage.case.setup.by_stamp && looks_alike(ours, theirs);
+        if ours == theirs || excluded || overlooked || excused(report, key) {
             continue;
         }
         let row = state.row(&Key::new(key.as_str())).ok().flatten();
@@ -258,6 +264,8 @@ fn agreement(stage: &Stage, place: usize) {
         }
         let fine = match (policy.flow, ours, theirs) {
             (Flow::Up, None, Some(_)) => policy.drift == Drift::Leave && (undecided || policy.deletes == Deletes::Keep),
+            // Renamed here while the mode was another: the deletion there is still owed.
+            (Flow::Down, None, Some(_)) => row.as_ref().is_some_and(|row| row.moved_to.is_some()),
             (Flow::Down, Some(_), None) => policy.deletes == Deletes::Keep,
             (Flow::Up | Flow::Down, Some(_), Some(_)) => policy.drift == Drift::Leave && undecided,
             // Both differ, or what was renamed onto such a one still waits with it.
@@ -278,6 +286,44 @@ fn agreement(stage: &Stage, place: usize) {
             ));
         }
     }
+}
+
+/// What both sides agree on has the same extended attributes here and there, where
+/// they are wanted and nothing is said of them. Of two devices one cannot see what
+/// the other changed in the second in which the object was written.
+fn attributes(stage: &Stage, place: usize) {
+    let Some(report) = &stage.reports[place] else { return };
+    if !stage.case.setup.xattrs
+        || stage.devices.len() > 1 && !(stage.case.setup.bare && place == 0)
+        || stage.history.resettled
+        // What is found the same is taken as agreed, whatever its attributes.
+        || stage.history.state_lost
+        || report.stopped.is_some()
+    {
+        return;
+    }
+    let objects = stage.bucket.snapshot();
+    for (path, node) in stage.devices[place].disk.tree() {
+        let key = Key::new(path.as_str());
+        let Some((bytes, meta, _)) = objects.get(&key).filter(|_| node.kind == Node::File) else { continue };
+        let there = decode(&meta.user).meta.xattrs;
+        let told = excused(report, key.as_str()) || report.conflicts + report.drift > 0;
+        if told || *bytes != node.bytes || there.is_none() {
+            continue;
+        }
+        let here: BTreeMap<_, _> = node.xattrs.into_iter().filter(|(name, _)| name.starts_with("user.")).collect();
+        let there: BTreeMap<_, _> =
+            there.unwrap_or_default().into_iter().filter(|(name, _)| name.starts_with("user.")).collect();
+        if here != there {
+            stage.books.wrong(format!("attributes: {key}: {} has {here:?}, the bucket {there:?}", NAMES[place]));
+        }
+    }
+}
+
+/// Whether those who compare by size and time may take the two for the same: times
+/// are close together where everything happens at once.
+fn looks_alike(ours: Option<&Vec<u8>>, theirs: Option<&Vec<u8>>) -> bool {
+    matches!((ours, theirs), (Some(ours), Some(theirs)) if ours.len() == theirs.len())
 }
 
 trait FlowName {
@@ -302,8 +348,11 @@ fn truth(stage: &Stage, place: usize) {
             continue;
         }
         let bytes = disk.user_read(&path);
-        let here_same = disk.user_stat(&path).is_some_and(|stat| stat.stamp == here.stamp) && !here.racy;
         let object = objects.get(&row.key);
+        if stage.case.setup.by_stamp && looks_alike(bytes.as_ref(), object.map(|(bytes, ..)| bytes)) {
+            continue;
+        }
+        let here_same = disk.user_stat(&path).is_some_and(|stat| stat.stamp == here.stamp) && !here.racy;
         let there_same = object.is_some_and(|(_, _, stamp)| stamp.etag == there.stamp.etag);
         let differ = |what: &str| {
             stage
@@ -313,7 +362,9 @@ fn truth(stage: &Stage, place: usize) {
         if here_same && there_same && bytes.as_ref() != object.map(|(bytes, ..)| bytes) {
             differ("each side");
         }
-        if here_same && row.digest.is_some() && row.digest != bytes.as_deref().map(Digest::of) {
+        // Who compares by stamp takes over the new change time of what keeps its own.
+        let read = !stage.case.setup.by_stamp;
+        if read && here_same && row.digest.is_some() && row.digest != bytes.as_deref().map(Digest::of) {
             differ("the folder");
         }
     }
@@ -339,7 +390,11 @@ fn leftovers(stage: &Stage, place: usize) {
 /// otherwise.
 fn visible(stage: &Stage) {
     let hiding = stage.history.policies.iter().any(replaces_here);
-    if hiding || stage.history.kept_beside || stage.devices.iter().any(|device| device.fate.is_risky()) {
+    if hiding
+        || stage.history.kept_beside
+        || stage.case.setup.by_stamp
+        || stage.devices.iter().any(|device| device.fate.is_risky())
+    {
         return;
     }
     let mut seen: BTreeSet<Vec<u8>> = stage.objects().into_values().collect();

@@ -6,9 +6,11 @@
 
 use crate::books::Books;
 use async_trait::async_trait;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
+use tidelock_core::meta::decode;
 use tidelock_core::path::Key;
 use tidelock_engine::disk::Node;
 use tidelock_engine::disk::sim::SimDisk;
@@ -24,6 +26,8 @@ pub struct Shore {
     pub device: usize,
     /// The device's folder, as its user sees it.
     pub disk: SimDisk,
+    /// It keeps no extended attributes.
+    pub bare: bool,
 }
 
 impl Shore {
@@ -41,6 +45,16 @@ impl Shore {
                 self.books.wrong(format!("order: {key} was deleted before {path}, which holds its bytes, was stored"));
             }
         }
+    }
+}
+
+type Attributes = BTreeMap<String, Vec<u8>>;
+
+impl Shore {
+    /// An object's bytes and extended attributes.
+    fn attributes(&self, key: &Key) -> Option<(Vec<u8>, Attributes)> {
+        let (bytes, meta, _) = self.bucket.snapshot().remove(key).filter(|_| self.bare)?;
+        Some((bytes, decode(&meta.user).meta.xattrs.unwrap_or_default()))
     }
 }
 
@@ -68,9 +82,17 @@ impl Remote for Shore {
     }
 
     async fn put(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
+        let before = self.attributes(&request.key);
         let stored = self.bucket.put(request, progress).await?;
         if !is_ours(&request.key) {
             self.books.tally(self.device, |tally| tally.mutations += 1);
+            let taken = before.is_some_and(|(bytes, xattrs)| {
+                let now = self.attributes(&request.key);
+                now.is_none_or(|(later, now)| bytes == later && !xattrs.is_empty() && xattrs != now)
+            });
+            if self.bare && taken {
+                self.books.wrong(format!("attributes: {}: who keeps none took them away", request.key));
+            }
             if let Some((bytes, ..)) = self.bucket.snapshot().get(&request.key) {
                 self.books.check_whole(&request.key, bytes, "an object was written");
             }

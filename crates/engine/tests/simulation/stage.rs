@@ -7,21 +7,21 @@
 use crate::books::{Books, Ears};
 use crate::case::{Case, Reuse, Server};
 use crate::chance::{Fate, Rng, Shared, Weather};
+use crate::errand::{Errand, Paper};
 use crate::executor::{Barrier, Clockwork, Task, Waits, step};
 use crate::ledger::Contents;
 use crate::shore::Shore;
 use crate::watch::{Watched, finish_checks, start_watch};
 use rusqlite::Connection;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, Weak};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::names::{Kind, LINK_SUFFIX};
 use tidelock_core::path::RelPath;
-use tidelock_core::policy::Policy;
-use tidelock_engine::cycle::{Mode, run};
+use tidelock_core::policy::{Compare, Policy};
 use tidelock_engine::disk::Node;
 use tidelock_engine::disk::sim::{InodeReuse, SimDisk, SimOptions, UserFile};
-use tidelock_engine::pair::{Pair, Settings};
+use tidelock_engine::pair::{Pair, RemoteCheck, Settings};
 use tidelock_engine::planted::{Bug, Planted};
 use tidelock_engine::report::Report;
 use tidelock_engine::state::State;
@@ -52,12 +52,18 @@ pub struct Device {
     pub keeper: Connection,
     pub state_name: String,
     pub saved: Option<Connection>,
+    /// The state as the process that runs has it open.
+    pub state: Weak<State>,
+    /// The disk that holds it is full.
+    pub state_full: bool,
     pub open: Option<UserFile>,
     pub mounted: bool,
     /// It ran while its disk was away.
     pub ran_away: bool,
     /// It ran in a mode that writes here.
     pub ever_wrote: bool,
+    /// The plan written down last.
+    pub paper: Arc<Mutex<Option<Paper>>>,
     watched: Option<Watched>,
 }
 
@@ -68,13 +74,27 @@ pub struct Stage {
     pub bucket: Memory,
     pub devices: Vec<Device>,
     pub books: Arc<Books>,
-    tasks: Vec<Option<Task<Report>>>,
+    tasks: Vec<Option<Task<Over>>>,
     pub case: Case,
     bug: Option<Bug>,
     pub aloud: Option<Arc<Mutex<Vec<String>>>>,
     pub history: History,
     /// The last report of each device.
     pub reports: Vec<Option<Report>>,
+}
+
+impl Device {
+    /// The plan written down last.
+    pub fn paper(&self) -> Option<Paper> {
+        self.paper.lock().expect("no panics").clone()
+    }
+}
+
+/// A process that came to its end.
+struct Over {
+    report: Report,
+    /// It found the state damaged, and keeps it aside.
+    damaged: bool,
 }
 
 /// What has happened that excuses something later.
@@ -168,6 +188,7 @@ impl Stage {
             grain_ns: setup.grain_ns,
             fold_case: setup.fold_case,
             capacity_bytes: Some(CAPACITY_BYTES),
+            keeps_xattrs: !(setup.bare && place == 1),
             ..SimOptions::default()
         };
         let disk = SimDisk::new(options, self.world.clone());
@@ -176,8 +197,13 @@ impl Stage {
         let passed = move |what: &str| books.pass(place, what);
         let clockwork = Arc::clone(&self.clockwork);
         let gate = Arc::new(Barrier { clockwork, device: NAMES[place], passed: Box::new(passed) });
-        let shore =
-            Shore { bucket: self.bucket.clone(), books: Arc::clone(&self.books), device: place, disk: disk.clone() };
+        let shore = Shore {
+            bucket: self.bucket.clone(),
+            books: Arc::clone(&self.books),
+            device: place,
+            disk: disk.clone(),
+            bare: setup.bare && place == 1,
+        };
         let (state_name, keeper) = new_state();
         Device {
             engine_disk: disk.with(Arc::clone(&fate) as _, Arc::clone(&gate) as _),
@@ -189,10 +215,13 @@ impl Stage {
             keeper,
             state_name,
             saved: None,
+            state: Weak::new(),
+            state_full: false,
             open: None,
             mounted: true,
             ran_away: false,
             ever_wrote: setup.policies[place].writes_here(),
+            paper: Arc::default(),
             watched: None,
         }
     }
@@ -207,12 +236,7 @@ impl Stage {
     }
 
     /// Starts an engine.
-    pub fn start(&mut self, place: usize, confirm: bool) {
-        self.start_with(place, confirm, false);
-    }
-
-    /// Starts an engine, perhaps with a person's word that the root may be another.
-    pub fn start_with(&mut self, place: usize, confirm: bool, accept_root: bool) {
+    pub fn start(&mut self, place: usize, errand: Errand) {
         if self.is_running(place) {
             return;
         }
@@ -223,7 +247,12 @@ impl Stage {
                 return;
             }
         };
-        let pair = self.pair(place, confirm, accept_root, state);
+        self.devices[place].state = Arc::downgrade(&state);
+        if self.devices[place].state_full {
+            state.set_full(true).expect("it is a setting");
+        }
+        let held = Arc::clone(&state);
+        let pair = self.pair(place, &errand, state);
         self.books.take_told(place);
         self.devices[place].ever_wrote |= pair.settings.policy.writes_here();
         if !self.is_idle() {
@@ -238,20 +267,31 @@ impl Stage {
             && !self.case.setup.fold_case;
         self.books.disturb();
         self.books.set_alone(place, alone);
-        let watched = start_watch(self, place, &pair);
+        let watched = start_watch(self, place, &pair, &errand);
         self.devices[place].watched = Some(watched);
         self.devices[place].ran_away |= !self.devices[place].mounted;
-        self.tasks[place] = Some(Task::new(async move { run(&pair, Mode::Execute).await }));
+        let paper = Arc::clone(&self.devices[place].paper);
+        self.tasks[place] = Some(Task::new(async move {
+            let report = errand.run(&pair, &paper).await;
+            Over { report, damaged: held.is_damaged() && errand != Errand::Plan }
+        }));
     }
 
-    fn pair(&self, place: usize, confirm: bool, accept_root: bool, state: Arc<State>) -> Pair {
+    fn pair(&self, place: usize, errand: &Errand, state: Arc<State>) -> Pair {
         let device = &self.devices[place];
-        let mut settings = Settings::new(device.policy, NAMES[place]);
+        let mut settings = Settings::new(errand.policy(device), NAMES[place]);
         settings.scan.owner = (1000, 1000);
         settings.concurrency = self.case.setup.concurrency;
-        settings.confirm_deletes = confirm;
         settings.allow_unconditional = true;
-        settings.accept_root = accept_root;
+        errand.set(&mut settings);
+        settings.scan.xattrs = self.case.setup.xattrs;
+        if self.case.setup.by_stamp {
+            settings.policy.compare = Compare::Stamp;
+        }
+        if self.case.setup.unlisted && !settings.accept_root {
+            settings.remote_check = RemoteCheck::State;
+        }
+        settings.small_bytes = self.case.setup.large_over.unwrap_or(settings.small_bytes);
         if let Some(pattern) = &device.excluded {
             let line = RuleLine { pattern: format!("/{pattern}"), include: false };
             settings.rules = Rules::new(vec![line], Vec::new(), true).expect("a valid pattern");
@@ -294,7 +334,7 @@ impl Stage {
     /// One step of the world; `false` if nothing moves.
     pub fn step(&mut self) -> bool {
         let Some(over) = step(&self.clockwork, &mut self.tasks) else { return false };
-        for (place, report) in over {
+        for (place, Over { report, damaged }) in over {
             self.clockwork.note(&format!("{report:?}"));
             let told = self.books.take_told(place);
             self.history.kept_beside |= told.kept_beside;
@@ -302,6 +342,9 @@ impl Stage {
                 finish_checks(self, place, &watched, &told, &report);
             }
             self.reports[place] = Some(report);
+            if damaged {
+                self.lose_state(place);
+            }
             crate::oracle::check_sound(self, &format!("after a run on {}", NAMES[place]));
         }
         true

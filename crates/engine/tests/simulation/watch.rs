@@ -6,14 +6,17 @@
 //! without a person's word.
 
 use crate::books::{Tally, Told};
+use crate::errand::Errand;
+use crate::ledger::{Contents, without_marks};
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::entry::Standing;
+use tidelock_core::entry::{BaseRow, Standing};
 use tidelock_core::names::{LinkStyle, entry_of};
 use tidelock_core::path::Key;
 use tidelock_core::policy::{Drift, Flow, Policy};
 use tidelock_engine::pair::Pair;
 use tidelock_engine::report::Report;
+use tidelock_engine::state::State;
 use tidelock_engine::survey::mode_name;
 
 /// A run's beginning.
@@ -29,9 +32,13 @@ pub struct Watched {
     /// The most that the base or the bucket hold.
     size: u64,
     ever_wrote: bool,
+    errand: Errand,
+    /// What was on record.
+    rows: Vec<BaseRow>,
+    objects: Contents,
 }
 
-pub fn start_watch(stage: &Stage, place: usize, pair: &Pair) -> Watched {
+pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) -> Watched {
     let device = &stage.devices[place];
     let rows = pair.state.page(None).unwrap_or_default();
     let before = pair.state.fact("mode").ok().flatten();
@@ -49,6 +56,9 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair) -> Watched {
         lapsed,
         size,
         ever_wrote: device.ever_wrote,
+        errand: *errand,
+        rows,
+        objects: stage.objects(),
     }
 }
 
@@ -70,6 +80,14 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
             wrong("source: a one-way flow down wrote to the bucket".to_owned());
         }
         _ => {}
+    }
+    kept_to_errand(stage, place, watched, told, report);
+    let undecided = report.conflicts + report.problem_count > 0;
+    if watched.errand == Errand::Moves && undisturbed && !late && !undecided {
+        kept_in_the_bucket(stage, place, watched);
+    }
+    if watched.errand == Errand::Plan && undisturbed && !late && now.mutations != watched.tally.mutations {
+        wrong("plan: writing a plan down changed the bucket".to_owned());
     }
     if undisturbed && !late && !stage.case.setup.fold_case {
         told_truly(stage, place, told);
@@ -106,6 +124,51 @@ fn told_truly(stage: &Stage, place: usize, told: &Told) {
         };
         if !is_so {
             stage.books.wrong(format!("told: {}: {action} of {key} was told as done and is not", NAMES[place]));
+        }
+    }
+}
+
+/// A plan changes nothing, an applied one nothing that it does not name, and who only
+/// renames sends no byte.
+fn kept_to_errand(stage: &Stage, place: usize, watched: &Watched, told: &Told, report: &Report) {
+    let wrong = |what: String| stage.books.wrong(format!("{}: {what}", NAMES[place]));
+    let now = stage.books.tally_of(place);
+    match watched.errand {
+        Errand::Sync { .. } => {}
+        Errand::Plan => {
+            let state = State::in_memory(Some(&stage.devices[place].state_name)).expect("memory opens");
+            if now.disk_writes != watched.tally.disk_writes || state.page(None).unwrap_or_default() != watched.rows {
+                wrong("plan: writing a plan down changed the folder or the state".to_owned());
+            }
+        }
+        Errand::Apply { .. } => {
+            let keys = stage.devices[place].paper().map(|paper| paper.keys).unwrap_or_default();
+            let named = |key: &String| keys.contains(key) || keys.contains(&without_marks(key));
+            for (action, key) in told.done.iter().filter(|(_, key)| !named(key)) {
+                wrong(format!("apply: {action} of {key}, of which the plan says nothing"));
+            }
+            if report.passes > 1 {
+                wrong("apply: it planned anew".to_owned());
+            }
+        }
+        Errand::Moves => {
+            let others = report.uploaded + report.downloaded + report.metas + report.deleted_there;
+            if others + report.deleted_here > 0 {
+                wrong(format!("moves: it did more than rename: {report:?}"));
+            }
+        }
+    }
+}
+
+/// Whoever only renames takes nothing out of the bucket that is still here, under the
+/// name of another object: it would not be sent.
+fn kept_in_the_bucket(stage: &Stage, place: usize, watched: &Watched) {
+    let (here, now) = (stage.seen(place), stage.objects());
+    let is_here = |bytes: &Vec<u8>| here.iter().any(|(key, held)| held == bytes && watched.objects.contains_key(key));
+    for (key, bytes) in watched.objects.iter().filter(|(_, bytes)| !bytes.is_empty()) {
+        if is_here(bytes) && !now.values().any(|held| held == bytes) {
+            let name = NAMES[place];
+            stage.books.wrong(format!("moves: what was {key} is on {name} and no longer in the bucket"));
         }
     }
 }

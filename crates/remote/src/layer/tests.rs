@@ -163,7 +163,7 @@ fn a_place_that_shows_what_lies_outside_is_not_believed() {
 #[test]
 fn requests_and_bytes_are_counted() {
     let (world, _) = world(1);
-    let memory = Memory::new(Profile::aws().tiny(), world);
+    let memory = Memory::new(Profile { copy_max_bytes: 64, ..Profile::aws().tiny() }, world);
     let requests = Arc::new(Requests::default());
     let observe = Observe::new(Arc::new(memory), requests.clone());
     let stored = block_on(observe.put(&put("a", &"x".repeat(50), Condition::Absent), &Unwatched)).expect("stored");

@@ -48,6 +48,8 @@ pub struct Profile {
     pub part_bytes: u64,
     /// No part but the last may be shorter.
     pub part_min_bytes: u64,
+    /// Objects over this length are copied in parts.
+    pub copy_max_bytes: u64,
     /// How long the chunks of a download are, at least 1.
     pub chunk_bytes: usize,
     /// The longest segment between slashes, where the place keeps keys as files.
@@ -65,6 +67,7 @@ impl Default for Profile {
             single_max_bytes: 8 << 20,
             part_bytes: 8 << 20,
             part_min_bytes: 5 << 20,
+            copy_max_bytes: 5 << 30,
             chunk_bytes: 64 << 10,
             segment_max_bytes: None,
             tells_modified: false,
@@ -143,6 +146,7 @@ impl Profile {
         self.single_max_bytes = 32;
         self.part_bytes = 16;
         self.part_min_bytes = 8;
+        self.copy_max_bytes = 48;
         self.chunk_bytes = 7;
         self
     }

@@ -7,7 +7,7 @@
 //! as they are at that moment. Conditions and visibility are `memory.rs`'s.
 
 use super::Memory;
-use super::profile::Support;
+use super::profile::{Profile, Support};
 use super::shelf::{Shelf, md5};
 use crate::{Ability, Error, ErrorKind, Piece, Progress, Put, Readiness, Result, Source, seal};
 use bytes::{Bytes, BytesMut};
@@ -32,14 +32,15 @@ enum Part {
 }
 
 /// Which way a request goes.
-pub(super) fn route(put: &Put, single_max_bytes: u64) -> Route {
+pub(super) fn route(put: &Put, profile: &Profile) -> Route {
     if let [Piece::CopyOf { key, stamp, offset: 0, size }] = put.recipe.as_slice()
         && *size == stamp.size
+        && *size <= profile.copy_max_bytes
     {
         return Route::Copy { key: key.clone(), stamp: stamp.clone() };
     }
     let only_bytes = put.recipe.iter().all(|piece| matches!(piece, Piece::Bytes { .. }));
-    if only_bytes && put.size() <= single_max_bytes { Route::Whole } else { Route::Parts }
+    if only_bytes && put.size() <= profile.single_max_bytes { Route::Whole } else { Route::Parts }
 }
 
 /// Reads and seals everything a whole body is made of.
@@ -62,7 +63,7 @@ pub(super) async fn gather_parts(
     put: &Put,
     progress: &dyn Progress,
 ) -> Result<(Bytes, Vec<[u8; 16]>)> {
-    let parts = cut(put, memory.profile().part_bytes.max(1));
+    let parts = cut(put, memory.profile());
     let last = parts.len().saturating_sub(1);
     let (mut body, mut sums) = (BytesMut::new(), Vec::new());
     for (number, part) in parts.into_iter().enumerate() {
@@ -140,13 +141,20 @@ async fn read(source: &Arc<dyn Source>, offset: u64, size: u64) -> Result<Bytes>
 }
 
 /// Cuts pieces into parts. Only the last piece may end in a short part.
-fn cut(put: &Put, part_bytes: u64) -> Vec<Part> {
+fn cut(put: &Put, profile: &Profile) -> Vec<Part> {
+    let part_bytes = profile.part_bytes.max(1);
     let last = put.recipe.len().saturating_sub(1);
     let mut parts = Vec::new();
     for (number, piece) in put.recipe.iter().enumerate() {
         match piece {
             Piece::CopyOf { key, stamp, offset, size } => {
-                parts.push(Part::CopyOf { key: key.clone(), stamp: stamp.clone(), offset: *offset, size: *size });
+                // Evenly, so that none is shorter than a part may be.
+                let count = size.div_ceil(profile.copy_max_bytes.max(1)).max(1);
+                let step = size.div_ceil(count);
+                for nth in 0..count {
+                    let (offset, size) = (offset + nth * step, step.min(size - nth * step));
+                    parts.push(Part::CopyOf { key: key.clone(), stamp: stamp.clone(), offset, size });
+                }
             }
             Piece::Bytes { source, offset, size } => {
                 let count = if number == last { size.div_ceil(part_bytes) } else { size / part_bytes }.max(1);

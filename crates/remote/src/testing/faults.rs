@@ -60,7 +60,8 @@ pub enum Fault {
     Transient,
     /// Done, and the reply was lost.
     Lost,
-    /// No reply, and nothing was ever done.
+    /// No reply, and nothing became of it. A write that had begun an upload in parts
+    /// leaves it behind.
     Vanished,
     /// No reply; it is done later, its condition judged then.
     Late,
@@ -74,7 +75,8 @@ pub enum Fault {
     Cut,
     /// A bit of the body is another.
     Corrupt,
-    /// Done, and the place says that it failed inside.
+    /// Done, and the place says that it failed inside; nor does it free the parts of
+    /// what it calls a failed upload.
     Broken,
 }
 
@@ -176,7 +178,7 @@ impl Faulty {
             Fault::Unreachable => ErrorKind::Unreachable,
             Fault::Busy => ErrorKind::Busy((self.chooser.choose("busy", 2) == 1).then(|| Duration::from_secs(2))),
             Fault::Transient => ErrorKind::Transient,
-            Fault::Vanished => return Err(lost(what)),
+            Fault::Vanished if what != "put" => return Err(lost(what)),
             _ => return Ok(fault),
         };
         Err(Error::new(kind, what, format!("injected: {fault:?}")))
@@ -191,6 +193,14 @@ impl Faulty {
             Some(Late::Put(request.clone()))
         };
         self.held(|held| held.extend(late));
+        Err(lost("put"))
+    }
+
+    /// A write that is sent up to its last step and no further.
+    async fn vanish(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
+        if request.recipe.iter().any(|piece| matches!(piece, Piece::Bytes { .. })) {
+            drop(park(self.remote.clone(), request, progress).await?);
+        }
         Err(lost("put"))
     }
 
@@ -306,10 +316,14 @@ impl Remote for Faulty {
         let answer = match fault {
             Fault::Late => self.hold(request, progress).await,
             Fault::Twice => self.double(request, progress).await,
+            Fault::Vanished => self.vanish(request, progress).await,
+            Fault::Broken => match self.remote.put(request, &local::Endless(progress)).await {
+                Err(error) if parked::is_ours(&error) => Err(error),
+                _ => Err(broken("put")),
+            },
             // What fails on this side is told, whatever happens on the other.
             _ => match self.remote.put(request, progress).await {
                 Err(error) if parked::is_ours(&error) => Err(error),
-                _ if fault == Fault::Broken => Err(broken("put")),
                 _ => Err(lost("put")),
             },
         };

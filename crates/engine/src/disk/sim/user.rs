@@ -28,6 +28,8 @@ pub struct SimNode {
     pub mtime_ns: i64,
     /// A link's target.
     pub target: Option<Vec<u8>>,
+    /// Extended attributes.
+    pub xattrs: BTreeMap<String, Vec<u8>>,
 }
 
 /// A file that a program holds open for writing.
@@ -175,6 +177,23 @@ impl SimDisk {
         })
     }
 
+    /// Gives a file or folder an extended attribute, or takes it away.
+    pub fn user_set_xattr(&self, path: &RelPath, name: &str, value: Option<&[u8]>) -> UserResult {
+        self.user(|volume, now_ns| {
+            let serial = volume.find(path)?;
+            if !volume.options.keeps_xattrs || matches!(volume.stat(serial).node, Node::Link | Node::Special) {
+                return Err(ErrorKind::NotAFile);
+            }
+            change(volume, serial, now_ns, |attributes| {
+                match value {
+                    Some(value) => attributes.xattrs.insert(name.to_owned(), value.to_vec()),
+                    None => attributes.xattrs.remove(name),
+                };
+            });
+            Ok(())
+        })
+    }
+
     /// Opens a file for writing and keeps it open, whatever becomes of its name.
     pub fn user_open(&self, path: &RelPath) -> Outcome<UserFile> {
         self.user(|volume, now_ns| {
@@ -235,7 +254,8 @@ fn collect(volume: &Volume, dir: Serial, path: &RelPath, tree: &mut BTreeMap<Rel
             Body::Link(target) => (Vec::new(), Some(target.clone())),
             _ => (Vec::new(), None),
         };
-        let node = SimNode { kind: stat.node, bytes, mode: stat.mode, mtime_ns: stat.stamp.mtime_ns, target };
+        let xattrs = volume.inode(entry.child).attributes.xattrs.clone();
+        let node = SimNode { kind: stat.node, bytes, mode: stat.mode, mtime_ns: stat.stamp.mtime_ns, target, xattrs };
         tree.insert(path.clone(), node);
         collect(volume, entry.child, &path, tree);
     }

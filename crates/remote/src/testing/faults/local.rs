@@ -44,3 +44,19 @@ impl Progress for OnlyUploads<'_> {
     }
     fn sent(&self, _bytes: u64) {}
 }
+
+/// Tells of everything but the end of an upload: nobody learns that it is over.
+pub(super) struct Endless<'a>(pub &'a dyn Progress);
+
+#[async_trait]
+impl Progress for Endless<'_> {
+    async fn started(&self, upload_id: &str) -> Result<()> {
+        self.0.started(upload_id).await
+    }
+    async fn ended(&self, _upload_id: &str) -> Result<()> {
+        Ok(())
+    }
+    fn sent(&self, bytes: u64) {
+        self.0.sent(bytes);
+    }
+}
