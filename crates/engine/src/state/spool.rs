@@ -130,6 +130,14 @@ impl<'a> Spool<'a> {
         found.map(|(seq, json)| Ok((seq, from_json(&json)?))).transpose()
     }
 
+    /// The step of the name under which the file with this identity is now, if it was
+    /// renamed.
+    pub fn arrival(&self, id: FileId) -> Result<Option<Step>> {
+        let sql = "SELECT seq, json FROM temp.step WHERE inode = ?1 AND birth = ?2 AND arrived = 1 LIMIT 1";
+        let found = self.select(sql, params![id.inode.cast_signed(), id.birth_ns])?;
+        Ok(found.into_iter().next().map(|(_, step)| step))
+    }
+
     /// Makes finding steps by key, and arrived files by identity, fast.
     pub fn index(&self) -> Result<()> {
         self.state.lock().execute_batch(

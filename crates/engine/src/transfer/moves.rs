@@ -29,6 +29,16 @@ impl Carrier<'_> {
         digest: &Digest,
         proved: bool,
     ) -> Fate {
+        if self.pair.settings.only_moves {
+            match self.would_bury(step) {
+                Ok(true) => {
+                    self.waits(from);
+                    return Fate::Left;
+                }
+                Ok(false) => {}
+                Err(error) => return Fate::Fatal(error.into()),
+            }
+        }
         let unagreed = step.there.is_some() && step.row.standing != Some(Standing::Agreed);
         let before_ns = self.now_ns();
         let same = match self.is_proved(step, digest, proved).await {
@@ -105,6 +115,15 @@ impl Carrier<'_> {
             self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
         }
         Fate::Done(outcome)
+    }
+
+    /// Whether the object that a rename replaces holds what is still here, under a name
+    /// that only a sync would send.
+    fn would_bury(&self, step: &Step) -> crate::state::Result<bool> {
+        let Some(row) = self.pair.state.row(&step.key)?.filter(|_| step.there.is_some()) else { return Ok(false) };
+        let Some(agreed) = row.here else { return Ok(false) };
+        let arrival = self.spool.arrival(agreed.stamp.file_id)?;
+        Ok(arrival.is_some_and(|arrival| !arrival.action.is_rename()))
     }
 
     /// What turned out to be no rename is sent, unless only renames are wanted: then

@@ -101,8 +101,13 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         }
     }
     let count = report.deleted_here + report.deleted_there;
+    // A plan that was written down is judged by what was there then.
+    let planned = match watched.errand {
+        Errand::Apply { .. } => report.planned.agreed.max(report.planned.there),
+        _ => 0,
+    };
     // What came into step during the run counts with what was.
-    let size = watched.size + report.downloaded + report.uploaded + report.adopted;
+    let size = watched.size.max(planned) + report.downloaded + report.uploaded + report.adopted;
     if undisturbed && !watched.confirmed && count > 0 && count >= size {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
     }
