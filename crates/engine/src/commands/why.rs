@@ -100,7 +100,8 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
     };
     // What stands in the way hides whatever else is known of the path.
     let hidden = problem.is_some();
-    let rule = rules(pair, &path).await?.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
+    let rules = if hidden { RuleSet::new(pair.settings.rules.clone()) } else { rules(pair, &path).await? };
+    let rule = rules.verdict_for_path(&path, stat.is_some_and(|stat| stat.node == Node::Dir));
     let mut entries = Vec::new();
     for kind in [Kind::File, Kind::Link, Kind::Dir] {
         let Ok(key) = key_of(&path, kind, pair.settings.scan.links) else { continue };

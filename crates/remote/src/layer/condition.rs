@@ -198,7 +198,12 @@ fn unknown(error: Error, key: &Key) -> Error {
 #[async_trait]
 impl Remote for Emulated {
     async fn capabilities(&self, needed: &[Ability]) -> Result<Capabilities> {
-        self.remote.capabilities(needed).await
+        let known = |this: &Self| this.known.lock().unwrap_or_else(PoisonError::into_inner).0.clone();
+        if needed.iter().any(|ability| !known(self).contains_key(ability)) {
+            let found = self.remote.capabilities(needed).await?;
+            self.known.lock().unwrap_or_else(PoisonError::into_inner).0.extend(found.0);
+        }
+        Ok(Capabilities(known(self).into_iter().filter(|(ability, _)| needed.contains(ability)).collect()))
     }
 
     fn contradicted(&self) {
