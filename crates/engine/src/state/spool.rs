@@ -8,9 +8,9 @@
 
 use super::{Error, Result, State, rows};
 use rusqlite::{OptionalExtension, params};
-use tidelock_core::entry::{BaseRow, FileId};
+use tidelock_core::entry::{BaseRow, Digest, FileId};
 use tidelock_core::names::Kind;
-use tidelock_core::path::Key;
+use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Phase, Step, StepLine};
 
 /// Objects up to this size are sent in one request, so that a copy keeps their ETag; that
@@ -161,6 +161,28 @@ impl<'a> Spool<'a> {
         found.map(|row| row?).collect()
     }
 
+    /// Notes where a file went that this plan replaced and whose bytes another step
+    /// wants; nothing if none does.
+    pub fn bury(&self, etag: &str, size: u64, digest: &Digest, path: &RelPath) -> Result<()> {
+        let sql = "INSERT INTO temp.buried SELECT ?1, ?2, ?3, ?4 \
+             WHERE EXISTS (SELECT 1 FROM temp.holder h WHERE h.etag = ?1 AND h.size = ?2)";
+        let connection = self.state.lock();
+        connection.prepare_cached(sql)?.execute(params![etag, size.cast_signed(), digest.0, path.as_str()])?;
+        Ok(())
+    }
+
+    /// Where the bytes of the object of this ETag and size went, if this plan replaced
+    /// the file that held them.
+    pub fn buried(&self, etag: &str, size: u64) -> Result<Option<(RelPath, Digest)>> {
+        let connection = self.state.lock();
+        let sql = "SELECT path, digest FROM temp.buried WHERE etag = ?1 AND size = ?2 LIMIT 1";
+        let found = connection
+            .prepare_cached(sql)?
+            .query_row(params![etag, size.cast_signed()], |row| Ok((row.get::<_, String>(0)?, row.get(1)?)))
+            .optional()?;
+        Ok(found.and_then(|(path, digest)| Some((RelPath::parse(&path).ok()?, Digest(digest)))))
+    }
+
     /// Rows of the base that had an object of this size, where that may be the same
     /// object under an ETag that a copy has changed.
     pub fn look_alikes(&self, size: u64) -> Result<Vec<BaseRow>> {
@@ -182,7 +204,9 @@ impl<'a> Spool<'a> {
     /// want. To be called once, before [`Spool::holders`].
     pub fn find_holders(&self) -> Result<()> {
         self.state.lock().execute_batch(&format!(
-            "DROP TABLE IF EXISTS temp.holder; \
+            "DROP TABLE IF EXISTS temp.holder; DROP TABLE IF EXISTS temp.buried; \
+             CREATE TEMP TABLE buried (etag TEXT, size INTEGER, digest BLOB, path TEXT); \
+             CREATE INDEX temp.buried_object ON buried (etag, size); \
              CREATE TEMP TABLE holder (etag TEXT, size INTEGER, key TEXT); \
              CREATE INDEX IF NOT EXISTS temp.step_object ON step (etag, size) WHERE etag IS NOT NULL; \
              INSERT INTO temp.holder SELECT b.r_etag, b.r_size, b.key FROM base b WHERE b.l_size > 0 \

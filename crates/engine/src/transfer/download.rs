@@ -8,7 +8,7 @@
 use super::upload::done;
 use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::{is_hash, wanted_for};
-use crate::disk::{self, Node, Stat};
+use crate::disk::{self, Node, ReadFile, Stat};
 use crate::event::Event;
 use crate::install::{Expect, InstallError, Part};
 use crate::planted::Bug;
@@ -21,6 +21,7 @@ use md5::Digest as _;
 use tidelock_core::entry::{BaseRow, Digest, Meta, RemoteHalf};
 use tidelock_core::meta::{Attributes, decode};
 use tidelock_core::names::{Kind, LinkStyle};
+use tidelock_core::path::RelPath;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Error, ErrorKind, Object, Result};
 
@@ -181,6 +182,9 @@ impl Carrier<'_> {
             Ok(installed) => installed,
             Err(error) => return install_fate(step, error),
         };
+        if let Some(trashed) = &installed.trashed {
+            self.note_buried(step, trashed);
+        }
         let mut meta = installed.stat.meta();
         meta.xattrs = attributes.meta.xattrs.clone();
         let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
@@ -200,6 +204,19 @@ impl Carrier<'_> {
             again: false,
             synced: true,
         })
+    }
+
+    /// What was replaced may be what another name is to hold. If that cannot be kept in
+    /// mind, it is fetched.
+    fn note_buried(&self, step: &Step, trashed: &RelPath) {
+        let Ok(Some(BaseRow { there: Some(there), digest: Some(digest), here: Some(half), .. })) =
+            self.pair.state.row(&step.key)
+        else {
+            return;
+        };
+        if step.here.as_ref().is_some_and(|here| here.stamp == half.stamp) {
+            let _ = self.spool.bury(&there.stamp.etag, there.stamp.size, &digest, trashed);
+        }
     }
 
     /// What a file gets whose object tells nothing: the mode of the file it replaces or
@@ -268,6 +285,13 @@ impl Carrier<'_> {
                 return Some(fate);
             }
         }
+        // Another step may have put its own file in their place meanwhile.
+        if let Some((path, digest)) = self.spool.buried(&there.stamp.etag, there.stamp.size).ok()?
+            && let Ok(file) = self.pair.disk.open(&path).await
+            && let Some(fate) = self.reuse_file(step, &*file, digest).await
+        {
+            return Some(fate);
+        }
         // A copy may have changed the ETag, but not the digest that travels with it.
         let alike = self.spool.look_alikes(there.stamp.size).ok()?;
         if alike.is_empty() {
@@ -290,6 +314,12 @@ impl Carrier<'_> {
         if file.stat().await.ok()?.stamp != half.stamp {
             return None;
         }
+        self.reuse_file(step, &*file, digest).await
+    }
+
+    /// The same, from an open file that should have this digest: what is copied is held
+    /// against it.
+    async fn reuse_file(&self, step: &Step, file: &dyn ReadFile, digest: Digest) -> Option<Fate> {
         // The metadata may have changed with the name, and the object must be there.
         let object = self.pair.remote.head(&step.key).await.ok()??;
         if !step.there.as_ref()?.stamp.same_content(&object.stamp) {
@@ -306,7 +336,7 @@ impl Carrier<'_> {
             return None;
         }
         let mut part = self.installer.begin(&step.path).await.ok()?;
-        if copy(&*file, &mut part).await != Some(digest) {
+        if copy(file, &mut part).await != Some(digest) {
             self.installer.abandon(part).await;
             return None;
         }

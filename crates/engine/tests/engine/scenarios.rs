@@ -513,3 +513,26 @@ fn that_a_place_has_no_conditions_is_said_once() {
         assert_eq!(run(Preset::Push), times);
     }
 }
+
+/// Whichever of the two comes first takes the other's old place, which is in the trash.
+#[test]
+fn a_swap_made_elsewhere_costs_nothing_here() {
+    for concurrency in [1, 16] {
+        let laptop = Bench::new();
+        let desktop = laptop.second("desktop");
+        for (name, content) in [("a", "the first"), ("b", "the second, longer"), ("c", "the third")] {
+            laptop.write(name, content.as_bytes());
+        }
+        assert_ok(&laptop.run(Preset::TwoWay));
+        assert_ok(&desktop.run(Preset::TwoWay));
+        // A ring of three.
+        for (from, to) in [("a", "t"), ("b", "a"), ("c", "b"), ("t", "c")] {
+            laptop.disk.user_rename(&path(from), &path(to)).expect("renames");
+        }
+        assert_ok(&laptop.run(Preset::TwoWay));
+        let report = desktop.run_with(Preset::TwoWay, |settings| settings.concurrency = concurrency);
+        assert_ok(&report);
+        assert_eq!((report.reused, report.downloaded_bytes), (3, 0), "{concurrency}: {report:#?}");
+        assert_eq!(desktop.files(), laptop.files());
+    }
+}
