@@ -6,9 +6,9 @@
 //! journal: the old object is removed only once it is on record.
 
 use super::meta::Kept;
-use super::upload::{done, expected_there};
+use super::upload::{Pin, done, expected_there};
 use super::{Carrier, Fate, disk_fate, remote_fate};
-use crate::digest::{Wanted, fingerprint};
+use crate::digest::{Wanted, fingerprint, wanted_for};
 use crate::event::Event;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
@@ -51,7 +51,7 @@ impl Carrier<'_> {
             false => self.half(here.stamp, here.meta.clone(), before_ns),
         };
         if unagreed {
-            return self.resume_move(step, from, digest, same.then_some(half)).await;
+            return self.resume_move(step, from, (source, digest), same.then_some(half)).await;
         }
         if !same {
             // Other bytes than those that left: no rename, just a new file.
@@ -69,24 +69,32 @@ impl Carrier<'_> {
             Err(error) => return Fate::Fatal(error.into()),
         };
         let kept = Kept::of(object, old.as_ref());
-        match self.checks_sources().await {
-            Ok(true) => {}
-            Ok(false) if self.pair.settings.only_moves => return self.send_instead(step, from, None).await,
-            // A copy could be one of bytes that nobody has looked at.
-            Ok(false) => return self.send_moved(step, from, digest, &kept).await,
-            Err(error) => return remote_fate(step, error),
+        match self.pin(step, source).await {
+            Ok(Pin::Not) => self.send_moved(step, from, digest, &kept).await,
+            Ok(pin) => self.copy_moved(step, from, (source, digest), (pin, &kept), half).await,
+            Err(fate) => fate,
         }
+    }
+
+    async fn copy_moved(
+        &self,
+        step: &Step,
+        from: &Key,
+        (source, digest): (&RemoteStamp, &Digest),
+        (pin, kept): (Pin, &Kept),
+        half: LocalHalf,
+    ) -> Fate {
         let attributes = Attributes {
-            meta: here.meta.clone(),
+            meta: half.meta.clone(),
             kind: Some(step.kind),
-            digest: Some(*digest),
+            digest: (pin == Pin::ByPlace).then_some(*digest),
             ..Attributes::default()
         };
         let piece = Piece::CopyOf { key: from.clone(), stamp: source.clone(), offset: 0, size: source.size };
         if self.pair.planted.has(Bug::DeleteOldBeforeNew) {
             self.pair.remote.delete(&[(from.clone(), Condition::Matches(source.clone()))]).await;
         }
-        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step), Some(&kept));
+        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step), Some(kept));
         let stored = match self.put(&request).await {
             Ok(stored) => stored,
             // The source is not what it was, or cannot be copied.
@@ -95,16 +103,24 @@ impl Carrier<'_> {
                 | ErrorKind::NotFound
                 | ErrorKind::Archived
                 | ErrorKind::Denied
-                | ErrorKind::Unsupported => return self.send_instead(step, from, Some(&kept)).await,
+                | ErrorKind::Unsupported => return self.send_instead(step, from, Some(kept)).await,
                 _ => return remote_fate(step, error),
             },
         };
+        if pin == Pin::ByEtag && stored.stamp.etag != source.etag {
+            // Another version was copied.
+            self.pair.remote.delete(&[(step.key.clone(), Condition::Matches(stored.stamp))]).await;
+            return self.send_moved(step, from, digest, kept).await;
+        }
         self.moved_to(step, from, digest, half, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
     }
 
     /// A rename where nothing is copied: the bytes are sent, and the old object goes
     /// all the same.
     async fn send_moved(&self, step: &Step, from: &Key, digest: &Digest, kept: &Kept) -> Fate {
+        if self.pair.settings.only_moves {
+            return self.send_instead(step, from, None).await;
+        }
         let mut outcome = match self.send(step, Some(kept)).await {
             Fate::Done(outcome) => outcome,
             other => return other,
@@ -144,7 +160,13 @@ impl Carrier<'_> {
     /// The new key has an object that nobody agreed on. If its bytes are those that
     /// were to be copied, an earlier run made it and died before it could say so.
     /// Without a local half, the file here has been changed since, and is compared.
-    async fn resume_move(&self, step: &Step, from: &Key, digest: &Digest, half: Option<LocalHalf>) -> Fate {
+    async fn resume_move(
+        &self,
+        step: &Step,
+        from: &Key,
+        (source, digest): (&RemoteStamp, &Digest),
+        half: Option<LocalHalf>,
+    ) -> Fate {
         let object = match self.pair.remote.head(&step.key).await {
             Ok(Some(object)) => object,
             Ok(None) => return Fate::Stale,
@@ -152,7 +174,10 @@ impl Carrier<'_> {
         };
         let attributes = self.attributes(&object);
         let as_planned = step.there.as_ref().is_some_and(|there| there.stamp.same_content(&object.stamp));
-        if let Some(half) = half.filter(|_| as_planned && attributes.digest == Some(*digest)) {
+        // A copy that was not pinned bears no digest, but the ETag of what it was made of.
+        let by_etag = wanted_for(&source.etag, source.size).md5 && object.stamp.same_content(source);
+        let is_it = attributes.digest.map_or(by_etag, |known| known == *digest);
+        if let Some(half) = half.filter(|_| as_planned && is_it) {
             let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
             return self.moved_to(step, from, digest, half, there);
         }

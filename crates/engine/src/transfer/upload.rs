@@ -8,6 +8,7 @@
 use super::bytes::FileBytes;
 use super::meta::Kept;
 use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
+use crate::digest::{fingerprint, wanted_for};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
 use crate::pair::Pair;
@@ -32,6 +33,18 @@ struct Load {
     digest: Option<Digest>,
     /// For large files: who knows it afterwards.
     hashed: Option<Arc<FileBytes>>,
+}
+
+/// What makes sure that the version that was looked at is the one that is copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Pin {
+    /// The place copies no other.
+    ByPlace,
+    /// The copy's ETag, a hash of its bytes, tells afterwards. Until then it must not
+    /// bear the digest of what it may not be.
+    ByEtag,
+    /// Nothing.
+    Not,
 }
 
 impl Carrier<'_> {
@@ -230,6 +243,22 @@ impl Carrier<'_> {
     pub(super) async fn checks_sources(&self) -> tidelock_remote::Result<bool> {
         let ability = Ability::CopySourceIfMatch;
         Ok(self.pair.remote.capabilities(&[ability]).await?.has(ability))
+    }
+
+    /// How a copy of this object, which holds what the file here holds, is known to be
+    /// one of this version. An ETag is believed to be a hash once it was found to be
+    /// that of the bytes here.
+    pub(super) async fn pin(&self, step: &Step, source: &RemoteStamp) -> Result<Pin, Fate> {
+        if self.checks_sources().await.map_err(|error| remote_fate(step, error))? {
+            return Ok(Pin::ByPlace);
+        }
+        let wanted = wanted_for(&source.etag, source.size);
+        if !wanted.md5 || step.kind != Kind::File {
+            return Ok(Pin::Not);
+        }
+        let file = self.open_expected(step).await?;
+        let read = fingerprint(&*file, &wanted).await.map_err(|error| disk_fate(step, error))?;
+        Ok(if read.etags.contains(&source.etag.to_ascii_lowercase()) { Pin::ByEtag } else { Pin::Not })
     }
 
     /// The one place of the engine from which anything is written there.

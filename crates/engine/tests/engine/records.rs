@@ -15,7 +15,7 @@ use tidelock_engine::disk::{Disk as _, MetaScope};
 use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::pair::{Pair, Settings};
 use tidelock_engine::report::Ending;
-use tidelock_remote::memory::{Memory, Profile, Support};
+use tidelock_remote::memory::{Etags, Memory, Profile, Support};
 use tidelock_remote::testing::world::world;
 use tidelock_remote::{Ability, Condition, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched};
 
@@ -214,20 +214,33 @@ fn a_rename_renews_a_guessed_type() {
 }
 
 /// Where a place does not look at what it copies, its copy may be of other bytes than
-/// the digest is of that it is given.
+/// the digest is of that it is given. An ETag that is a hash tells afterwards; without
+/// one, the bytes are sent.
 #[test]
-fn nothing_is_copied_where_the_source_is_not_checked() {
-    let bench = bench_with(Profile::aws().with(Ability::CopySourceIfMatch, Support::Ignored));
-    bench.write("a", b"one");
-    bench.write("b", b"two");
-    assert_ok(&bench.run(Preset::Push));
-    bench.disk.user_chmod(&path("a"), 0o600).expect("changes");
-    bench.disk.user_rename(&path("b"), &path("c")).expect("renames");
-    let report = bench.run(Preset::Push);
-    assert_ok(&report);
-    assert_eq!((bench.requests.snapshot().copy, report.uploaded), (0, 2), "{report:#?}");
-    assert_eq!(bench.objects(), pairs(&[("a", "one"), ("c", "two")]));
-    assert_quiet(&bench, Preset::Push);
+fn what_is_copied_without_a_check_is_known_by_its_etag_or_sent() {
+    for (etags, copies) in [(Etags::Md5, 2), (Etags::Opaque, 0)] {
+        let unchecked = Profile::aws().with(Ability::CopySourceIfMatch, Support::Ignored);
+        let bench = bench_with(Profile { etags, ..unchecked });
+        bench.write("a", b"one");
+        bench.write("b", b"two");
+        assert_ok(&bench.run(Preset::Push));
+        bench.disk.user_chmod(&path("a"), 0o600).expect("changes");
+        bench.disk.user_rename(&path("b"), &path("c")).expect("renames");
+        let report = bench.run(Preset::Push);
+        assert_ok(&report);
+        assert_eq!((bench.requests.snapshot().copy, report.uploaded), (copies, 2 - copies), "{report:#?}");
+        assert_eq!(bench.objects(), pairs(&[("a", "one"), ("c", "two")]));
+        for key in ["a", "c"] {
+            let told = seen(&bench, key).meta.is_some_and(|meta| meta.user.contains_key("tidelock-digest"));
+            assert_eq!(told, copies == 0, "a copy that was not checked bears no digest");
+        }
+        assert_quiet(&bench, Preset::Push);
+        // Without a record, its ETag is what proves it the same.
+        let fresh = bench.second("desktop");
+        let report = fresh.run(Preset::Restore);
+        assert_ok(&report);
+        assert_eq!(fresh.files(), bench.files());
+    }
 }
 
 #[test]
