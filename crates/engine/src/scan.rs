@@ -21,6 +21,8 @@ const IGNORE_FILE_MAX_BYTES: usize = 1 << 20;
 
 /// What is said of pipes, sockets and devices.
 pub(crate) const SPECIAL: &str = "neither a file, a folder nor a link; it was skipped";
+/// What is said of a link that leads nowhere, where links are followed.
+pub(crate) const DANGLING: &str = "a link that leads nowhere now; what it led to is left as it is on the remote";
 /// What is said of another file system below the root.
 pub(crate) const MOUNTED: &str =
     "another file system is mounted here; its content was not looked at: exclude it, or sync it as a pair of its own";
@@ -260,6 +262,12 @@ impl Scan {
                 continue;
             }
             match (item.stat, kind) {
+                // Where links are followed, one that is seen leads nowhere: whatever it
+                // led to before may be on a disk that is not mounted.
+                (Ok(_), Some(Kind::Link)) if self.disk.follows_links() => {
+                    self.problem(&path, DANGLING, ProblemClass::Skipped);
+                    self.holes_at(&path, &name, &mut named);
+                }
                 (Ok(stat), Some(kind)) => {
                     named.push((sort_name(&name, kind, self.options.links), Pending::Item { path, kind, stat }));
                 }

@@ -155,3 +155,21 @@ fn an_ignore_file_that_cannot_be_read_closes_its_folder() {
     fs::rename(home.path("f/sub/.tidelockignore"), home.path("f/.tidelockignore")).expect("renamed");
     home.sync(&["--delete"]).expect(1).says(&["the ignore file cannot be read"]);
 }
+
+/// The disk behind a link is not mounted: nothing of it was deleted.
+#[test]
+fn a_link_that_leads_nowhere_deletes_nothing() {
+    let home = Home::furnished();
+    home.write("disk/x", "on another disk");
+    std::os::unix::fs::symlink(home.path("disk"), home.path("f/data")).expect("linked");
+    home.sync(&["--delete", "--follow-links"]).expect(0);
+    let listed = home.run(&["ls", "folder:store"]).expect(0).out;
+    assert!(listed.contains("data/x"), "{listed}");
+    fs::rename(home.path("disk"), home.path("away")).expect("renamed");
+    for _ in 0..2 {
+        home.sync(&["--delete", "--follow-links"]).expect(3).says(&["data", "leads nowhere"]);
+        assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, listed);
+    }
+    fs::rename(home.path("away"), home.path("disk")).expect("renamed");
+    home.sync(&["--delete", "--follow-links"]).expect(0);
+}

@@ -14,10 +14,6 @@ use place::{Hook, Place};
 use scenarios::{SCENARIOS, Scenario};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Outside `make soak`, at most so many failing calls are tried per scenario;
-/// killing is always tried at every call.
-const FAILURES_SAMPLED: u64 = 25;
-
 #[test]
 fn killed_anywhere_the_next_run_heals() {
     for_each_scenario(|scenario, calls| {
@@ -34,12 +30,9 @@ fn killed_anywhere_the_next_run_heals() {
 
 #[test]
 fn failed_anywhere_the_next_run_heals() {
-    let soak = std::env::var_os("TIDELOCK_SOAK").is_some();
     for_each_scenario(|scenario, calls| {
-        let step = if soak { 1 } else { calls.div_ceil(FAILURES_SAMPLED).max(1) };
-        let tried = (1..=calls).step_by(usize::try_from(step).expect("small"));
         let mut count = 0;
-        for at in tried {
+        for at in 1..=calls {
             for with in ["EIO", "ENOSPC"] {
                 let place = Place::new();
                 (scenario.prepare)(&place);
