@@ -17,7 +17,7 @@ use std::sync::PoisonError;
 use tidelock_core::entry::{Digest, LocalHalf, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::path::Key;
-use tidelock_core::plan::{Action, Step};
+use tidelock_core::plan::{Action, Step, ThereSeen};
 use tidelock_remote::{Condition, ErrorKind, Piece};
 
 impl Carrier<'_> {
@@ -108,9 +108,10 @@ impl Carrier<'_> {
             },
         };
         if pin == Pin::ByEtag && stored.stamp.etag != source.etag {
-            // Another version was copied.
-            self.pair.remote.delete(&[(step.key.clone(), Condition::Matches(stored.stamp))]).await;
-            return self.send_moved(step, from, digest, kept).await;
+            // Another version was copied: the bytes here go over it, whatever else may be
+            // sent, for that copy is ours to mend.
+            let copied = ThereSeen { stamp: stored.stamp, archived: false, lost: false };
+            return self.send_over(&Step { there: Some(copied), ..step.clone() }, from, digest, kept).await;
         }
         self.moved_to(step, from, digest, half, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
     }
@@ -121,6 +122,12 @@ impl Carrier<'_> {
         if self.pair.settings.only_moves {
             return self.send_instead(step, from, None).await;
         }
+        self.send_over(step, from, digest, kept).await
+    }
+
+    /// Sends the bytes to the new key; if they are those that left the old one, that
+    /// one goes.
+    async fn send_over(&self, step: &Step, from: &Key, digest: &Digest, kept: &Kept) -> Fate {
         let mut outcome = match self.send(step, Some(kept)).await {
             Fate::Done(outcome) => outcome,
             other => return other,

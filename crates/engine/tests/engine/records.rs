@@ -2,8 +2,10 @@
 
 use crate::bench::{Bench, path};
 use crate::scenarios::{assert_ok, assert_quiet, pairs};
+use async_trait::async_trait;
 use futures::executor::block_on;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tidelock_core::entry::Meta;
@@ -16,6 +18,7 @@ use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::pair::{Pair, Settings};
 use tidelock_engine::report::Ending;
 use tidelock_remote::memory::{Etags, Memory, Profile, Support};
+use tidelock_remote::testing::faults::{Faulty, Gate, Script};
 use tidelock_remote::testing::world::world;
 use tidelock_remote::{Ability, Condition, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched};
 
@@ -240,6 +243,54 @@ fn what_is_copied_without_a_check_is_known_by_its_etag_or_sent() {
         let report = fresh.run(Preset::Restore);
         assert_ok(&report);
         assert_eq!(fresh.files(), bench.files());
+    }
+}
+
+/// Writes to the bucket between the look at a key and the write that follows it.
+struct BetweenLookAndWrite<F>(AtomicBool, Mutex<Option<F>>);
+
+#[async_trait]
+impl<F: FnOnce() + Send> Gate for BetweenLookAndWrite<F> {
+    async fn pass(&self, what: &'static str) {
+        match what {
+            "head.done" => self.0.store(true, Ordering::Relaxed),
+            "put" if self.0.load(Ordering::Relaxed) => {
+                let act = self.1.lock().expect("no panics").take();
+                act.into_iter().for_each(|act| act());
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The source of a copy may become another object after it was looked at. Where the
+/// place does not mind, the copy is of the wrong bytes: the right ones go over it, and
+/// the new object under the old name stays.
+#[test]
+fn a_copy_of_another_version_is_sent_over() {
+    for only_moves in [false, true] {
+        let unchecked = Profile::aws().with(Ability::CopySourceIfMatch, Support::Ignored);
+        let bench = bench_with(Profile { etags: Etags::Md5, ..unchecked });
+        bench.write("a", b"ours");
+        bench.write("stays", b"stays");
+        assert_ok(&bench.run(Preset::Push));
+        bench.disk.user_rename(&path("a"), &path("b")).expect("renames");
+        let bucket = bench.bucket.clone();
+        let swap = move || {
+            bucket.write(&Key::new("a"), "evil".to_owned(), Default::default());
+        };
+        let gate = BetweenLookAndWrite(AtomicBool::new(false), Mutex::new(Some(swap)));
+        let mut pair = bench.pair(Preset::Push.policy());
+        pair.settings.scan.owner = (1000, 1000);
+        pair.settings.only_moves = only_moves;
+        pair.remote = Arc::new(Faulty::new(Arc::clone(&pair.remote), Script::new(&[]), Arc::new(gate)));
+        bench.hand.advance(Duration::from_secs(10));
+        let report = block_on(run(&pair, Mode::Execute));
+        let told = bench.requests.snapshot();
+        // The one deletion is that of the old object, which is refused.
+        assert_eq!((told.copy, told.delete, report.uploaded), (1, 1, 1), "{report:#?}");
+        assert_eq!(bench.objects(), pairs(&[("a", "evil"), ("b", "ours"), ("stays", "stays")]), "{only_moves}");
+        assert_quiet(&bench, Preset::Push);
     }
 }
 
