@@ -17,6 +17,7 @@ pub mod meta;
 pub mod moves;
 pub mod names;
 pub mod path;
+pub mod pin;
 pub mod plan;
 pub mod policy;
 pub mod retention;

@@ -12,6 +12,22 @@ pub const KEEP_AT_LEAST_S: i64 = DAY_S;
 /// The trash may take one byte in so many of the disk.
 const SHARE: u64 = 10;
 const DAY_S: i64 = 24 * 3600;
+/// A clock that the place's own is further from than this, in milliseconds, is not
+/// believed to tell how long anything has lain somewhere.
+const SKEW_MAX_MS: i64 = 5 * 60 * 1000;
+
+/// What time it is for the trash, in seconds since 1970: by our clock, in milliseconds,
+/// corrected by how far the place's is ahead of it. None where nothing vouches for it.
+pub fn trusted_now_s(now_ms: i64, skew_ms: Option<i64>) -> Option<i64> {
+    let skew_ms = skew_ms.filter(|skew_ms| skew_ms.abs() <= SKEW_MAX_MS)?;
+    Some(now_ms.saturating_add(skew_ms) / 1000)
+}
+
+/// Whether a trash last looked through at `looked_at_s` is looked through again: once a
+/// day, and when time has gone back.
+pub fn is_due(looked_at_s: i64, now_s: i64) -> bool {
+    !(0..DAY_S).contains(&now_s.saturating_sub(looked_at_s))
+}
 
 /// What one run put into the trash.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,6 +71,19 @@ mod tests {
 
     fn names(list: &[(i64, u64)], disk_bytes: u64) -> Vec<String> {
         leaving(lots(list), 0, disk_bytes).into_iter().map(|lot| lot.name).collect()
+    }
+
+    #[test]
+    fn a_clock_that_nothing_vouches_for_tells_nothing() {
+        assert_eq!(trusted_now_s(10_000, None), None);
+        assert_eq!(trusted_now_s(10_000, Some(SKEW_MAX_MS + 1)), None);
+        assert_eq!(trusted_now_s(10_000, Some(-SKEW_MAX_MS)), Some(-290));
+    }
+
+    #[test]
+    fn once_a_day_is_often_enough() {
+        assert!(!is_due(5, 5) && !is_due(5, 4 + DAY_S) && is_due(5, 5 + DAY_S));
+        assert!(is_due(5, 4), "time went back");
     }
 
     #[test]

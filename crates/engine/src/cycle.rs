@@ -30,13 +30,11 @@ use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
 use tidelock_core::plan::{Action, Problem, Step, Totals};
 use tidelock_core::policy::Flow;
+use tidelock_core::retention::{is_due, trusted_now_s};
 use tidelock_remote::Ability;
 
 /// How often both sides are looked at in one run, at most.
 const PASSES: u32 = 5;
-const DAY_S: i64 = 24 * 3600;
-/// How far the clock here may be from the place's for ages to mean anything.
-const SKEW_MAX_MS: i64 = 5 * 60 * 1000;
 
 /// Whether a run carries its plan out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -329,12 +327,11 @@ pub(crate) async fn carry_out(
 /// place does not agree with removes nothing.
 async fn empty_trash(pair: &Pair, run: &Run) {
     const FACT: &str = "trash";
-    let trusted = pair.remote.clock_skew_ms().filter(|skew_ms| skew_ms.abs() <= SKEW_MAX_MS);
-    let (Some(skew_ms), Ok(installer)) = (trusted, installer(pair, &run.token)) else { return };
-    let now_s = (pair.now_ms() + skew_ms) / 1000;
+    let trusted = trusted_now_s(pair.now_ms(), pair.remote.clock_skew_ms());
+    let (Some(now_s), Ok(installer)) = (trusted, installer(pair, &run.token)) else { return };
     let known = pair.state.fact(FACT).ok().flatten();
     let Trash { looked_at_s, seen_s } = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    if (0..DAY_S).contains(&(now_s - looked_at_s)) {
+    if !is_due(looked_at_s, now_s) {
         return;
     }
     let note = |text| pair.listener.hear(&Event::Note { text });

@@ -11,7 +11,6 @@ use crate::failure::Failure;
 use crate::state::Spool;
 use crate::survey::Survey;
 use std::sync::PoisonError;
-use tidelock_core::plan::{Header, PLAN_VERSION};
 
 /// One look, written down.
 pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure> {
@@ -25,26 +24,14 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
         pair: None,
     };
     let open = Open::new(context, &wanted).await?;
-    let settings = &open.pair.settings;
     let local = open.local.to_str().ok_or_else(|| {
         Failure::Unable(format!("{}: a plan cannot name a folder that is not UTF-8", open.local.display()))
     })?;
     // Taken before anything is looked at: what a sync changes meanwhile outdates it.
     let generation = open.pair.state.generation()?;
     let keep = |spool: &Spool<'_>, seen: &Survey| {
-        let header = Header {
-            tidelock_plan: PLAN_VERSION,
-            pair: open.place.id.clone(),
-            local: local.to_owned(),
-            remote: open.remote.clone(),
-            policy: settings.policy,
-            rules: settings.rules.clone(),
-            filter: seen.filter.clone(),
-            generation: generation.clone(),
-            format: settings.format,
-            xattrs: settings.scan.xattrs,
-            follow_links: request.options.follow_links,
-        };
+        let names = saved::Names { pair: &open.place.id, local, remote: &open.remote };
+        let header = saved::header(&open.pair, names, &generation, seen);
         let mut out = context.output.lock().unwrap_or_else(PoisonError::into_inner);
         saved::write(out.as_mut(), &header, spool, seen.totals)
     };

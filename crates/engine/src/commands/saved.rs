@@ -5,7 +5,9 @@
 //! step whose path and key do not belong together is refused as well.
 
 use crate::failure::Failure;
+use crate::pair::Pair;
 use crate::state::Spool;
+use crate::survey::Survey;
 use std::io::{BufRead, Write};
 use tidelock_core::entry::Digest;
 use tidelock_core::meta::MetaFormat;
@@ -14,6 +16,35 @@ use tidelock_core::plan::{Footer, Header, PLAN_VERSION, StepLine, Totals};
 
 /// A line longer than this is none of a plan.
 const LINE_MAX_BYTES: u64 = 4 << 20;
+
+/// What a plan calls the pair that it is for.
+pub struct Names<'a> {
+    /// Its id.
+    pub pair: &'a str,
+    /// The folder.
+    pub local: &'a str,
+    /// The remote's URL.
+    pub remote: &'a str,
+}
+
+/// The first line of a plan: what `apply` must know and what must still be so then.
+/// `generation` was taken before the survey.
+pub fn header(pair: &Pair, names: Names<'_>, generation: &str, seen: &Survey) -> Header {
+    let settings = &pair.settings;
+    Header {
+        tidelock_plan: PLAN_VERSION,
+        pair: names.pair.to_owned(),
+        local: names.local.to_owned(),
+        remote: names.remote.to_owned(),
+        policy: settings.policy,
+        rules: settings.rules.clone(),
+        filter: seen.filter.clone(),
+        generation: generation.to_owned(),
+        format: settings.format,
+        xattrs: settings.scan.xattrs,
+        follow_links: settings.scan.follow_links,
+    }
+}
 
 /// Writes a complete plan.
 pub fn write(out: &mut dyn Write, header: &Header, spool: &Spool<'_>, totals: Totals) -> Result<(), Failure> {

@@ -4,7 +4,7 @@
 //! what other programs have written beside ours is kept. A file's is set in place,
 //! through the handle of the very file that was planned on.
 
-use super::upload::{Pin, content_type, done, expected_there};
+use super::upload::{content_type, done, expected_there};
 use super::{Carrier, Fate, install_fate, remote_fate};
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
@@ -38,7 +38,7 @@ impl Carrier<'_> {
         let digest = row.as_ref().and_then(|row| row.digest).or(self.attributes(&object).digest);
         let kept = Kept::of(object, row.as_ref());
         let pin = match step.kind {
-            Kind::Dir => Pin::ByPlace,
+            Kind::Dir => None,
             _ => match self.pin(step, &there.stamp).await {
                 Ok(pin) => pin,
                 Err(fate) => return fate,
@@ -47,20 +47,19 @@ impl Carrier<'_> {
         let recipe = match (step.kind, pin) {
             (Kind::Dir, _) => vec![Piece::Bytes { source: Arc::new(Bytes::new()), offset: 0, size: 0 }],
             // A copy could be one of bytes that nobody has looked at.
-            (_, Pin::Not) => return self.send(step, Some(&kept)).await,
-            (_, Pin::ByPlace | Pin::ByEtag) => {
+            (_, None) => return self.send(step, Some(&kept)).await,
+            (_, Some(_)) => {
                 let (key, stamp) = (step.key.clone(), there.stamp.clone());
                 vec![Piece::CopyOf { key, stamp, offset: 0, size: there.stamp.size }]
             }
         };
-        let by_etag = pin == Pin::ByEtag;
-        let told = digest.filter(|_| !by_etag);
+        let told = pin.map_or(digest, |pin| pin.digest_to_bear(digest));
         let attributes =
             Attributes { meta: here.meta.clone(), kind: Some(step.kind), digest: told, ..Attributes::default() };
         let (request, written) = self.request(step, recipe, attributes, expected_there(step), Some(&kept));
         match self.put(&request).await {
             // It was somebody else's version by then, and is looked at as such.
-            Ok(stored) if by_etag && stored.stamp.etag != there.stamp.etag => Fate::Stale,
+            Ok(stored) if pin.is_some_and(|pin| !pin.holds(&there.stamp, &stored.stamp)) => Fate::Stale,
             Ok(stored) => {
                 let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
                 let half = match read_ns {

@@ -6,7 +6,7 @@
 //! journal: the old object is removed only once it is on record.
 
 use super::meta::Kept;
-use super::upload::{Pin, done, expected_there};
+use super::upload::{done, expected_there};
 use super::{Carrier, Fate, disk_fate, remote_fate};
 use crate::digest::{Wanted, fingerprint, wanted_for};
 use crate::event::Event;
@@ -17,6 +17,7 @@ use std::sync::PoisonError;
 use tidelock_core::entry::{Digest, LocalHalf, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::path::Key;
+use tidelock_core::pin::Pin;
 use tidelock_core::plan::{Action, Step, ThereSeen};
 use tidelock_remote::{Condition, ErrorKind, Piece};
 
@@ -70,8 +71,8 @@ impl Carrier<'_> {
         };
         let kept = Kept::of(object, old.as_ref());
         match self.pin(step, source).await {
-            Ok(Pin::Not) => self.send_moved(step, from, digest, &kept).await,
-            Ok(pin) => self.copy_moved(step, from, (source, digest), (pin, &kept), half).await,
+            Ok(None) => self.send_moved(step, from, digest, &kept).await,
+            Ok(Some(pin)) => self.copy_moved(step, from, (source, digest), (pin, &kept), half).await,
             Err(fate) => fate,
         }
     }
@@ -87,7 +88,7 @@ impl Carrier<'_> {
         let attributes = Attributes {
             meta: half.meta.clone(),
             kind: Some(step.kind),
-            digest: (pin == Pin::ByPlace).then_some(*digest),
+            digest: pin.digest_to_bear(Some(*digest)),
             ..Attributes::default()
         };
         let piece = Piece::CopyOf { key: from.clone(), stamp: source.clone(), offset: 0, size: source.size };
@@ -107,7 +108,7 @@ impl Carrier<'_> {
                 _ => return remote_fate(step, error),
             },
         };
-        if pin == Pin::ByEtag && stored.stamp.etag != source.etag {
+        if !pin.holds(source, &stored.stamp) {
             // Another version was copied: the bytes here go over it, whatever else may be
             // sent, for that copy is ours to mend.
             let copied = ThereSeen { stamp: stored.stamp, archived: false, lost: false };

@@ -22,6 +22,7 @@ use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
 use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::Key;
+use tidelock_core::pin::Pin;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Ability, Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
 
@@ -33,18 +34,6 @@ struct Load {
     digest: Option<Digest>,
     /// For large files: who knows it afterwards.
     hashed: Option<Arc<FileBytes>>,
-}
-
-/// What makes sure that the version that was looked at is the one that is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Pin {
-    /// The place copies no other.
-    ByPlace,
-    /// The copy's ETag, a hash of its bytes, tells afterwards. Until then it must not
-    /// bear the digest of what it may not be.
-    ByEtag,
-    /// Nothing.
-    Not,
 }
 
 impl Carrier<'_> {
@@ -248,17 +237,17 @@ impl Carrier<'_> {
     /// How a copy of this object, which holds what the file here holds, is known to be
     /// one of this version. An ETag is believed to be a hash once it was found to be
     /// that of the bytes here.
-    pub(super) async fn pin(&self, step: &Step, source: &RemoteStamp) -> Result<Pin, Fate> {
+    pub(super) async fn pin(&self, step: &Step, source: &RemoteStamp) -> Result<Option<Pin>, Fate> {
         if self.checks_sources().await.map_err(|error| remote_fate(step, error))? {
-            return Ok(Pin::ByPlace);
+            return Ok(Pin::of(true, false));
         }
         let wanted = wanted_for(&source.etag, source.size);
         if !wanted.md5 || step.kind != Kind::File {
-            return Ok(Pin::Not);
+            return Ok(Pin::of(false, false));
         }
         let file = self.open_expected(step).await?;
         let read = fingerprint(&*file, &wanted).await.map_err(|error| disk_fate(step, error))?;
-        Ok(if read.etags.contains(&source.etag.to_ascii_lowercase()) { Pin::ByEtag } else { Pin::Not })
+        Ok(Pin::of(false, read.etags.contains(&source.etag.to_ascii_lowercase())))
     }
 
     /// The one place of the engine from which anything is written there.

@@ -8,7 +8,6 @@ use crate::stage::Device;
 use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::sync::{Arc, Mutex};
-use tidelock_core::plan::{Header, PLAN_VERSION};
 use tidelock_core::policy::{Policy, Preset};
 use tidelock_engine::cycle::{self, Mode};
 use tidelock_engine::failure::Failure;
@@ -92,27 +91,15 @@ fn refused(failure: &Failure) -> Report {
 }
 
 async fn write(pair: &Pair, paper: &Arc<Mutex<Option<Paper>>>) -> Result<Report, Failure> {
-    let settings = &pair.settings;
     let generation = pair.state.generation()?;
     let keep = |spool: &Spool<'_>, seen: &Survey| {
-        let header = Header {
-            tidelock_plan: PLAN_VERSION,
-            pair: pair.tag.clone(),
-            local: pair.local_name.clone(),
-            remote: pair.remote_name.clone(),
-            policy: settings.policy,
-            rules: settings.rules.clone(),
-            filter: seen.filter.clone(),
-            generation: generation.clone(),
-            format: settings.format,
-            xattrs: settings.scan.xattrs,
-            follow_links: false,
-        };
+        let names = saved::Names { pair: &pair.tag, local: &pair.local_name, remote: &pair.remote_name };
+        let header = saved::header(pair, names, &generation, seen);
         let mut text = Vec::new();
         saved::write(&mut text, &header, spool, seen.totals)?;
         let lines = text.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok());
         let keys = lines.filter_map(|line: serde_json::Value| line["key"].as_str().map(str::to_owned)).collect();
-        *paper.lock().expect("no panics") = Some(Paper { text, policy: settings.policy, keys });
+        *paper.lock().expect("no panics") = Some(Paper { text, policy: pair.settings.policy, keys });
         Ok(())
     };
     Ok(cycle::plan(pair, &keep).await)
