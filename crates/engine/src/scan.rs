@@ -60,6 +60,15 @@ impl Default for ScanOptions {
     }
 }
 
+impl ScanOptions {
+    /// Whether a folder is told of by an object of its own: nothing in it would tell of
+    /// it, or not of all of it.
+    pub(crate) fn needs_marker(&self, stat: &Stat, is_empty: bool) -> bool {
+        let is_usual = stat.mode == self.default_dir_mode && (stat.uid, stat.gid) == self.owner;
+        is_empty || !is_usual
+    }
+}
+
 /// What the walk comes upon, in key order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sighting {
@@ -185,8 +194,7 @@ impl Scan {
         let scope = self.levels.last()?.scope.enter(path.name(), text.as_deref());
         self.learn(&path, text.as_deref());
         let pending = self.arrange(&path, &scope, items);
-        let usual = stat.mode == self.options.default_dir_mode && (stat.uid, stat.gid) == self.options.owner;
-        let needs_marker = pending.is_empty() || !usual;
+        let needs_marker = self.options.needs_marker(&stat, pending.is_empty());
         self.levels.push(Level { dir: path.clone(), scope, id: stat.stamp.file_id, pending });
         self.entry(path, Kind::Dir, stat, needs_marker).await
     }

@@ -146,6 +146,17 @@ fn why_names_rule_record_and_decision() {
     home.run(&["why", "f", "folder:store", "../x"]).expect(78).says(&["no path below the folder"]);
 }
 
+/// A folder of which nothing takes part is empty, as far as a sync goes.
+#[test]
+fn why_counts_what_takes_part_in_a_folder() {
+    let home = Home::furnished();
+    home.write("f/build/.tidelockignore", "/*\n");
+    home.write("f/build/x.o", "x");
+    home.run(&["why", "f", "folder:store", "build"]).expect(0).says(&["build/", "is sent"]);
+    home.sync(&[]).expect(0);
+    home.run(&["why", "f", "folder:store", "build"]).expect(0).says(&["nothing is to be done"]);
+}
+
 #[test]
 fn patterns_count_in_the_order_in_which_they_are_typed() {
     let home = Home::furnished();

@@ -17,9 +17,9 @@ use crate::pair::Pair;
 use crate::scan::{MOUNTED, SPECIAL, read_ignore_file};
 use serde::{Deserialize, Serialize};
 use tidelock_core::entry::{BaseRow, LocalEntry, RemoteEntry, Standing};
-use tidelock_core::filter::{RuleSet, Verdict};
+use tidelock_core::filter::{IGNORE_FILE_NAME, RuleSet, Verdict};
 use tidelock_core::names::{Kind, key_of};
-use tidelock_core::path::{Key, RelPath};
+use tidelock_core::path::{Key, RelPath, TEMP_PREFIX};
 use tidelock_core::policy::{Policy, Preset};
 use tidelock_core::sight::{Here, Seen, look};
 use tidelock_remote::{Cursor, Object, Readiness};
@@ -177,15 +177,7 @@ async fn examine(pair: &Pair, path: &RelPath, key: Key, kind: Kind, stat: Option
     let here = match stat.filter(|stat| stat.node == node) {
         None => None,
         Some(stat) => {
-            let options = &pair.settings.scan;
-            let usual = stat.mode == options.default_dir_mode && (stat.uid, stat.gid) == options.owner;
-            let is_empty = || async {
-                pair.disk
-                    .read_dir(path)
-                    .await
-                    .is_ok_and(|items| items.iter().all(|item| item.name.starts_with(b".tidelock-tmp-")))
-            };
-            let needs_marker = kind == Kind::Dir && (!usual || is_empty().await);
+            let needs_marker = kind == Kind::Dir && pair.settings.scan.needs_marker(stat, is_bare(pair, path).await);
             Some(LocalEntry {
                 key: key.clone(),
                 path: path.clone(),
@@ -197,6 +189,19 @@ async fn examine(pair: &Pair, path: &RelPath, key: Key, kind: Kind, stat: Option
         }
     };
     Ok(Looked { key, kind, base, here, object, there_below })
+}
+
+/// Whether nothing in a folder takes part.
+async fn is_bare(pair: &Pair, dir: &RelPath) -> bool {
+    let Ok(items) = pair.disk.read_dir(dir).await else { return false };
+    let Ok(inside) = dir.join(IGNORE_FILE_NAME) else { return false };
+    let Ok(rules) = rules(pair, &inside).await else { return false };
+    items.iter().all(|item| {
+        let is_dir = item.stat.as_ref().is_ok_and(|stat| stat.node == Node::Dir);
+        let path = std::str::from_utf8(&item.name).ok().and_then(|name| dir.join(name).ok());
+        item.name.starts_with(TEMP_PREFIX.as_bytes())
+            || path.is_none_or(|path| rules.verdict_for_path(&path, is_dir).is_excluded())
+    })
 }
 
 fn explain(path: &RelPath, looked: Looked, policy: &Policy, rule: &Verdict) -> Entry {
