@@ -25,6 +25,7 @@ mod put;
 mod refusal;
 mod reply;
 mod sign;
+mod signin;
 mod xml;
 
 pub use abilities::CapabilityStore;

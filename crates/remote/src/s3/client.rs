@@ -135,7 +135,7 @@ impl Client {
             .build(connector);
         let place = Place { endpoint: settings.endpoint.clone(), region: settings.region.clone() };
         Ok(Self {
-            keyring: Keyring::new(world.clone(), settings.credentials.clone()),
+            keyring: Keyring::new(world.clone(), settings.credentials.clone(), settings.source.clone()),
             world,
             bucket: bucket.to_owned(),
             http,

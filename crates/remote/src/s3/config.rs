@@ -7,6 +7,7 @@
 //! Explicit options win. Nothing here opens a connection to the bucket.
 
 use super::address::Endpoint;
+use super::signin::{Source, no_credentials};
 use crate::error::{Error, ErrorKind, Result};
 use aws_config::profile::ProfileSet;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -61,6 +62,7 @@ pub(super) struct Settings {
     pub(super) sign_payload: bool,
     pub(super) ca_bundle: Option<PathBuf>,
     pub(super) credentials: SharedCredentialsProvider,
+    pub(super) source: Source,
 }
 
 impl std::fmt::Debug for Settings {
@@ -95,18 +97,9 @@ impl Settings {
         let endpoint = given.unwrap_or_else(|| Endpoint::amazon(&region, fips, dual_stack));
         let path_style = path_style(bucket, options, &profile, &endpoint)?;
         let sign_payload = s3_setting(&profile, "payload_signing_enabled").is_some_and(|value| value == "true");
-        Ok(Self { endpoint, fips, dual_stack, region, path_style, sign_payload, ca_bundle, credentials })
+        let source = Source::of(&profile);
+        Ok(Self { endpoint, fips, dual_stack, region, path_style, sign_payload, ca_bundle, credentials, source })
     }
-}
-
-/// Says that nobody gave credentials, and how to.
-pub(super) fn no_credentials() -> Error {
-    Error::new(
-        ErrorKind::Credentials,
-        "sign in",
-        "no AWS credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, \
-         or name a profile with --profile or AWS_PROFILE (an SSO profile needs `aws sso login` first)",
-    )
 }
 
 fn config_error(message: impl Into<String>) -> Error {
