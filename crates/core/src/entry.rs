@@ -146,6 +146,20 @@ impl Meta {
             || known_and_unequal(&self.gid, &other.gid)
             || known_and_unequal(&self.xattrs, &other.xattrs)
     }
+
+    /// What of this is known on both sides and another there; nothing else.
+    pub fn apart_from(&self, other: &Self) -> Self {
+        fn kept<T: PartialEq + Clone>(a: &Option<T>, b: &Option<T>) -> Option<T> {
+            a.clone().filter(|a| b.as_ref().is_some_and(|b| a != b))
+        }
+        Self {
+            mtime_ns: kept(&self.mtime_ns, &other.mtime_ns),
+            mode: kept(&self.mode, &other.mode),
+            uid: kept(&self.uid, &other.uid),
+            gid: kept(&self.gid, &other.gid),
+            xattrs: kept(&self.xattrs, &other.xattrs),
+        }
+    }
 }
 
 /// An entry as the scan saw it.

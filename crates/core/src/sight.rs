@@ -220,6 +220,29 @@ pub fn has_changed(now: &Meta, then: &Meta, kind: Kind) -> bool {
     joined || comparable(now, kind).differs(&comparable(then, kind))
 }
 
+/// Whether an object that nothing is on record of may be a write of ours that was cut
+/// off before it could be: all those are younger than our first run here. Times are in
+/// milliseconds since 1970, by our clock; `skew_ms` is how far the place's is ahead.
+pub fn may_be_our_write(modified_s: Option<i64>, first_run_ms: Option<i64>, skew_ms: Option<i64>) -> bool {
+    const GRACE_MS: i64 = 60_000;
+    let (Some(modified_s), Some(first_run_ms), Some(skew_ms)) = (modified_s, first_run_ms, skew_ms) else {
+        return true;
+    };
+    let modified_ms = modified_s.saturating_mul(1000).saturating_sub(skew_ms);
+    modified_ms >= first_run_ms.saturating_sub(GRACE_MS)
+}
+
+/// Where both sides have come to hold the same bytes since they were agreed on: on
+/// which side what they still differ in was changed, if they differ. What both changed
+/// alike is no difference: our own write whose reply was lost looks so.
+pub fn changed_apart(here: (&Meta, &Meta), there: (&Meta, &Meta), kind: Kind) -> (bool, bool) {
+    let apart = |now: &Meta, other: &Meta| comparable(now, kind).apart_from(&comparable(other, kind));
+    (
+        has_changed(&apart(here.0, there.0), here.1, kind),
+        comparable(&apart(there.0, here.0), kind).differs(&comparable(there.1, kind)),
+    )
+}
+
 /// Metadata as far as a change of it counts: a folder's time changes with its
 /// content, a link's mode and time mean nothing.
 pub fn comparable(meta: &Meta, kind: Kind) -> Meta {

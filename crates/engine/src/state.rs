@@ -260,6 +260,11 @@ impl State {
         Ok(self.lock().query_row(sql, [token], |_| Ok(())).optional()?.is_some())
     }
 
+    /// When the first run on record began, in milliseconds since 1970.
+    pub fn first_run_ms(&self) -> Result<Option<i64>> {
+        Ok(self.lock().query_row("SELECT min(started_ms) FROM run", [], |row| row.get(0))?)
+    }
+
     /// The latest runs, newest first.
     pub fn runs(&self, limit: u32) -> Result<Vec<Run>> {
         let connection = self.lock();

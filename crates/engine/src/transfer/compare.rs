@@ -13,12 +13,12 @@ use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use crate::survey::LOST;
 use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
-use tidelock_core::entry::{BaseRow, RemoteHalf, RemoteStamp, Standing};
+use tidelock_core::entry::{BaseRow, Meta, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::names::Kind;
 use tidelock_core::plan::{Action, ProblemClass, Step, ThereSeen};
 use tidelock_core::policy::Compare;
-use tidelock_core::sight::{Found, comparable, decide_again, has_changed, resolve};
+use tidelock_core::sight::{Found, changed_apart, comparable, decide_again, has_changed, may_be_our_write, resolve};
 use tidelock_remote::Object;
 
 /// Modification times this close are equal, whatever the formats lost on the way.
@@ -69,7 +69,7 @@ impl Carrier<'_> {
                 let base = base.map(|base| BaseRow { standing: Standing::Agreed, ..base });
                 self.settle_metadata(&step, base, look).await
             }
-            Decision::Adopt => self.adopt_found(&step, base.as_ref(), look),
+            Decision::Adopt => self.adopt_found(&step, base.as_ref(), look).await,
             Decision::Upload => Box::pin(self.upload(&Step { action: Action::Upload, ..step })).await,
             Decision::Download => Box::pin(self.download(&Step { action: Action::Download, ..step })).await,
             Decision::KeepBoth => Box::pin(self.keep_both(&step)).await,
@@ -101,8 +101,9 @@ impl Carrier<'_> {
             look.read = Some(self.read_here(step, &wanted).await?);
         }
         let proved_by_etag = both_moved && look.etag_proves(step);
-        // An ETag proves nothing of the metadata, which is compared where some is on record.
-        let is_enough = proved_by_etag && base.is_none();
+        // An ETag proves nothing of the metadata, which is compared where some is on record,
+        // or was lost on the way there.
+        let is_enough = proved_by_etag && base.is_none() && !self.may_be_ours(step)?;
         if let Some(there) = step.there.as_ref().filter(|_| step.row.there != Side::Same && !is_enough) {
             let head = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
             // Whoever wrote it since is not who was planned on: what the row says of the
@@ -112,6 +113,12 @@ impl Carrier<'_> {
             look.there = Some((object, attributes));
         }
         Ok(look)
+    }
+
+    fn may_be_ours(&self, step: &Step) -> Result<bool, Fate> {
+        let first_run_ms = self.pair.state.first_run_ms().map_err(|error| Fate::Fatal(error.into()))?;
+        let modified_s = step.there.as_ref().and_then(|there| there.stamp.modified_s);
+        Ok(may_be_our_write(modified_s, first_run_ms, self.pair.remote.clock_skew_ms()))
     }
 
     async fn read_here(&self, step: &Step, wanted: &Wanted) -> Result<Fingerprint, Fate> {
@@ -167,14 +174,16 @@ impl Carrier<'_> {
         (step.row, found)
     }
 
-    /// Whether the object was written by a run of this device over what was agreed.
+    /// Whether the object is as a run of this device wrote it over what was agreed.
     pub(super) fn is_our_own(&self, step: &Step, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
         // Without a digest that still holds, another program may have rewritten the
         // body and kept our keys.
-        let (Some(attempt), Some(replaced), Some(_)) = (&attributes.attempt, &attributes.replaced, attributes.digest)
-        else {
-            return false;
-        };
+        attributes.digest.is_some() && self.is_our_write(step, base, attributes)
+    }
+
+    /// Whether it bears the mark of such a write.
+    fn is_our_write(&self, step: &Step, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
+        let (Some(attempt), Some(replaced)) = (&attributes.attempt, &attributes.replaced) else { return false };
         let agreed = match base {
             None => Some("none"),
             Some(base) if base.standing == Standing::Agreed => {
@@ -189,7 +198,7 @@ impl Carrier<'_> {
     /// Content is as agreed on both sides; what remains is metadata.
     async fn settle_metadata(&self, step: &Step, base: Option<BaseRow>, look: Look) -> Fate {
         let (Some(here), Some(base)) = (&step.here, base) else { return Fate::Stale };
-        let differs = |now: &tidelock_core::entry::Meta, then: Option<&tidelock_core::entry::Meta>| {
+        let differs = |now: &Meta, then: Option<&Meta>| {
             then.is_some_and(|then| comparable(now, step.kind).differs(&comparable(then, step.kind)))
         };
         let here_then = base.here.as_ref().map(|half| &half.meta);
@@ -236,23 +245,52 @@ impl Carrier<'_> {
         Fate::Done(Outcome { dirs, ..Outcome::record(Change::Put(Box::new(base))) })
     }
 
-    /// Both sides hold the same: the local metadata is taken as agreed.
-    fn adopt_found(&self, step: &Step, base: Option<&BaseRow>, look: Look) -> Fate {
+    /// Both sides hold the same. What they differ in beside is a change of one of them
+    /// where they were in step before; else the local metadata is taken as agreed.
+    async fn adopt_found(&self, step: &Step, base: Option<&BaseRow>, look: Look) -> Fate {
         let (Some(here), Some(there)) = (&step.here, &step.there) else { return Fate::Stale };
-        let half = match look.there {
+        let unread = base.filter(|_| step.row.here == Side::Same).and_then(|base| base.digest);
+        let digest = look.read.as_ref().map(|read| read.digest).or(unread);
+        let agreed = look.there.as_ref().and_then(|(_, now)| self.metadata_agreed(step, base, now));
+        let wanted = match (&look.there, &agreed) {
+            (Some((_, now)), Some((here_then, there_then))) => {
+                let (changed_here, changed_there) =
+                    changed_apart((&here.meta, here_then), (&now.meta, there_then), step.kind);
+                decide_meta(changed_here, changed_there, &self.pair.settings.policy)
+            }
+            _ => MetaDecision::Nothing,
+        };
+        let there = match look.there {
+            Some((object, _)) if wanted == MetaDecision::SetHere => {
+                return self.set_meta_here(step, object, digest).await;
+            }
             Some((object, attributes)) => RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) },
             None => RemoteHalf { stamp: there.stamp.clone(), meta: None },
         };
-        let unread = base.filter(|_| step.row.here == Side::Same).and_then(|base| base.digest);
-        let digest = look.read.map(|read| read.digest).or(unread);
-        let row = self.row(step, self.half(here.stamp, here.meta.clone(), look.before_ns), half, digest);
+        // What is not there yet is not agreed: the next pass sets it.
+        let again = wanted == MetaDecision::SetThere;
+        let meta = agreed.filter(|_| again).map_or_else(|| here.meta.clone(), |(here_then, _)| here_then);
+        let row = self.row(step, self.half(here.stamp, meta, look.before_ns), there, digest);
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             // It may have come here in a run that died before its name was durable.
             dirs: step.path.parent().into_iter().collect(),
             counts: Counts { adopted: 1, ..Counts::default() },
+            again,
             ..Outcome::default()
         })
+    }
+
+    /// The metadata here and there when both sides were last in step, if they ever were.
+    /// An object of ours whose row was lost to a crash has carried it since.
+    fn metadata_agreed(&self, step: &Step, base: Option<&BaseRow>, now: &Attributes) -> Option<(Meta, Meta)> {
+        if self.is_our_write(step, base, now) {
+            return Some((now.meta.clone(), now.meta.clone()));
+        }
+        let base = base.filter(|base| base.standing == Standing::Agreed)?;
+        let here_then = &base.here.as_ref()?.meta;
+        let there_then = base.there.as_ref().and_then(|half| half.meta.as_ref()).unwrap_or(here_then);
+        Some((here_then.clone(), there_then.clone()))
     }
 }
 

@@ -58,8 +58,6 @@ pub struct Device {
     pub state_full: bool,
     pub open: Option<UserFile>,
     pub mounted: bool,
-    /// It ran while its disk was away.
-    pub ran_away: bool,
     /// It ran in a mode that writes here.
     pub ever_wrote: bool,
     /// The plan written down last.
@@ -219,7 +217,6 @@ impl Stage {
             state_full: false,
             open: None,
             mounted: true,
-            ran_away: false,
             ever_wrote: setup.policies[place].writes_here(),
             paper: Arc::default(),
             watched: None,
@@ -269,7 +266,6 @@ impl Stage {
         self.books.set_alone(place, alone);
         let watched = start_watch(self, place, &pair, &errand);
         self.devices[place].watched = Some(watched);
-        self.devices[place].ran_away |= !self.devices[place].mounted;
         let paper = Arc::clone(&self.devices[place].paper);
         self.tasks[place] = Some(Task::new(async move {
             let report = errand.run(&pair, &paper).await;

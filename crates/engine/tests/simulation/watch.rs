@@ -47,12 +47,15 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
     let lapsed = rows.iter().filter(|row| !proves_absence(row.standing)).map(|row| row.key.to_string()).collect();
     let agreed = rows.iter().filter(|row| row.standing == Standing::Agreed).count();
     let size = agreed.max(stage.bucket.snapshot().len()) as u64;
+    let root = device.disk.user_root().map(|root| serde_json::to_string(&root).expect("a root can be told"));
+    // Where nobody told it apart the first time, the folder beneath the mount is the one on record.
+    let is_elsewhere = pair.state.fact("root").ok().flatten().is_some_and(|known| Some(known) != root);
     Watched {
         policy: pair.settings.policy,
         confirmed: pair.settings.confirm_deletes,
         tally: stage.books.tally_of(place),
         acts: stage.history.acts,
-        away: !device.mounted && !pair.settings.accept_root && !device.ran_away && agreed > 0,
+        away: !pair.settings.accept_root && agreed > 0 && is_elsewhere,
         lapsed,
         size,
         ever_wrote: device.ever_wrote,

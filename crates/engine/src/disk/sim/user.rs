@@ -7,7 +7,7 @@
 
 use super::volume::{Attributes, Body, Outcome, Serial, Volume};
 use super::{SimDisk, add_at};
-use crate::disk::{ErrorKind, Node, Stat};
+use crate::disk::{ErrorKind, Node, RootId, Stat};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_core::path::RelPath;
@@ -225,6 +225,12 @@ impl SimDisk {
             Body::File(bytes) => Some(bytes.to_vec()),
             _ => None,
         }
+    }
+
+    /// Which folder the root is, without gate or fault.
+    pub fn user_root(&self) -> Option<RootId> {
+        let dir = self.user_stat(&RelPath::root())?.stamp.file_id;
+        Some(RootId { filesystem: self.lock().filesystem(), dir })
     }
 
     /// What is at a path, without gate or fault.
