@@ -23,12 +23,13 @@ use crate::root::{self, RootCheck};
 use crate::state::Spool;
 use crate::survey::{Lens, Survey, survey};
 use crate::transfer::delete::finish_emptying;
-use crate::transfer::{Aftermath, Carrier};
+use crate::transfer::way::will_be_blocked;
+use crate::transfer::{Aftermath, Carrier, HELD};
 use crate::{owner, state};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
-use tidelock_core::plan::{Action, Problem, Step, Totals};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_core::retention::{is_due, trusted_now_s};
 use tidelock_remote::Ability;
@@ -168,12 +169,17 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         if mode == Mode::DryRun {
             // What would be stopped is shown too, and why.
             show(pair, &spool, report)?;
+            show_blocked(pair, &spool, run, report).await?;
             keep(&spool, &seen)?;
             guard(pair, &seen.totals, turn.lapses())?;
             return if seen.totals.is_quiet() { Ok(()) } else { owner::check(pair).await };
         }
         guard(pair, &seen.totals, turn.lapses())?;
         if report.passes == 1 {
+            if !seen.totals.is_quiet() {
+                // A run that is refused changes nothing, its mode neither.
+                check_abilities(pair).await?;
+            }
             turn.commit(pair)?;
             lapsed = false;
             if clear_up(pair).await? {
@@ -274,6 +280,25 @@ fn show(pair: &Pair, spool: &Spool<'_>, report: &mut Report) -> Result<(), Failu
         }
     })?;
     Ok(())
+}
+
+/// Downloads that a run would find no room for, among what it leaves alone.
+async fn show_blocked(pair: &Pair, spool: &Spool<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
+    if pair.settings.policy.flow != Flow::Down {
+        return Ok(());
+    }
+    let mut after = 0;
+    loop {
+        let page = spool.all(after)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, step) in &page {
+            if will_be_blocked(pair, step).await? {
+                let (path, what) = (step.key.to_string(), HELD.to_owned());
+                tell_problem(pair, Mode::DryRun, run, report, Problem { path, what, class: ProblemClass::Skipped })?;
+            }
+        }
+    }
 }
 
 /// Every step of the spool that is more than bookkeeping, in key order.

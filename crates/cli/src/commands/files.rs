@@ -6,9 +6,11 @@
 //! device, is written to and never replaced.
 
 use crate::args::Verb;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use tidelock_core::path::TEMP_PREFIX;
 
 /// So many links lead on from one another, at most.
 const LINKS_MAX: u32 = 40;
@@ -125,9 +127,11 @@ struct PlanFile {
 
 impl PlanFile {
     fn new(path: PathBuf) -> io::Result<Self> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(format!(".unfinished-{}", std::process::id()));
-        let unfinished = PathBuf::from(unfinished);
+        // A name that no sync takes part in: the plan may lie in the folder it is about.
+        let mut name = OsString::from(TEMP_PREFIX);
+        name.push(format!("plan-{}-", std::process::id()));
+        name.push(path.file_name().unwrap_or_default());
+        let unfinished = path.with_file_name(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
         Ok(Self { path, unfinished, file: BufWriter::new(file) })
     }
