@@ -151,6 +151,36 @@ pub struct Service {
     pub profile: Option<String>,
     /// Whether the bucket is named in the path.
     pub path_style: Option<bool>,
+    /// Where the credentials are.
+    pub credentials: CredentialSource,
+    /// The provider, for its habits.
+    pub provider: Option<String>,
+}
+
+/// Where credentials are fetched from, where the S3 client is made: a request
+/// travels, so it never holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum CredentialSource {
+    /// The standard AWS places.
+    #[default]
+    Aws,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` alone.
+    Env,
+    /// The keyring.
+    Keyring {
+        /// The profile of the configuration.
+        profile: String,
+        /// The access key's id.
+        access_key_id: String,
+    },
+    /// The encrypted file.
+    File {
+        /// The profile of the configuration.
+        profile: String,
+        /// The access key's id.
+        access_key_id: String,
+    },
 }
 
 /// How a run goes about it.

@@ -174,7 +174,7 @@ struct Store<'a> {
 
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
-        let Service { endpoint, region, profile, path_style } = self.service.clone();
+        let Service { endpoint, region, profile, path_style, .. } = self.service.clone();
         let options = OpenOptions {
             s3: S3Options { endpoint, region, profile, path_style, keys: None },
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
