@@ -127,7 +127,7 @@ fn with(options: Options, run: &RunArgs) -> Options {
 fn filters(look: &LookArgs, matches: &ArgMatches) -> Vec<RuleLine> {
     let places = |name: &str| matches.indices_of(name).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     let lines = |patterns: &[String], places: Vec<usize>, include: bool| {
-        let line = |pattern: &String| RuleLine { pattern: pattern.clone(), include };
+        let line = |pattern: &String| RuleLine { pattern: pattern.clone(), include, written: None };
         places.into_iter().zip(patterns.iter().map(line)).collect::<Vec<_>>()
     };
     let mut all = lines(&look.exclude, places("exclude"), false);

@@ -240,7 +240,11 @@ impl<'a> de::Deserializer<'a> for At<'a> {
         _fields: &'static [&'static str],
         visitor: V,
     ) -> Result<V::Value, Wrong> {
-        self.deserialize_map(visitor)
+        match &self.0.value {
+            // Serde would take its items for the fields.
+            Value::List(_) => Err(de::Error::invalid_type(Unexpected::Seq, &"a map")),
+            _ => self.deserialize_map(visitor),
+        }
     }
 
     fn deserialize_enum<V: Visitor<'a>>(
