@@ -5,6 +5,7 @@
 //! opened here, but for ignore files, whose text travels with the request.
 
 mod help;
+pub mod object;
 pub mod options;
 pub mod request;
 pub mod verbs;

@@ -13,6 +13,7 @@ use crate::pair::RemoteCheck;
 use crate::place::Place;
 use crate::report::{Ending, Report};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -151,6 +152,36 @@ pub struct Service {
     pub profile: Option<String>,
     /// Whether the bucket is named in the path.
     pub path_style: Option<bool>,
+    /// Where the credentials are.
+    pub credentials: CredentialSource,
+    /// The provider, for its habits.
+    pub provider: Option<String>,
+}
+
+/// Where credentials are fetched from, where the S3 client is made: a request
+/// travels, so it never holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum CredentialSource {
+    /// The standard AWS places.
+    #[default]
+    Aws,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` alone.
+    Env,
+    /// The keyring.
+    Keyring {
+        /// The profile of the configuration.
+        profile: String,
+        /// The access key's id.
+        access_key_id: String,
+    },
+    /// The encrypted file.
+    File {
+        /// The profile of the configuration.
+        profile: String,
+        /// The access key's id.
+        access_key_id: String,
+    },
 }
 
 /// How a run goes about it.
@@ -191,6 +222,29 @@ pub struct Options {
     pub lock_timeout_ms: u64,
     /// Only say what would be done.
     pub dry_run: bool,
+    /// The storage class of what is written; the place's own if nobody says.
+    pub storage_class: Option<String>,
+    /// How the place encrypts what is written; its own way if nobody says.
+    pub sse: Option<Sse>,
+    /// With which key of the key service; the account's if nobody says.
+    pub sse_kms_key: Option<String>,
+    /// User metadata of what is written, beside our own: names in lower case.
+    pub meta: BTreeMap<String, String>,
+    /// What files that are written are said to hold; told by their names if nobody says.
+    pub content_type: Option<String>,
+    /// How many bytes a second may go out, and as many come in; none is no limit.
+    pub bwlimit: Option<u64>,
+}
+
+/// How a place encrypts what it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Sse {
+    /// With keys of its own.
+    #[serde(rename = "AES256")]
+    Aes256,
+    /// With a key of its key service.
+    #[serde(rename = "aws:kms")]
+    Kms,
 }
 
 impl Default for Options {
@@ -213,6 +267,12 @@ impl Default for Options {
             xattrs: false,
             lock_timeout_ms: 10_000,
             dry_run: false,
+            storage_class: None,
+            sse: None,
+            sse_kms_key: None,
+            meta: BTreeMap::new(),
+            content_type: None,
+            bwlimit: None,
         }
     }
 }

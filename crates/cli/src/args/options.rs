@@ -71,6 +71,9 @@ pub struct RunArgs {
     /// Transfers at once [default: 16, on S3 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Speed")]
     pub concurrency: Option<u32>,
+    /// Send at most so much each second, and fetch no more, as in 10MiB/s.
+    #[arg(long, value_name = "RATE", value_parser = super::object::rate, help_heading = "Speed")]
+    pub bwlimit: Option<u64>,
 }
 
 /// Whether anything is changed.

@@ -27,7 +27,9 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
         Verb::Sync(args) => Request::Sync(Sync {
             sides: sides(&args.local, &args.remote, &args.service),
             preset: preset(&args.mode),
-            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
+            options: args
+                .object
+                .within(Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) }),
         }),
         Verb::Status(args) => Request::Status(Status {
             sides: sides(&args.local, &args.remote, &args.service),
@@ -35,7 +37,9 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
         }),
         Verb::Moves(args) => Request::Moves(Moves {
             sides: sides(&args.local, &args.remote, &args.service),
-            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
+            options: args
+                .object
+                .within(Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) }),
         }),
         Verb::Restore(args) => Request::Restore(Restore {
             sides: sides(&args.local, &args.remote, &args.service),
@@ -50,9 +54,10 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
             preset: preset(&args.mode),
             options: options(&args.look, matches)?,
         }),
-        Verb::Apply(args) => {
-            Request::Apply(Apply { service: (&args.service).into(), options: with(Options::default(), &args.run) })
-        }
+        Verb::Apply(args) => Request::Apply(Apply {
+            service: (&args.service).into(),
+            options: args.object.within(with(Options::default(), &args.run)),
+        }),
         Verb::Why(args) => Request::Why(Why {
             sides: sides(&args.local, &args.remote, &args.service),
             path: args.path.clone(),
@@ -65,7 +70,7 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
 impl From<&ServiceArgs> for Service {
     fn from(args: &ServiceArgs) -> Self {
         let ServiceArgs { endpoint, region, profile, path_style } = args.clone();
-        Self { endpoint, region, profile, path_style: path_style.then_some(true) }
+        Self { endpoint, region, profile, path_style: path_style.then_some(true), ..Self::default() }
     }
 }
 
@@ -119,6 +124,7 @@ fn with(options: Options, run: &RunArgs) -> Options {
         allow_unconditional: run.allow_unconditional,
         concurrency: run.concurrency.and_then(|count| usize::try_from(count).ok()),
         lock_timeout_ms: u64::try_from(run.lock_timeout.as_millis()).unwrap_or(u64::MAX),
+        bwlimit: run.bwlimit,
         ..options
     }
 }
@@ -127,7 +133,7 @@ fn with(options: Options, run: &RunArgs) -> Options {
 fn filters(look: &LookArgs, matches: &ArgMatches) -> Vec<RuleLine> {
     let places = |name: &str| matches.indices_of(name).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
     let lines = |patterns: &[String], places: Vec<usize>, include: bool| {
-        let line = |pattern: &String| RuleLine { pattern: pattern.clone(), include };
+        let line = |pattern: &String| RuleLine { pattern: pattern.clone(), include, written: None };
         places.into_iter().zip(patterns.iter().map(line)).collect::<Vec<_>>()
     };
     let mut all = lines(&look.exclude, places("exclude"), false);

@@ -3,6 +3,7 @@
 //! One struct each; what several share is `options.rs`.
 
 use super::help;
+use super::object::ObjectArgs;
 use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
 use clap::Args;
 use std::path::PathBuf;
@@ -28,6 +29,9 @@ pub struct SyncArgs {
     /// How the run goes about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What written objects get.
+    #[command(flatten)]
+    pub object: ObjectArgs,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,
@@ -83,6 +87,9 @@ pub struct MovesArgs {
     /// How the run goes about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What written objects get.
+    #[command(flatten)]
+    pub object: ObjectArgs,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,
@@ -162,6 +169,9 @@ pub struct ApplyArgs {
     /// How the run goes about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What written objects get.
+    #[command(flatten)]
+    pub object: ObjectArgs,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,

@@ -12,6 +12,7 @@ mod scripted;
 mod servers;
 mod settings;
 mod uploads;
+mod wanted;
 
 use async_trait::async_trait;
 use bytes::Bytes;
