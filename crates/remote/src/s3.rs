@@ -21,6 +21,7 @@ mod list;
 mod multipart;
 mod parts;
 mod probe;
+pub mod provider;
 mod put;
 mod refusal;
 mod reply;

@@ -69,8 +69,8 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
 
 impl From<&ServiceArgs> for Service {
     fn from(args: &ServiceArgs) -> Self {
-        let ServiceArgs { endpoint, region, profile, path_style } = args.clone();
-        Self { endpoint, region, profile, path_style: path_style.then_some(true), ..Self::default() }
+        let ServiceArgs { endpoint, region, provider, profile, path_style } = args.clone();
+        Self { endpoint, region, provider, profile, path_style: path_style.then_some(true), ..Self::default() }
     }
 }
 

@@ -178,9 +178,17 @@ struct Store<'a> {
 
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
-        let Service { endpoint, region, profile, path_style, .. } = self.service.clone();
+        let Service { endpoint, region, profile, path_style, provider, .. } = self.service.clone();
         let options = OpenOptions {
-            s3: S3Options { endpoint, region, profile, path_style, encryption: encryption(self.options)?, keys: None },
+            s3: S3Options {
+                endpoint,
+                region,
+                provider,
+                profile,
+                path_style,
+                encryption: encryption(self.options)?,
+                keys: None,
+            },
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
             concurrency: self.concurrency,
             read_only,

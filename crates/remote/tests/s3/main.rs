@@ -5,6 +5,7 @@ mod chain;
 mod downloads;
 mod faults;
 mod probe;
+mod providers;
 mod real;
 #[path = "../support/scripted.rs"]
 mod scripted;
