@@ -77,6 +77,7 @@ const WALLS: &[Wall] = &[
                  a state of its own",
             ),
             ("disk/sys.rs", &["std::fs", "rustix::fs", "rustix::process"], "the system calls of the real disk"),
+            ("config/find.rs", &["std::fs"], "the configuration file: read once, before anything runs; made by `init`"),
         ],
     },
 ];

@@ -53,7 +53,9 @@ impl PatternList {
             let line = line.strip_suffix('\r').unwrap_or(line);
             match Pattern::parse_line(line) {
                 None => {}
-                Some((text, Ok(pattern))) => rules.push(Rule { line: number, written: None, text: text.into(), pattern }),
+                Some((text, Ok(pattern))) => {
+                    rules.push(Rule { line: number, written: None, text: text.into(), pattern })
+                }
                 Some((text, Err(why))) => problems.push(FilterError {
                     file: Some(path.into()),
                     line: number,

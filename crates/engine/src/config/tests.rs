@@ -2,7 +2,8 @@
 
 use super::read::{Format, read};
 use super::units::{Rate, Wait};
-use super::{Config, Credentials, Encryption, Mode};
+use super::{Config, Credentials, Mode};
+use crate::api::Sse;
 use tidelock_core::policy::{Compare, OnConflict};
 
 const TOML: &str = r#"
@@ -75,7 +76,7 @@ fn both_languages_say_the_same() {
     let (pair, profile) = (&config.pair["photos"], &config.profile["work"]);
     assert_eq!(config.default_profile.as_deref(), Some("work"));
     assert_eq!((config.defaults.hidden, config.defaults.bwlimit), (Some(false), Some(Rate(10 << 20))));
-    assert_eq!((profile.credentials, profile.sse), (Credentials::Keyring, Some(Encryption::Kms)));
+    assert_eq!((profile.credentials, profile.sse), (Credentials::Keyring, Some(Sse::Kms)));
     assert_eq!((pair.mode, pair.lock_timeout), (Some(Mode::TwoWay), Some(Wait(5_400_000))));
     assert_eq!((pair.compare, pair.conflict), (Some(Compare::Stamp), Some(OnConflict::KeepBoth)));
     assert_eq!(pair.exclude.as_deref(), Some(&["*.tmp".to_owned(), "!keep.tmp".to_owned()][..]));
