@@ -4,13 +4,20 @@
 //! typed becomes a request of the command surface in `args/request.rs`; nothing is
 //! opened here, but for ignore files, whose text travels with the request.
 
+pub mod batch;
+pub mod config;
 mod help;
+pub mod object;
 pub mod options;
 pub mod request;
 pub mod verbs;
+pub mod whom;
 
 use crate::{exit, render};
+use batch::BatchArgs;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::{ConfigArgs, InitArgs};
+use std::path::PathBuf;
 use verbs::{ApplyArgs, DemoArgs, LsArgs, MovesArgs, PlanArgs, RestoreArgs, StatusArgs, SyncArgs, WhyArgs};
 
 /// Keeps folders and S3-compatible buckets the same, without sending twice what is
@@ -30,6 +37,9 @@ pub struct Cli {
     /// Say what was done to each file.
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
+    /// Take this configuration file instead of the usual one.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
 }
 
 impl Cli {
@@ -84,6 +94,9 @@ impl Verb {
             Self::Ls(_) => "ls",
             Self::Why(_) => "why",
             Self::Demo(_) => "demo",
+            Self::Batch(_) => "batch",
+            Self::Config(_) => "config",
+            Self::Init(_) => "init",
         }
     }
 }
@@ -118,4 +131,13 @@ pub enum Verb {
     /// Watch Tidelock work, in a folder of its own.
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
+    /// Sync every configured pair, each in its own mode, and report once.
+    #[command(after_help = help::BATCH)]
+    Batch(BatchArgs),
+    /// What is configured, where that was said, and whether it makes sense.
+    #[command(after_help = help::CONFIG)]
+    Config(ConfigArgs),
+    /// Write a configuration to start from.
+    #[command(after_help = help::INIT)]
+    Init(InitArgs),
 }

@@ -24,7 +24,7 @@ pub trait Face: Listener {
     /// The command was carried out, well or not.
     fn finished(&self, request: &Request, reply: &Reply, code: i32);
     /// The command could not be begun.
-    fn refused(&self, request: &Request, failure: &Failure, code: i32);
+    fn refused(&self, command: &str, failure: &Failure, code: i32);
     /// A line of a story.
     fn narrate(&self, line: &str);
     /// Something went wrong.

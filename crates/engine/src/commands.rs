@@ -5,6 +5,8 @@
 //! but for `ls` and `why`, which do nothing else.
 
 pub mod apply;
+pub mod batch;
+pub mod config;
 pub mod ls;
 pub mod moves;
 pub(crate) mod open;

@@ -17,6 +17,11 @@ pub const EVENT_VERSION: u32 = 1;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum Event {
+    /// A batch came to this pair.
+    PairStarted {
+        /// Its name.
+        pair: String,
+    },
     /// The run began.
     RunStarted {
         /// What was run.

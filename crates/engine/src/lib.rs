@@ -10,6 +10,7 @@
 pub mod api;
 mod commands;
 pub use commands::saved;
+pub mod config;
 pub mod cycle;
 pub mod digest;
 pub mod disk;

@@ -59,6 +59,11 @@ impl Ending {
         }
     }
 
+    /// The one that the process ends with when several apply.
+    pub fn strongest(endings: &[Self]) -> Self {
+        endings.iter().copied().max_by_key(|ending| ending.weight()).unwrap_or(Self::Ok)
+    }
+
     /// What wins when several apply: later is stronger.
     fn weight(self) -> u8 {
         match self {
@@ -162,7 +167,7 @@ impl Report {
 
     /// The strongest of its endings.
     pub fn ending(&self) -> Ending {
-        self.endings.iter().copied().max_by_key(|ending| ending.weight()).unwrap_or(Ending::Ok)
+        Ending::strongest(&self.endings)
     }
 
     /// Whether anything was written on either side.

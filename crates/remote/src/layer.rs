@@ -11,6 +11,7 @@ pub mod readonly;
 mod resume;
 pub mod retry;
 pub mod scope;
+pub mod throttle;
 
 pub use condition::Emulated;
 pub use limit::Limit;
@@ -18,6 +19,7 @@ pub use observe::{Observe, RequestCounts, Requests};
 pub use readonly::ReadOnly;
 pub use retry::Retry;
 pub use scope::Scope;
+pub use throttle::Throttle;
 
 use crate::{Condition, Object, ObjectMeta, Piece, Put};
 use futures::StreamExt as _;

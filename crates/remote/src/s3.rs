@@ -28,8 +28,9 @@ mod sign;
 mod xml;
 
 pub use abilities::CapabilityStore;
-pub use config::{Keys, S3Options};
+pub use config::{Encryption, Keys, S3Options};
 
+use crate::bandwidth::Bandwidth;
 use crate::error::{Error, Result};
 use crate::world::World;
 use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
@@ -104,6 +105,13 @@ impl S3 {
     #[must_use]
     pub fn probing_below(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.probe_prefix);
+        self
+    }
+
+    /// Lets uploads leave no faster than this; downloads are the layers' business.
+    #[must_use]
+    pub fn paced(mut self, bandwidth: Option<Arc<Bandwidth>>) -> Self {
+        self.client.bandwidth = bandwidth;
         self
     }
 

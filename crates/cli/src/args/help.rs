@@ -5,7 +5,8 @@
 pub const REMOTES: &str = "\
 Remotes:
     s3://BUCKET[/PREFIX]  a bucket; credentials from the standard AWS places
-    folder:PATH           an embedded store in a folder on this machine";
+    folder:PATH           an embedded store in a folder on this machine
+    PROFILE:PREFIX        in the bucket of a configured profile";
 
 pub const SYNC: &str = "\
 Without a mode nothing is ever deleted, and what others changed there stays.
@@ -19,16 +20,20 @@ Examples:
         passes changes on both ways; of a file changed on both sides, both stay
     tidelock sync . s3://site --mirror --exclude '*.tmp' --include keep.tmp
         makes the bucket exactly like the folder; the last matching pattern wins
+    tidelock sync photos
+        a pair of the configuration, in its own mode
 
 Remotes:
     s3://BUCKET[/PREFIX]  a bucket; credentials from the standard AWS places
-    folder:PATH           an embedded store in a folder on this machine";
+    folder:PATH           an embedded store in a folder on this machine
+    PROFILE:PREFIX        in the bucket of a configured profile";
 
 pub const STATUS: &str = "\
 Looks at both sides as a sync in the pair's own mode would, and stops there.
 
-Example:
-    tidelock status ~/photos s3://my-photos/2026";
+Examples:
+    tidelock status ~/photos s3://my-photos/2026
+    tidelock status photos";
 
 pub const MOVES: &str = "\
 Files and folders renamed here are renamed there by copies on the remote, without
@@ -44,7 +49,9 @@ code 3; with --overwrite they are replaced and the old ones go to .tidelock/tras
 Examples:
     tidelock restore s3://my-photos/2026 ~/photos
     tidelock restore folder:/mnt/usb/notes /tmp/notes --exclude drafts/
-    tidelock restore s3://my-photos ~/photos --overwrite --dry-run";
+    tidelock restore s3://my-photos ~/photos --overwrite --dry-run
+    tidelock restore photos
+        into the folder of the configured pair; another folder may be given too";
 
 pub const LS: &str = "\
 Examples:
@@ -70,7 +77,8 @@ Example:
 pub const WHY: &str = "\
 Examples:
     tidelock why ~/photos s3://my-photos/2026 raw/0001.dng
-    tidelock why . s3://site build/index.html --exclude build/";
+    tidelock why . s3://site build/index.html --exclude build/
+    tidelock why photos raw/0001.dng";
 
 pub const DEMO: &str = "\
 Makes a folder (or takes a copy of yours), syncs it into an embedded store, changes,
@@ -80,6 +88,33 @@ and what was not. All of it in a temporary folder that is removed at the end.
 Examples:
     tidelock demo
     tidelock demo ~/documents --keep";
+
+pub const BATCH: &str = "\
+Each pair is synced as `tidelock sync PAIR` would: its renames, then what is new or
+changed, then the deletions that its mode passes on. What goes wrong with one does not
+stop the next; the exit code is that of the worst.
+
+Examples:
+    tidelock batch
+    tidelock batch photos notes --dry-run
+    tidelock batch --config ~/backup.toml --delete";
+
+pub const CONFIG: &str = "\
+docs/config.md explains every key. No secret is in a configuration, so none is shown.
+
+Examples:
+    tidelock config show photos
+        every setting of the pair, and where each was said
+    tidelock config check
+    tidelock config path
+    tidelock config schema";
+
+pub const INIT: &str = "\
+Every line of it is a comment, to be made use of as wanted. Nothing is ever overwritten.
+
+Examples:
+    tidelock init
+    tidelock init ~/backup.toml";
 
 #[cfg(test)]
 mod tests {
@@ -105,7 +140,7 @@ mod tests {
     #[test]
     fn every_example_is_a_command_line() {
         let mut tried = 0;
-        for help in [SYNC, STATUS, PLAN, APPLY, MOVES, RESTORE, LS, WHY, DEMO] {
+        for help in [SYNC, STATUS, PLAN, APPLY, MOVES, RESTORE, LS, WHY, DEMO, BATCH, CONFIG, INIT] {
             for line in help.lines().map(str::trim).filter(|line| line.starts_with("tidelock ")) {
                 if let Err(error) = Cli::try_parse_from(words(line)) {
                     panic!("{line}: {error}");

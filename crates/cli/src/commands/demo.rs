@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tidelock_core::policy::Preset;
 use tidelock_engine::api::{Context, Options, Reply, Request, Restore, RunReply, Service, Sides, Sync, call};
+use tidelock_engine::config::around::Around;
 use tidelock_engine::event::Deaf;
 use tidelock_engine::place::Place;
 use tidelock_engine::report::Ending;
@@ -88,6 +89,7 @@ impl Stage {
             interrupted: Arc::clone(&interrupt.asked),
             output: Mutex::new(Box::new(std::io::sink())),
             input: Mutex::new(Box::new(std::io::empty())),
+            around: Around::default(),
         };
         Ok(Self { dir, keep, context })
     }

@@ -4,6 +4,8 @@
 //! Colours only where a terminal shows them and `NO_COLOR` does not forbid them.
 //! What the closing lines say is `text/summary.rs`.
 
+mod batch;
+mod config;
 mod summary;
 
 use super::words::{bytes, name, shown};
@@ -96,6 +98,7 @@ impl Listener for Text {
                 }
                 self.bar.enable_steady_tick(Duration::from_millis(120));
             }
+            Event::PairStarted { pair } => self.say(&format!("{}:", name(pair))),
             Event::Planned { totals } => self.begin(totals),
             Event::Progress { bytes } => self.bar.inc(*bytes),
             Event::Step { .. } if !self.manner.steps => {}
@@ -149,10 +152,18 @@ impl Face for Text {
             Reply::Ls(ls) if self.manner.long => self.say(&summary::ls(ls)),
             Reply::Ls(_) => {}
             Reply::Why(reasons) => summary::why(reasons).iter().for_each(|line| self.say(line)),
+            Reply::Batch(reply) => batch::lines(reply).iter().for_each(|line| self.say(line)),
+            Reply::ConfigCheck(checked) => {
+                checked.problems.iter().for_each(|problem| self.warn("error", &shown(&problem.to_string())));
+                config::checked(checked).iter().for_each(|line| self.say(line));
+            }
+            Reply::ConfigShow(what) => config::shown(what).iter().for_each(|line| self.say(line)),
+            Reply::ConfigPath(path) => self.say(&config::path(path)),
+            Reply::ConfigSchema { schema } => config::schema(schema).iter().for_each(|line| self.say(line)),
         }
     }
 
-    fn refused(&self, _request: &Request, failure: &Failure, _code: i32) {
+    fn refused(&self, _command: &str, failure: &Failure, _code: i32) {
         self.bar.finish_and_clear();
         self.warn("error", &shown(&failure.told()));
     }

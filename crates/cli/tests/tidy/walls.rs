@@ -87,6 +87,7 @@ const WALLS: &[Wall] = &[
                 "the secret service blocks while a person unlocks it; a run needs it before it begins, and never after",
             ),
             ("disk/sys.rs", &["std::fs", "rustix::fs", "rustix::process"], "the system calls of the real disk"),
+            ("config/find.rs", &["std::fs"], "the configuration file: read once, before anything runs; made by `init`"),
         ],
     },
 ];

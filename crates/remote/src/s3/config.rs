@@ -31,6 +31,17 @@ pub struct S3Options {
     pub path_style: Option<bool>,
     /// Who we are, instead of whom the standard AWS places say.
     pub keys: Option<Keys>,
+    /// How the place is to encrypt what is written; its own default if nobody says.
+    pub encryption: Option<Encryption>,
+}
+
+/// How a place encrypts what it keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// With keys of its own.
+    Aes256,
+    /// With a key of its key service: this one, or the account's.
+    Kms(Option<String>),
 }
 
 /// An access key, as a login or a test gives it.
@@ -61,6 +72,7 @@ pub(super) struct Settings {
     pub(super) sign_payload: bool,
     pub(super) ca_bundle: Option<PathBuf>,
     pub(super) credentials: SharedCredentialsProvider,
+    pub(super) encryption: Option<Encryption>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -95,7 +107,8 @@ impl Settings {
         let endpoint = given.unwrap_or_else(|| Endpoint::amazon(&region, fips, dual_stack));
         let path_style = path_style(bucket, options, &profile, &endpoint)?;
         let sign_payload = s3_setting(&profile, "payload_signing_enabled").is_some_and(|value| value == "true");
-        Ok(Self { endpoint, fips, dual_stack, region, path_style, sign_payload, ca_bundle, credentials })
+        let encryption = options.encryption.clone();
+        Ok(Self { endpoint, fips, dual_stack, region, path_style, sign_payload, ca_bundle, credentials, encryption })
     }
 }
 

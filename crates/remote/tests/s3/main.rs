@@ -11,6 +11,7 @@ mod scripted;
 mod servers;
 mod settings;
 mod uploads;
+mod wanted;
 
 use async_trait::async_trait;
 use bytes::Bytes;
