@@ -10,6 +10,7 @@ mod help;
 pub mod object;
 pub mod options;
 pub mod request;
+pub mod secrets;
 pub mod verbs;
 pub mod whom;
 

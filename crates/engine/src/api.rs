@@ -5,8 +5,11 @@
 //! window ask the same way and draw the same events; how anything is drawn is
 //! theirs, and so is reading what a person typed.
 
+pub use crate::commands::import::{Import, ImportReply};
+pub use crate::commands::profile::{Add, Profiles, ProfilesReply, Row, Tested};
+pub use crate::commands::set_secret::{SecretReply, SetSecret};
 pub use crate::commands::why::{Entry, Reasons};
-use crate::commands::{apply, batch, config, ls, moves, plan, restore, status, sync, why};
+use crate::commands::{apply, batch, config, import, ls, moves, plan, profile, restore, set_secret, status, sync, why};
 use crate::config::around::Around;
 use crate::config::layers::Setting;
 use crate::config::problem::Problem;
@@ -15,6 +18,7 @@ use crate::failure::Failure;
 use crate::pair::RemoteCheck;
 use crate::place::Place;
 use crate::report::{Ending, Report};
+use crate::secrets::Secrets;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -37,6 +41,8 @@ pub struct Context {
     pub listener: Arc<dyn Listener>,
     /// Set when the person wants to end.
     pub interrupted: Arc<AtomicBool>,
+    /// Where secrets are kept, and who can be asked for one.
+    pub secrets: Secrets,
     /// Where a plan is written to.
     pub output: Mutex<Box<dyn Write + Send>>,
     /// Where a plan is read from.
@@ -81,6 +87,15 @@ pub enum Request {
     ConfigSchema,
     /// Write a sample configuration.
     Init(Init),
+    /// Profiles: add, list, remove, use, test.
+    #[serde(rename = "config profile")]
+    Profile(Profiles),
+    /// Keep a profile's secret.
+    #[serde(rename = "config set-secret")]
+    SetSecret(SetSecret),
+    /// Take over another tool's configuration.
+    #[serde(rename = "config import")]
+    Import(Import),
 }
 
 impl Request {
@@ -101,6 +116,9 @@ impl Request {
             Self::ConfigPath => "config path",
             Self::ConfigSchema => "config schema",
             Self::Init(_) => "init",
+            Self::Profile(_) => "config profile",
+            Self::SetSecret(_) => "config set-secret",
+            Self::Import(_) => "config import",
         }
     }
 }
@@ -131,6 +149,12 @@ pub enum Reply {
         /// The schema.
         schema: serde_json::Value,
     },
+    /// What came of profiles.
+    Profile(Box<ProfilesReply>),
+    /// Where a secret is kept.
+    SetSecret(SecretReply),
+    /// What was taken over, and what could not be.
+    Import(Box<ImportReply>),
 }
 
 impl Reply {
@@ -142,6 +166,7 @@ impl Reply {
             Self::Ls(ls) if ls.interrupted => Ending::Interrupted,
             Self::Batch(batch) => Ending::strongest(&batch.endings()),
             Self::ConfigCheck(checked) if !checked.problems.is_empty() => Ending::Config,
+            Self::Profile(reply) => reply.ending(),
             _ => Ending::Ok,
         }
     }
@@ -153,6 +178,7 @@ impl Reply {
             Self::Status(status) => status.run.report.endings.clone(),
             Self::Batch(batch) => batch.endings(),
             Self::ConfigCheck(checked) if !checked.problems.is_empty() => vec![Ending::Config],
+            Self::Profile(reply) if reply.ending() != Ending::Ok => vec![reply.ending()],
             _ => Vec::new(),
         }
     }
@@ -175,6 +201,9 @@ pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure
         Request::ConfigPath => config::path(context).map(Reply::ConfigPath),
         Request::ConfigSchema => Ok(Reply::ConfigSchema { schema: crate::config::schema::schema() }),
         Request::Init(request) => config::init(context, request).map(Reply::ConfigPath),
+        Request::Profile(request) => profile::run(context, request).await.map(|reply| Reply::Profile(Box::new(reply))),
+        Request::SetSecret(request) => set_secret::run(context, request).await.map(Reply::SetSecret),
+        Request::Import(request) => import::run(context, request).await.map(|reply| Reply::Import(Box::new(reply))),
     }
 }
 

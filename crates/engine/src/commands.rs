@@ -7,12 +7,16 @@
 pub mod apply;
 pub mod batch;
 pub mod config;
+mod credentials;
+pub mod import;
 pub mod ls;
 pub mod moves;
 pub(crate) mod open;
 pub mod plan;
+pub mod profile;
 pub mod restore;
 pub mod saved;
+pub mod set_secret;
 pub mod status;
 pub mod sync;
 pub mod why;

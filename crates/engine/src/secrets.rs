@@ -102,9 +102,9 @@ pub struct Secrets {
 
 impl Secrets {
     /// The standard places: the file beside the configuration, the key beside the states.
-    pub fn standard(config_dir: PathBuf, state_dir: PathBuf, asker: Arc<dyn Asker>) -> Self {
+    pub fn standard(config_dir: Option<PathBuf>, state_dir: PathBuf, asker: Arc<dyn Asker>) -> Self {
         Self {
-            file: config_dir.join("secrets.json"),
+            file: config_dir.unwrap_or_else(|| state_dir.clone()).join("secrets.json"),
             key_file: state_dir.join("key"),
             credentials_dir: None,
             passphrase_file: None,

@@ -4,7 +4,7 @@
 //! runs that change anything, locked. Sides that lie in each other are refused:
 //! a folder that holds its own store would be synced into itself.
 
-use super::saved;
+use super::{credentials, saved};
 use crate::api::{Context, Options, Service, Sides, Sse};
 use crate::cycle::{self, Mode};
 use crate::disk::Disk;
@@ -179,8 +179,12 @@ struct Store<'a> {
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
         let Service { endpoint, region, profile, path_style, .. } = self.service.clone();
+        let keys = match self.url {
+            RemoteUrl::S3 { .. } => credentials::keys(self.context, &self.service.credentials).await?,
+            _ => None,
+        };
         let options = OpenOptions {
-            s3: S3Options { endpoint, region, profile, path_style, encryption: encryption(self.options)?, keys: None },
+            s3: S3Options { endpoint, region, profile, path_style, encryption: encryption(self.options)?, keys },
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
             concurrency: self.concurrency,
             read_only,

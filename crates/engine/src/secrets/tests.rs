@@ -29,7 +29,7 @@ struct Home {
 impl Home {
     fn new() -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let secrets = Secrets::standard(dir.path().join("config"), dir.path().join("state"), Arc::new(Nobody));
+        let secrets = Secrets::standard(Some(dir.path().join("config")), dir.path().join("state"), Arc::new(Nobody));
         Self { dir, world: world(7).0, secrets }
     }
 
