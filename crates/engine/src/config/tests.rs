@@ -1,5 +1,7 @@
 //! Reading: both languages, every key, every complaint.
 
+mod together;
+
 use super::read::{Format, read};
 use super::units::{Rate, Wait};
 use super::{Config, Credentials, Mode};
