@@ -152,7 +152,10 @@ impl Face for Text {
             Reply::Ls(ls) if self.manner.long => self.say(&summary::ls(ls)),
             Reply::Ls(_) => {}
             Reply::Why(reasons) => summary::why(reasons).iter().for_each(|line| self.say(line)),
-            Reply::Batch(reply) => batch::lines(reply).iter().for_each(|line| self.say(line)),
+            Reply::Batch(reply) => {
+                batch::stopped(reply).iter().for_each(|(ending, line)| self.warn(word(*ending), line));
+                batch::lines(reply).iter().for_each(|line| self.say(line));
+            }
             Reply::ConfigCheck(checked) => {
                 checked.problems.iter().for_each(|problem| self.warn("error", &shown(&problem.to_string())));
                 config::checked(checked).iter().for_each(|line| self.say(line));
@@ -194,12 +197,16 @@ impl Face for Text {
 impl Text {
     fn stopped(&self, report: &Report) {
         let Some(reason) = &report.stopped else { return };
-        let word = match report.ending() {
-            Ending::SafetyStop => "stopped for safety",
-            Ending::Interrupted => "stopped",
-            _ => "error",
-        };
-        self.warn(word, &shown(reason));
+        self.warn(word(report.ending()), &shown(reason));
+    }
+}
+
+/// What an early end is called.
+fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::SafetyStop => "stopped for safety",
+        Ending::Interrupted => "stopped",
+        _ => "error",
     }
 }
 

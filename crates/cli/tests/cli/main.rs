@@ -2,6 +2,8 @@
 //! code, in temporary folders with a state of their own.
 
 mod bad_days;
+mod batch;
+mod config;
 mod demo;
 mod events;
 mod home;

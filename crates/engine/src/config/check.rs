@@ -151,7 +151,7 @@ fn check_pair(loaded: &Loaded, name: &str, pair: &Pair, found: &mut Vec<Problem>
         },
         (None, said) => match RemoteUrl::parse(&remote) {
             Err(error) => wrong("remote", format!("{:?}: {}", pair.remote, error.why)),
-            Ok(RemoteUrl::Folder(_)) if said.is_some() => {
+            Ok(RemoteUrl::Folder(_)) if said.as_ref().is_some_and(|name| loaded.config.profile.contains_key(name)) => {
                 wrong("profile", "a store in a folder needs none; remove this line".to_owned());
             }
             Ok(_) => {}

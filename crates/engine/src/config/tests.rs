@@ -95,6 +95,14 @@ fn lines_are_known_of_every_key() {
 }
 
 #[test]
+fn words_of_yaml_are_no_booleans() {
+    let text = "pair:\n  n: {local: no, remote: 'folder:s', hidden: true}\n  2024: {local: y, remote: 'folder:t'}\n";
+    let config = ok(text, Format::Yaml);
+    assert_eq!((config.pair["n"].local.as_str(), config.pair["2024"].local.as_str()), ("no", "y"));
+    assert_eq!(config.pair["n"].hidden, Some(true));
+}
+
+#[test]
 fn an_empty_file_says_nothing() {
     for (text, format) in [("", Format::Toml), ("# only this\n", Format::Yaml), ("", Format::Yaml)] {
         assert_eq!(ok(text, format), Config::default(), "{format:?} {text:?}");
