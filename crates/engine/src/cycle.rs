@@ -7,6 +7,7 @@
 //! cannot go on says why in its report; nothing is thrown away on the way out.
 
 mod apply;
+pub mod named;
 
 pub use apply::apply;
 
@@ -88,15 +89,17 @@ pub(crate) struct Run {
 
 fn begin(pair: &Pair, mode: Mode) -> state::Result<Run> {
     let token = pair.world.token();
-    let id = match mode {
-        Mode::Execute => pair.state.begin_run(&token, &pair.settings.command, pair.now_ms())?,
-        Mode::DryRun => 0,
-    };
-    pair.listener.hear(&Event::RunStarted {
+    let event = Event::RunStarted {
         command: pair.settings.command.clone(),
         local: pair.local_name.clone(),
         remote: pair.remote_name.clone(),
-    });
+    };
+    let json = serde_json::to_string(&event).unwrap_or_default();
+    let id = match mode {
+        Mode::Execute => pair.state.begin_run_with(&token, &pair.settings.command, pair.now_ms(), &json)?,
+        Mode::DryRun => 0,
+    };
+    pair.listener.hear(&event);
     Ok(Run { id, token })
 }
 

@@ -3,6 +3,8 @@
 //! A translation, word for word. The order of patterns is the order in which they
 //! were typed, across both options; ignore files are read here.
 
+mod objects;
+
 use super::Verb;
 use super::options::{self, LookArgs, RunArgs, ServiceArgs};
 use super::verbs::ModeArgs;
@@ -11,7 +13,7 @@ use std::path::Path;
 use tidelock_core::filter::{IgnoreFile, RuleLine};
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::policy::{Compare, OnConflict, Preset};
-use tidelock_engine::api::{Apply, Ls, Moves, Options, Request, Restore, Service, Sides, Status, Sync, Why};
+use tidelock_engine::api::{Apply, Buckets, Ls, Moves, Options, Request, Restore, Service, Sides, Status, Sync, Why};
 use tidelock_engine::pair::RemoteCheck;
 
 /// The request that was typed, or a complaint about a file it names; none for the
@@ -46,9 +48,17 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
             overwrite: args.overwrite,
             options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
         }),
-        Verb::Ls(args) => {
-            Request::Ls(Ls { remote: args.remote.clone(), service: (&args.service).into(), path: args.path.clone() })
-        }
+        Verb::Ls(args) => match &args.remote {
+            Some(remote) => Request::Ls(Ls {
+                remote: remote.clone(),
+                service: (&args.service).into(),
+                path: args.path.clone(),
+                search: args.search.clone(),
+                offset: args.offset,
+                limit: args.limit,
+            }),
+            None => Request::Buckets(Buckets { service: (&args.service).into() }),
+        },
         Verb::Plan(args) => Request::Plan(Sync {
             sides: sides(&args.local, &args.remote, &args.service),
             preset: preset(&args.mode),
@@ -63,7 +73,16 @@ pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, Str
             path: args.path.clone(),
             options: options(&args.look, matches)?,
         }),
-        Verb::Demo(_) => return Ok(None),
+        Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => return Ok(None),
+        Verb::Upload(_)
+        | Verb::Download(_)
+        | Verb::Info(_)
+        | Verb::Cat(_)
+        | Verb::Rm(_)
+        | Verb::Mv(_)
+        | Verb::Buckets(_)
+        | Verb::Runs(_)
+        | Verb::Doctor(_) => objects::request(verb, matches)?,
     }))
 }
 

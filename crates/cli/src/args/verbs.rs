@@ -124,12 +124,21 @@ pub struct RestoreArgs {
 /// `ls`.
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
-    #[arg(value_parser = options::remote)]
-    pub remote: String,
+    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH; without it, the buckets are listed.
+    #[arg(value_parser = super::objects::name)]
+    pub remote: Option<String>,
     /// Only what begins with this.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
+    #[arg(long, value_name = "PREFIX", default_value = "", requires = "remote")]
     pub path: String,
+    /// Only what holds this, large letters or small; * stands for anything.
+    #[arg(long, value_name = "TEXT", requires = "remote")]
+    pub search: Option<String>,
+    /// Show no more than N.
+    #[arg(long, value_name = "N", requires = "remote")]
+    pub limit: Option<u64>,
+    /// Pass over the first N.
+    #[arg(long, value_name = "N", default_value = "0", requires = "remote")]
+    pub offset: u64,
     /// With size, time and storage class.
     #[arg(long, short)]
     pub long: bool,
