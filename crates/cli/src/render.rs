@@ -51,8 +51,6 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
     };
     // A plan on standard output is there alone.
     let quiet = cli.quiet || matches!(&cli.verb, Verb::Plan(args) if args.output.as_os_str() == "-");
-    // What somebody asked to see is no chatter.
-    let quiet = quiet && !matches!(&cli.verb, Verb::Doctor(_));
     let steps = cli.verbose || !matches!(&cli.verb, Verb::Plan(_));
     Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, world))
 }

@@ -24,5 +24,6 @@ pub mod status;
 pub mod sync;
 pub(crate) mod target;
 mod there;
+mod told;
 pub mod upload;
 pub mod why;

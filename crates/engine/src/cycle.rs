@@ -123,11 +123,13 @@ fn tell_hard_links(pair: &Pair, names: u64) {
     }
 }
 
+/// The fact that keeps of which place a person was told that conditions are not obeyed.
+pub(crate) const UNGUARDED: &str = "unguarded";
+
 /// Where only looks guarded what was done, that is said, once for each endpoint.
 fn tell_unguarded(pair: &Pair, run: &Run) {
-    const FACT: &str = "unguarded";
     let place = pair.remote.describe();
-    if !pair.remote.was_unguarded() || pair.state.fact(FACT).ok().flatten().as_ref() == Some(&place) {
+    if !pair.remote.was_unguarded() || pair.state.fact(UNGUARDED).ok().flatten().as_ref() == Some(&place) {
         return;
     }
     let text = format!(
@@ -136,7 +138,7 @@ fn tell_unguarded(pair: &Pair, run: &Run) {
          keep it; this is said once"
     );
     // What cannot be kept is said again.
-    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(FACT, &place));
+    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(UNGUARDED, &place));
 }
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {

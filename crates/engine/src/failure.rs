@@ -56,6 +56,9 @@ pub enum Failure {
     /// The listing cannot be had whole.
     #[error("the listing of the remote is not complete, so it was not acted upon: {0}")]
     Listing(String),
+    /// What was asked for would harm something that may be wanted.
+    #[error("{0}")]
+    Refused(String),
     /// What was named is not there.
     #[error("{0}")]
     Missing(String),
@@ -68,7 +71,9 @@ impl Failure {
     /// How the run ends.
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) => Ending::SafetyStop,
+            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) | Self::Refused(_) => {
+                Ending::SafetyStop
+            }
             Self::Root { .. } | Self::Missing(_) => Ending::NotFound,
             Self::Unable(_) => Ending::Config,
             Self::Remote(error) => ending_of(&error.kind),

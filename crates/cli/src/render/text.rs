@@ -14,7 +14,7 @@ use progress::{Progress, Shown};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 use tidelock_core::plan::Problem;
-use tidelock_engine::api::{Reply, Request};
+use tidelock_engine::api::{Reply, Request, Verdict};
 use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::report::{Ending, Report};
@@ -151,7 +151,12 @@ impl Face for Text {
             Reply::Cat(_) => {}
             Reply::Buckets(reply) => objects::buckets(reply, self.manner.long).iter().for_each(|line| self.say(line)),
             Reply::Runs(reply) => objects::runs(reply).iter().for_each(|line| self.say(line)),
-            Reply::Doctor(reply) => objects::doctor(reply).iter().for_each(|line| self.say(line)),
+            Reply::Doctor(reply) => {
+                objects::doctor(reply).iter().for_each(|line| self.say(line));
+                let bad = reply.findings.iter().filter(|finding| finding.verdict == Verdict::Bad);
+                // Who wants to hear of trouble alone hears of it where trouble is told.
+                bad.filter(|_| self.manner.quiet).for_each(|finding| self.warn(&finding.check, &shown(&finding.what)));
+            }
         }
     }
 

@@ -97,7 +97,7 @@ async fn account(context: &Context, request: &Doctor, findings: &mut Findings) {
         Err(failure) => return findings.bad("settings", &failure, "correct the option"),
     };
     match s3::buckets(context.world.clone(), options).await {
-        Ok(found) => findings.good("credentials", format!("the service knows them; they see {} buckets", found.len())),
+        Ok(found) => findings.good("credentials", format!("the service knows them; buckets they see: {}", found.len())),
         Err(error) if error.kind == tidelock_remote::ErrorKind::Denied => {
             let what = format!("the service knows them, but they may not list buckets: {error}");
             findings.warn("credentials", what, "name a bucket: tidelock doctor s3://BUCKET");
@@ -177,30 +177,74 @@ fn side(skew_ms: i64) -> &'static str {
 
 /// What the service can do, and what follows where it cannot.
 async fn abilities(remote: &dyn Remote, findings: &mut Findings) {
-    const ASKED: [(Ability, &str, &str); 7] = [
-        (Ability::PutIfAbsent, "creates only where nothing is", "looks before each write make up for it"),
-        (Ability::PutIfMatch, "replaces only what was seen", "two-way sync needs --allow-unconditional, or versioning"),
-        (Ability::DeleteIfMatch, "deletes only what was seen", "looks before each deletion make up for it"),
-        (Ability::CopySourceIfMatch, "copies only what was seen", "renames are proved by ETag, or sent again"),
-        (Ability::PartCopy, "copies parts of objects", "renames of objects over 5 GiB are sent again"),
-        (Ability::Crc64Nvme, "keeps CRC64NVME", "uploads are proved by MD5 instead"),
-        (Ability::Versions, "keeps old versions", "turn versioning on to be able to go back"),
-    ];
-    let asked: Vec<Ability> = ASKED.iter().map(|(ability, ..)| *ability).collect();
+    let asked: Vec<Ability> = ASKED.iter().map(|asked| asked.ability).collect();
     let found = match remote.capabilities(&asked).await {
         Ok(found) => found,
         Err(error) => {
             return findings.bad("capabilities", &error.into(), "run again; if it stays so, tell the provider");
         }
     };
-    for (ability, can, otherwise) in ASKED {
-        if found.has(ability) {
+    for Asked { ability, can, cannot, otherwise } in ASKED {
+        if found.has(*ability) {
             findings.good("capabilities", format!("the service {can}"));
         } else {
-            findings.warn("capabilities", format!("it is not so that the service {can}"), otherwise);
+            findings.warn("capabilities", format!("the service {cannot}"), *otherwise);
         }
     }
 }
+
+/// An ability, as people are told of it.
+struct Asked {
+    ability: Ability,
+    can: &'static str,
+    cannot: &'static str,
+    otherwise: &'static str,
+}
+
+const ASKED: &[Asked] = &[
+    Asked {
+        ability: Ability::PutIfAbsent,
+        can: "creates objects only where nothing is, if asked",
+        cannot: "cannot be asked to create only where nothing is",
+        otherwise: "Tidelock looks just before each write instead",
+    },
+    Asked {
+        ability: Ability::PutIfMatch,
+        can: "replaces only the version that was seen, if asked",
+        cannot: "cannot be asked to replace only the version that was seen",
+        otherwise: "two-way sync needs versioning, or --allow-unconditional where nobody else writes",
+    },
+    Asked {
+        ability: Ability::DeleteIfMatch,
+        can: "deletes only the version that was seen, if asked",
+        cannot: "cannot be asked to delete only the version that was seen",
+        otherwise: "Tidelock looks just before each deletion instead",
+    },
+    Asked {
+        ability: Ability::CopySourceIfMatch,
+        can: "copies only the version that was seen, if asked",
+        cannot: "cannot be asked to copy only the version that was seen",
+        otherwise: "copies are proved by their ETag, or the file is sent again",
+    },
+    Asked {
+        ability: Ability::PartCopy,
+        can: "copies parts of objects",
+        cannot: "cannot copy parts of objects",
+        otherwise: "renamed objects over 5 GiB are sent again",
+    },
+    Asked {
+        ability: Ability::Crc64Nvme,
+        can: "checks and keeps CRC64NVME",
+        cannot: "does not keep CRC64NVME",
+        otherwise: "uploads are proved by MD5 instead",
+    },
+    Asked {
+        ability: Ability::Versions,
+        can: "keeps old versions",
+        cannot: "does not keep old versions",
+        otherwise: "turn versioning on to be able to go back",
+    },
+];
 
 /// Uploads in parts that were begun and never ended: their parts are billed.
 async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {

@@ -5,6 +5,7 @@
 //! not asked: the state is made for the transfer, and goes when it ended well.
 
 use super::open::{Wanted, settings};
+use super::told::Told;
 use crate::api::{Context, Options, Service, Sides};
 use crate::cycle::{self, Mode};
 use crate::disk::Disk;
@@ -50,21 +51,7 @@ impl Loose<'_> {
         let named = [names.as_slice(), &real].concat();
         let place = self.context.place.loose(&folder, &named, &self.remote.describe());
         let world = &self.context.world;
-        let patience = Duration::from_millis(self.options.lock_timeout_ms);
-        let lock = match mode {
-            Mode::DryRun => None,
-            Mode::Execute => Some(place.lock(world, self.command, patience).await?),
-        };
-        let now_ms = world.clock.wall_ns() / 1_000_000;
-        let state = if mode == Mode::DryRun { place.open_to_look()? } else { place.open(now_ms)? };
-        let disk: Arc<dyn Disk> = if mode == Mode::DryRun && !place::exists(&folder) {
-            Arc::new(Missing)
-        } else {
-            let real = RealOptions { follow_links: self.options.follow_links, cross_mounts: false };
-            let real = RealDisk::open(&folder, real);
-            Arc::new(real.map_err(|error| Failure::root(&folder.display().to_string(), &error).untouched())?)
-        };
-        let sides = Sides { local: folder, remote: self.url.to_string(), service: Service::default() };
+        let sides = Sides { local: folder.clone(), remote: self.url.to_string(), service: Service::default() };
         let wanted = Wanted {
             sides: &sides,
             options: self.options,
@@ -78,6 +65,20 @@ impl Loose<'_> {
         settings.sets_mode = false;
         // A look at what was named is all there is.
         settings.remote_check = RemoteCheck::List;
+        let disk: Arc<dyn Disk> = if mode == Mode::DryRun && !place::exists(&folder) {
+            Arc::new(Missing)
+        } else {
+            let real = RealOptions { follow_links: self.options.follow_links, cross_mounts: false };
+            let real = RealDisk::open(&folder, real);
+            Arc::new(real.map_err(|error| Failure::root(&folder.display().to_string(), &error).untouched())?)
+        };
+        let patience = Duration::from_millis(self.options.lock_timeout_ms);
+        let lock = match mode {
+            Mode::DryRun => None,
+            Mode::Execute => Some(place.lock(world, self.command, patience).await?),
+        };
+        let now_ms = world.clock.wall_ns() / 1_000_000;
+        let state = if mode == Mode::DryRun { place.open_to_look()? } else { place.open(now_ms)? };
         let pair = Pair {
             disk: Arc::new(ChosenDisk::new(disk, names)),
             remote: Arc::new(Chosen::new(Arc::clone(&self.remote), choices)),
@@ -91,10 +92,10 @@ impl Loose<'_> {
             interrupted: Arc::clone(&self.context.interrupted),
             planted: Planted::default(),
         };
+        let told = (mode == Mode::Execute).then(|| Told::recall(self.context, self.url, &pair));
         let report = cycle::run(&pair, mode).await;
-        if mode == Mode::Execute {
-            // A history that cannot be kept is no reason to call a transfer failed.
-            let _ = self.context.place.loose_history().hand_down(&pair.state, pair.now_ms());
+        if let Some(told) = told {
+            told.keep(self.context, &pair);
             let is_over = report.endings.is_empty();
             drop(pair);
             if is_over {

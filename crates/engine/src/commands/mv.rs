@@ -67,7 +67,7 @@ async fn rename(remote: &dyn Remote, from: Object, to: String, overwrite: bool) 
     let to = Key::new(to);
     let over = if to == from.key { None } else { remote.head(&to).await? };
     match over {
-        Some(found) if !overwrite => Err(Failure::Unable(format!(
+        Some(found) if !overwrite => Err(Failure::Refused(format!(
             "there is an object {:?} already ({} bytes); with --overwrite it is replaced",
             found.key.as_str(),
             found.stamp.size

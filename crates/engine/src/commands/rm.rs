@@ -45,7 +45,7 @@ async fn in_one_place(context: &Context, request: &Rm, targets: &[(Target, &str)
         match target.find(opened.remote.as_ref()).await? {
             Found::Nothing => return Err(nothing(name)),
             Found::Below if !request.recursive => {
-                return Err(Failure::Unable(format!(
+                return Err(Failure::Missing(format!(
                     "{name} is no object, but others lie below it; to remove all of them, give --recursive"
                 )));
             }

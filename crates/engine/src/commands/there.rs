@@ -5,6 +5,7 @@
 
 use super::open::{Wanted, settings};
 use super::target::Target;
+use super::told::Told;
 use crate::api::{Context, Options, Service, Sides};
 use crate::cycle::Mode;
 use crate::disk::missing::Missing;
@@ -23,6 +24,7 @@ pub(super) struct There<'a> {
     pub(super) context: &'a Context,
     pub(super) pair: Pair,
     mode: Mode,
+    told: Told,
 }
 
 impl<'a> There<'a> {
@@ -55,7 +57,8 @@ impl<'a> There<'a> {
             interrupted: Arc::clone(&context.interrupted),
             planted: Planted::default(),
         };
-        Ok(Self { context, pair, mode })
+        let told = Told::recall(context, &target.url, &pair);
+        Ok(Self { context, pair, mode, told })
     }
 
     /// Whether it only looks.
@@ -66,8 +69,7 @@ impl<'a> There<'a> {
     /// Keeps what came of a run.
     pub(super) fn keep(&self, report: Report) -> Report {
         if self.mode == Mode::Execute {
-            // A history that cannot be kept is no reason to call what was done failed.
-            let _ = self.context.place.loose_history().hand_down(&self.pair.state, self.pair.now_ms());
+            self.told.keep(self.context, &self.pair);
         }
         report
     }

@@ -116,10 +116,18 @@ impl PairPlace {
         }
     }
 
+    /// Whether a person was told of this already, by anything that belongs to no pair.
+    pub fn was_told(&self, fact: &str) -> bool {
+        self.open_to_look().ok().and_then(|open| open.state.fact(fact).ok().flatten()).is_some()
+    }
+
     /// Takes a run, with what happened in it, over into another history.
-    pub fn hand_down(&self, state: &State, now_ms: i64) -> Result<(), Failure> {
+    pub fn hand_down(&self, state: &State, told: Option<&str>, now_ms: i64) -> Result<(), Failure> {
         let Some(run) = state.runs(1)?.into_iter().next() else { return Ok(()) };
         let history = self.open(now_ms)?.state;
+        if let Some(fact) = told {
+            history.set_fact(fact, "")?;
+        }
         let id = history.begin_run(&run.token, &run.command, run.started_ms)?;
         for json in state.events_of(run.id)? {
             history.note_event(id, &json)?;

@@ -117,7 +117,7 @@ impl Progress {
             self.bar.reset();
             self.bar.set_length(count.bytes_planned);
             if count.bytes_planned > 0 {
-                self.bar.set_style(style("{bar:20} {bytes}/{total_bytes} · {bytes_per_sec} · {eta} left · {wide_msg}"));
+                self.bar.set_style(style("{bar:10} {bytes}/{total_bytes} · {bytes_per_sec} · {eta} left · {wide_msg}"));
             }
             self.bar.set_message(count.names());
         }
