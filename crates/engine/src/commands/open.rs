@@ -168,19 +168,25 @@ pub(crate) async fn open_to_look(context: &Context, remote: &str, service: &Serv
     Store { context, url: &url, service, options, concurrency: 8 }.open(true, true).await
 }
 
-struct Store<'a> {
-    context: &'a Context,
-    url: &'a RemoteUrl,
-    service: &'a Service,
-    options: &'a Options,
-    concurrency: usize,
+/// A place to be opened, and how.
+pub(super) struct Store<'a> {
+    pub(super) context: &'a Context,
+    pub(super) url: &'a RemoteUrl,
+    pub(super) service: &'a Service,
+    pub(super) options: &'a Options,
+    pub(super) concurrency: usize,
+}
+
+/// What is said of an S3 service, as its client takes it.
+pub(super) fn s3_options(service: &Service, options: &Options) -> Result<S3Options, Failure> {
+    let Service { endpoint, region, profile, path_style, .. } = service.clone();
+    Ok(S3Options { endpoint, region, profile, path_style, encryption: encryption(options)?, keys: None })
 }
 
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
-        let Service { endpoint, region, profile, path_style, .. } = self.service.clone();
         let options = OpenOptions {
-            s3: S3Options { endpoint, region, profile, path_style, encryption: encryption(self.options)?, keys: None },
+            s3: s3_options(self.service, self.options)?,
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
             concurrency: self.concurrency,
             read_only,
@@ -234,7 +240,12 @@ impl Store<'_> {
     }
 
     /// Waits for another process that has the store open.
-    async fn open_patiently(&self, read_only: bool, existing: bool, patience: Duration) -> Result<Opened, Failure> {
+    pub(super) async fn open_patiently(
+        &self,
+        read_only: bool,
+        existing: bool,
+        patience: Duration,
+    ) -> Result<Opened, Failure> {
         let clock = &self.context.world.clock;
         let patience_ns = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
         let deadline = clock.monotonic_ns().saturating_add(patience_ns);
@@ -306,7 +317,7 @@ fn user_meta(options: &Options) -> Result<BTreeMap<String, String>, Failure> {
     Ok(options.meta.clone())
 }
 
-fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
+pub(super) fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
     let options = wanted.options;
     let device = match wanted.mode {
         Mode::Execute => context.place.device(&context.world)?,

@@ -236,7 +236,6 @@ impl<'a> Chosen<'a> {
             let what = format!("it names no bucket, and {remote:?} is in it; add the line `bucket = …`");
             return Err(loaded.problem(&["profile", name], what).into());
         };
-        let prefix = prefix.trim_matches('/');
         Ok(if prefix.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{prefix}") })
     }
 

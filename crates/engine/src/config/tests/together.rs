@@ -61,7 +61,7 @@ sse = "aws:kms"
 sse_kms_key = "k"
 [pair.p]
 local = "~/p"
-remote = "work:photos/"
+remote = "work:photos"
 mode = "two-way"
 concurrency = 8
 exclude = [
