@@ -6,6 +6,7 @@
 
 mod demo;
 mod files;
+mod tools;
 
 use crate::args::whom::Complaint;
 use crate::args::{Cli, Verb, request};
@@ -67,6 +68,8 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             face.closed(cli.verb.name(), code);
             code
         }
+        (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()),
+        (None, Verb::Man(args)) => tools::man(args, face.as_ref()),
         (None, _) => exit::USAGE,
     };
     exit::code(match face.lost() {

@@ -5,11 +5,16 @@
 //! window ask the same way and draw the same events; how anything is drawn is
 //! theirs, and so is reading what a person typed.
 
+mod objects;
+
 pub use crate::commands::import::{Import, ImportReply};
 pub use crate::commands::profile::{Add, Profiles, ProfilesReply, Row, Tested};
 pub use crate::commands::set_secret::{SecretReply, SetSecret};
 pub use crate::commands::why::{Entry, Reasons};
-use crate::commands::{apply, batch, config, import, ls, moves, plan, profile, restore, set_secret, status, sync, why};
+use crate::commands::{
+    apply, batch, buckets, cat, config, doctor, download, import, info, ls, moves, mv, plan, profile, restore, rm,
+    runs, set_secret, status, sync, upload, why,
+};
 use crate::config::around::Around;
 use crate::config::layers::Setting;
 use crate::config::problem::Problem;
@@ -19,6 +24,7 @@ use crate::pair::RemoteCheck;
 use crate::place::Place;
 use crate::report::{Ending, Report};
 use crate::secrets::Secrets;
+pub use objects::*;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -96,6 +102,24 @@ pub enum Request {
     /// Take over another tool's configuration.
     #[serde(rename = "config import")]
     Import(Import),
+    /// Send files.
+    Upload(Upload),
+    /// Fetch what is named.
+    Download(Download),
+    /// What is known of an object.
+    Info(Info),
+    /// An object's bytes.
+    Cat(Cat),
+    /// Remove objects.
+    Rm(Rm),
+    /// Rename objects.
+    Mv(Mv),
+    /// Which buckets there are.
+    Buckets(Buckets),
+    /// What was run.
+    Runs(Runs),
+    /// Whether everything works.
+    Doctor(Doctor),
 }
 
 impl Request {
@@ -119,6 +143,15 @@ impl Request {
             Self::Profile(_) => "config profile",
             Self::SetSecret(_) => "config set-secret",
             Self::Import(_) => "config import",
+            Self::Upload(_) => "upload",
+            Self::Download(_) => "download",
+            Self::Info(_) => "info",
+            Self::Cat(_) => "cat",
+            Self::Rm(_) => "rm",
+            Self::Mv(_) => "mv",
+            Self::Buckets(_) => "buckets",
+            Self::Runs(_) => "runs",
+            Self::Doctor(_) => "doctor",
         }
     }
 }
@@ -155,6 +188,16 @@ pub enum Reply {
     SetSecret(SecretReply),
     /// What was taken over, and what could not be.
     Import(Box<ImportReply>),
+    /// What is known of an object.
+    Info(Box<InfoReply>),
+    /// How much was shown.
+    Cat(CatReply),
+    /// The buckets.
+    Buckets(BucketsReply),
+    /// What was run.
+    Runs(RunsReply),
+    /// What was found.
+    Doctor(DoctorReply),
 }
 
 impl Reply {
@@ -167,6 +210,8 @@ impl Reply {
             Self::Batch(batch) => Ending::strongest(&batch.endings()),
             Self::ConfigCheck(checked) if !checked.problems.is_empty() => Ending::Config,
             Self::Profile(reply) => reply.ending(),
+            Self::Cat(cat) if cat.interrupted => Ending::Interrupted,
+            Self::Doctor(doctor) => doctor.ending(),
             _ => Ending::Ok,
         }
     }
@@ -179,6 +224,7 @@ impl Reply {
             Self::Batch(batch) => batch.endings(),
             Self::ConfigCheck(checked) if !checked.problems.is_empty() => vec![Ending::Config],
             Self::Profile(reply) if reply.ending() != Ending::Ok => vec![reply.ending()],
+            Self::Doctor(doctor) => doctor.endings(),
             _ => Vec::new(),
         }
     }
@@ -186,13 +232,14 @@ impl Reply {
 
 /// Carries a request out.
 pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure> {
+    let ran = |reply| Reply::Run(Box::new(reply));
     match request {
-        Request::Sync(request) => sync::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Sync(request) => sync::run(context, request).await.map(ran),
         Request::Status(request) => status::run(context, request).await.map(|reply| Reply::Status(Box::new(reply))),
-        Request::Plan(request) => plan::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
-        Request::Apply(request) => apply::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
-        Request::Moves(request) => moves::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
-        Request::Restore(request) => restore::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Plan(request) => plan::run(context, request).await.map(ran),
+        Request::Apply(request) => apply::run(context, request).await.map(ran),
+        Request::Moves(request) => moves::run(context, request).await.map(ran),
+        Request::Restore(request) => restore::run(context, request).await.map(ran),
         Request::Ls(request) => ls::run(context, request).await.map(Reply::Ls),
         Request::Why(request) => why::run(context, request).await.map(|reply| Reply::Why(Box::new(reply))),
         Request::Batch(request) => Ok(Reply::Batch(Box::new(batch::run(context, request).await))),
@@ -204,6 +251,15 @@ pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure
         Request::Profile(request) => profile::run(context, request).await.map(|reply| Reply::Profile(Box::new(reply))),
         Request::SetSecret(request) => set_secret::run(context, request).await.map(Reply::SetSecret),
         Request::Import(request) => import::run(context, request).await.map(|reply| Reply::Import(Box::new(reply))),
+        Request::Upload(request) => upload::run(context, request).await.map(ran),
+        Request::Download(request) => download::run(context, request).await.map(ran),
+        Request::Info(request) => info::run(context, request).await.map(|reply| Reply::Info(Box::new(reply))),
+        Request::Cat(request) => cat::run(context, request).await.map(Reply::Cat),
+        Request::Rm(request) => rm::run(context, request).await.map(ran),
+        Request::Mv(request) => mv::run(context, request).await.map(ran),
+        Request::Buckets(request) => buckets::run(context, request).await.map(Reply::Buckets),
+        Request::Runs(request) => runs::run(context, request).await.map(Reply::Runs),
+        Request::Doctor(request) => doctor::run(context, request).await.map(Reply::Doctor),
     }
 }
 
@@ -426,6 +482,15 @@ pub struct Ls {
     /// What keys begin with.
     #[serde(default)]
     pub path: String,
+    /// What keys hold; `*` stands for anything.
+    #[serde(default)]
+    pub search: Option<String>,
+    /// So many of what is found are passed over.
+    #[serde(default)]
+    pub offset: u64,
+    /// So many are shown, at most.
+    #[serde(default)]
+    pub limit: Option<u64>,
 }
 
 /// Asks why a path is treated as it is.
@@ -582,4 +647,7 @@ pub struct LsReply {
     pub bytes: u64,
     /// Whether it was cut short.
     pub interrupted: bool,
+    /// Whether there are more than were asked for.
+    #[serde(default)]
+    pub more: bool,
 }

@@ -59,6 +59,12 @@ pub enum Failure {
     /// A secret cannot be had or kept.
     #[error("{0}")]
     Secret(#[from] secrets::Error),
+    /// What was asked for would harm something that may be wanted.
+    #[error("{0}")]
+    Refused(String),
+    /// What was named is not there.
+    #[error("{0}")]
+    Missing(String),
     /// A person interrupted.
     #[error("interrupted; the next run goes on from here")]
     Interrupted,
@@ -68,8 +74,10 @@ impl Failure {
     /// How the run ends.
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) => Ending::SafetyStop,
-            Self::Root { .. } => Ending::NotFound,
+            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) | Self::Refused(_) => {
+                Ending::SafetyStop
+            }
+            Self::Root { .. } | Self::Missing(_) => Ending::NotFound,
             Self::Unable(_) => Ending::Config,
             Self::Remote(error) => ending_of(&error.kind),
             Self::Busy(_) => Ending::Temporary,

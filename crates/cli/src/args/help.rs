@@ -57,6 +57,7 @@ pub const LS: &str = "\
 Examples:
     tidelock ls s3://my-photos
     tidelock ls folder:/mnt/usb/notes --path drafts/ --long
+    tidelock ls s3://my-photos --search '2026*.jpg' --limit 20
     tidelock ls s3://my-photos --json | jq -r 'select(.event == \"object\").key'";
 
 pub const PLAN: &str = "\
@@ -115,6 +116,96 @@ Every line of it is a comment, to be made use of as wanted. Nothing is ever over
 Examples:
     tidelock init
     tidelock init ~/backup.toml";
+pub const NAMES: &str = "\
+Names:
+    s3://BUCKET/KEY   an object in a bucket, or a name that objects lie below
+    folder:STORE/KEY  the same in an embedded store";
+
+pub const UPLOAD: &str = "\
+Without a slash at its end, REMOTE is the new name; with one, names are kept. What is
+there under the same name is replaced as it was seen, or left with --conflict report.
+What is the same already is not sent again.
+
+Examples:
+    tidelock upload report.pdf s3://my-bucket/reports/2026.pdf
+    tidelock upload a.jpg b.jpg ~/photos/2026 s3://my-bucket/photos/
+    tidelock upload - s3://my-bucket/dump.sql --storage-class STANDARD_IA
+        sends what comes from standard input
+    tidelock upload index.html s3://site/ --content-type 'text/html; charset=utf-8' --meta release=7";
+
+pub const DOWNLOAD: &str = "\
+An object goes into a folder that is there, or becomes the file that is named. What lies
+below a name goes into the folder that is named. Files that differ here stay, are listed,
+and make the exit code 3; with --overwrite they go to .tidelock/trash.
+
+Examples:
+    tidelock download s3://my-bucket/reports/2026.pdf
+    tidelock download s3://my-bucket/photos ~/photos --exclude raw/
+    tidelock download folder:/mnt/usb/notes/todo.txt /tmp/ --overwrite
+    tidelock download s3://my-bucket/dump.sql - | psql";
+
+pub const INFO: &str = "\
+Examples:
+    tidelock info s3://my-bucket/reports/2026.pdf
+    tidelock info folder:/mnt/usb/notes/todo.txt --json | jq .reply.user";
+
+pub const CAT: &str = "\
+Examples:
+    tidelock cat s3://my-bucket/notes/todo.txt
+    tidelock cat s3://my-bucket/log.txt --range -1000
+    tidelock cat s3://my-bucket/film.mp4 --range 0-1048575 --bwlimit 5MiB/s";
+
+pub const RM: &str = "\
+Each object goes as it was seen: what somebody writes in between stays. Deletions on a
+remote have no trash; where the bucket keeps versions, the old one is there.
+
+Examples:
+    tidelock rm s3://my-bucket/old.txt folder:/mnt/usb/notes/old.txt
+    tidelock rm s3://my-bucket/tmp/ --recursive --dry-run
+    tidelock rm s3://my-bucket/tmp/ --recursive --max-delete 500";
+
+pub const MV: &str = "\
+Copies on the remote and removes the old objects; metadata stays as it is. Both names
+are in the same bucket or store.
+
+Examples:
+    tidelock mv s3://my-bucket/draft.txt s3://my-bucket/final.txt
+    tidelock mv s3://my-bucket/2025/ s3://my-bucket/archive/ --dry-run
+        everything below 2025/ is then below archive/2025/";
+
+pub const BUCKETS: &str = "\
+Examples:
+    tidelock buckets
+    tidelock buckets --long --endpoint https://s3.example.org --profile work";
+
+pub const RUNS: &str = "\
+Every run that changed something, or tried to, of every pair; a number stays what it is.
+
+Examples:
+    tidelock runs
+    tidelock runs --limit 100
+    tidelock runs show 7";
+
+pub const DOCTOR: &str = "\
+Looks at credentials, clock, bucket, each permission by its name, what the service can do,
+and uploads that nobody finished; says what to do about each. To try permissions it writes
+an object below .tidelock/ and removes it, unless --read-only is given.
+
+Examples:
+    tidelock doctor
+    tidelock doctor s3://my-bucket/photos
+    tidelock doctor s3://my-bucket --abandon-uploads";
+
+pub const COMPLETIONS: &str = "\
+Examples:
+    tidelock completions bash > ~/.local/share/bash-completion/completions/tidelock
+    tidelock completions zsh > ~/.zfunc/_tidelock
+    tidelock completions fish > ~/.config/fish/completions/tidelock.fish";
+
+pub const MAN: &str = "\
+Examples:
+    tidelock man | man -l -
+    tidelock man ~/.local/share/man/man1";
 
 pub const PROFILE_ADD: &str = "\
 The secret is asked for and not shown; then the bucket is asked, and only what works is
@@ -155,7 +246,7 @@ mod tests {
         for c in line.chars() {
             match c {
                 '\'' => quoted = !quoted,
-                '|' if !quoted => break,
+                '|' | '>' if !quoted => break,
                 ' ' if !quoted => words.push(String::new()),
                 c => words.last_mut().expect("never empty").push(c),
             }
@@ -177,6 +268,17 @@ mod tests {
             LS,
             WHY,
             DEMO,
+            UPLOAD,
+            DOWNLOAD,
+            INFO,
+            CAT,
+            RM,
+            MV,
+            BUCKETS,
+            RUNS,
+            DOCTOR,
+            COMPLETIONS,
+            MAN,
             BATCH,
             CONFIG,
             INIT,
@@ -191,6 +293,6 @@ mod tests {
                 tried += 1;
             }
         }
-        assert!(tried >= 17, "{tried}");
+        assert!(tried >= 44, "{tried}");
     }
 }

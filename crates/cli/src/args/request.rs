@@ -3,11 +3,13 @@
 //! A translation, verb by verb; what the configuration adds is `whom.rs`'s. Verbs
 //! that are about no folder and no remote do not even read it.
 
+mod objects;
+
 use super::options::ServiceArgs;
 use super::whom::{Complaint, Told};
 use super::{Cli, Verb, batch, options};
 use clap::ArgMatches;
-use tidelock_engine::api::{Apply, Ls, Moves, Options, Request, Restore, Status, Sync, Why};
+use tidelock_engine::api::{Apply, Buckets, Ls, Moves, Options, Request, Restore, Status, Sync, Why};
 use tidelock_engine::config::around::Around;
 use tidelock_engine::config::resolve::{Resolved, Typed, Whom};
 
@@ -15,7 +17,7 @@ use tidelock_engine::config::resolve::{Resolved, Typed, Whom};
 /// which is many.
 pub fn request(cli: &Cli, matches: &ArgMatches, around: &Around) -> Result<Option<Request>, Complaint> {
     match &cli.verb {
-        Verb::Demo(_) => return Ok(None),
+        Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => return Ok(None),
         Verb::Config(args) => return Ok(Some(args.request())),
         Verb::Init(args) => return Ok(Some(args.request())),
         _ => {}
@@ -55,10 +57,20 @@ fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
             let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
             Request::Restore(Restore { sides: found.sides, overwrite: args.overwrite, options })
         }
-        Verb::Ls(args) => {
-            let (remote, service) = told.remote(&args.remote, &args.service)?;
-            Request::Ls(Ls { remote, service, path: args.path.clone() })
-        }
+        Verb::Ls(args) => match &args.remote {
+            Some(remote) => {
+                let (remote, service) = told.remote(remote, &args.service)?;
+                Request::Ls(Ls {
+                    remote,
+                    service,
+                    path: args.path.clone(),
+                    search: args.search.clone(),
+                    offset: args.offset,
+                    limit: args.limit,
+                })
+            }
+            None => Request::Buckets(Buckets { service: objects::account(told, &args.service)? }),
+        },
         Verb::Plan(args) => {
             let typed = at(told.typed(Some(&args.look), None, None), &args.service);
             let typed = Typed { mode: args.mode.typed(), ..typed };
@@ -84,9 +96,7 @@ fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
             Request::Why(Why { sides: found.sides, preset, path: path.clone(), options: found.options })
         }
         Verb::Batch(args) => Request::Batch(batch::request(told, args)?),
-        Verb::Config(args) => args.request(),
-        Verb::Init(args) => args.request(),
-        Verb::Demo(_) => return Err(Complaint::Misused("the demonstration is no single request".to_owned())),
+        other => objects::request(told, other)?,
     })
 }
 

@@ -128,11 +128,21 @@ pub struct RestoreArgs {
 #[derive(Debug, Args)]
 pub struct LsArgs {
     /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX; or the name of a configured pair.
-    #[arg(value_name = "REMOTE|PAIR", value_parser = options::remote_or_pair)]
-    pub remote: String,
+    /// Without it, the buckets are listed.
+    #[arg(value_name = "REMOTE|PAIR", value_parser = super::objects::name_or_pair)]
+    pub remote: Option<String>,
     /// Only what begins with this.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
+    #[arg(long, value_name = "PREFIX", default_value = "", requires = "remote")]
     pub path: String,
+    /// Only what holds this, large letters or small; * stands for anything.
+    #[arg(long, value_name = "TEXT", requires = "remote")]
+    pub search: Option<String>,
+    /// Show no more than N.
+    #[arg(long, value_name = "N", requires = "remote")]
+    pub limit: Option<u64>,
+    /// Pass over the first N.
+    #[arg(long, value_name = "N", default_value = "0", requires = "remote")]
+    pub offset: u64,
     /// With size, time and storage class.
     #[arg(long, short)]
     pub long: bool,

@@ -5,6 +5,7 @@
 //! order in which they were typed, across both options.
 
 use super::object::ObjectArgs;
+use super::objects;
 use super::options::{self, LookArgs, RunArgs, ServiceArgs};
 use super::verbs::ModeArgs;
 use clap::ArgMatches;
@@ -62,7 +63,7 @@ impl<'a> Told<'a> {
 
     /// A remote, or a pair's by the pair's name.
     pub fn remote_or_pair(&self, text: &str) -> Result<Whom, Complaint> {
-        match options::remote(text) {
+        match objects::name(text) {
             Ok(remote) => Ok(Whom::Remote(remote)),
             Err(_) if self.loaded.config.pair.contains_key(text) => {
                 Ok(Whom::Pair { name: text.to_owned(), local: None })

@@ -2,7 +2,9 @@
 //! code, in temporary folders with a state of their own.
 
 mod bad_days;
+mod batch;
 mod bus;
+mod config;
 mod demo;
 mod events;
 mod home;

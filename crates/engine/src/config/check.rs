@@ -35,9 +35,9 @@ pub fn all(loaded: &Loaded, true_name: TrueName<'_>) -> Vec<Problem> {
     found
 }
 
-/// What is wrong with a pair and what it rests on; without one, with what holds for
-/// every run. A slip in one pair stops no other.
-pub(super) fn about(loaded: &Loaded, pair: Option<&str>) -> Vec<Problem> {
+/// What is wrong with a pair, with these profiles, and with what holds for every run.
+/// A slip in one pair stops no other.
+pub(super) fn about(loaded: &Loaded, pair: Option<&str>, profiles: &[&str]) -> Vec<Problem> {
     if loaded.file.is_none() {
         return Vec::new();
     }
@@ -46,8 +46,8 @@ pub(super) fn about(loaded: &Loaded, pair: Option<&str>) -> Vec<Problem> {
         let section =
             |kind: &str, name: &str| key == format!("{kind}.{name}") || key.starts_with(&format!("{kind}.{name}."));
         let of_other_pair = key.starts_with("pair.") && !pair.is_some_and(|name| section("pair", name));
-        let of_other_profile =
-            key.starts_with("profile.") && !profiles_of(loaded, pair).any(|name| section("profile", name));
+        let mut known = profiles_of(loaded, pair).chain(profiles.iter().copied());
+        let of_other_profile = key.starts_with("profile.") && !known.any(|name| section("profile", name));
         of_other_pair || of_other_profile
     };
     found.retain(|problem| !problem.key.as_deref().is_some_and(others));
@@ -71,10 +71,9 @@ pub(super) fn knobs_together(said: &Knobs) -> Result<(), String> {
                 .to_owned(),
         );
     }
-    if said.sse_kms_key.is_some() && said.sse != Some(Sse::Kms) {
-        return Err(
-            "sse_kms_key names a key for sse \"aws:kms\", which is not set; set it, or leave the key out".to_owned()
-        );
+    if said.sse_kms_key.is_some() && said.sse.is_none() {
+        let what = "sse_kms_key names a key for sse \"aws:kms\", which nobody set; set it, or leave the key out";
+        return Err(what.to_owned());
     }
     Ok(())
 }
@@ -152,7 +151,7 @@ fn check_pair(loaded: &Loaded, name: &str, pair: &Pair, found: &mut Vec<Problem>
         },
         (None, said) => match RemoteUrl::parse(&remote) {
             Err(error) => wrong("remote", format!("{:?}: {}", pair.remote, error.why)),
-            Ok(RemoteUrl::Folder(_)) if said.is_some() => {
+            Ok(RemoteUrl::Folder(_)) if said.as_ref().is_some_and(|name| loaded.config.profile.contains_key(name)) => {
                 wrong("profile", "a store in a folder needs none; remove this line".to_owned());
             }
             Ok(_) => {}

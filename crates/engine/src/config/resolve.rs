@@ -10,7 +10,7 @@ use super::layers::{Layers, Origin};
 use super::problem::Problem;
 use super::words::{listed, nearest};
 use super::{Credentials, Knobs, Mode, OWN, Pair, Profile};
-use crate::api::{CredentialSource, Options, Service, Sides};
+use crate::api::{CredentialSource, Options, Service, Sides, Sse};
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::RuleLine;
@@ -99,7 +99,13 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
         Whom::Pair { name, .. } => Some((name.as_str(), pair(loaded, name)?)),
         _ => None,
     };
-    if let Some(problem) = check::about(loaded, named.map(|(name, _)| name)).into_iter().next() {
+    let of_remote = match whom {
+        Whom::Sides { remote, .. } | Whom::Remote(remote) => split_profile(remote).map(|(name, _)| name),
+        _ => None,
+    };
+    let profiles: Vec<&str> = typed.profile.as_deref().into_iter().chain(of_remote).collect();
+    let name = named.map(|(name, _)| name);
+    if let Some(problem) = check::about(loaded, name, &profiles).into_iter().next() {
         return Err(problem.into());
     }
     let written = named.map(|(_, pair)| pair.remote.as_str());
@@ -129,7 +135,7 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
     place.lay(&typed.service, option);
 
     let said = knobs.knobs().map_err(|error| Problem::whole(loaded.name(), error.to_string()))?;
-    check::knobs_together(&said).map_err(Refusal::Typed)?;
+    check::knobs_together(&said).map_err(|what| Problem::whole("the settings together", what))?;
     let local = local(loaded, whom, named.map(|(_, pair)| pair))?;
     lay_place(loaded, &mut place, named, (&local, &remote), (mode, typed), &chosen);
     let filters = filters(loaded, named.map(|(name, _)| name), &knobs, &said);
@@ -230,7 +236,6 @@ impl<'a> Chosen<'a> {
             let what = format!("it names no bucket, and {remote:?} is in it; add the line `bucket = …`");
             return Err(loaded.problem(&["profile", name], what).into());
         };
-        let prefix = prefix.trim_matches('/');
         Ok(if prefix.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{prefix}") })
     }
 
@@ -418,7 +423,8 @@ fn options(said: Knobs, filters: Vec<RuleLine>) -> Options {
         lock_timeout_ms: said.lock_timeout.map_or(usual.lock_timeout_ms, |wait| wait.0),
         storage_class: said.storage_class,
         sse: said.sse,
-        sse_kms_key: said.sse_kms_key,
+        // A key of a lower layer goes with its kind of encryption.
+        sse_kms_key: said.sse_kms_key.filter(|_| said.sse == Some(Sse::Kms)),
         meta: said.meta.unwrap_or_default(),
         content_type: said.content_type,
         bwlimit: said.bwlimit.map(|rate| rate.0),

@@ -1,5 +1,7 @@
 //! Reading: both languages, every key, every complaint.
 
+mod together;
+
 use super::read::{Format, read};
 use super::units::{Rate, Wait};
 use super::{Config, Credentials, Mode};
@@ -90,6 +92,14 @@ fn lines_are_known_of_every_key() {
         assert_eq!(tree.line_of(&["pair", "photos", "mode"]), Some(line), "{format:?}");
         assert_eq!(tree.line_of(&["profile", "none"]), tree.line_of(&["profile"]), "the nearest that is written");
     }
+}
+
+#[test]
+fn words_of_yaml_are_no_booleans() {
+    let text = "pair:\n  n: {local: no, remote: 'folder:s', hidden: true}\n  2024: {local: y, remote: 'folder:t'}\n";
+    let config = ok(text, Format::Yaml);
+    assert_eq!((config.pair["n"].local.as_str(), config.pair["2024"].local.as_str()), ("no", "y"));
+    assert_eq!(config.pair["n"].hidden, Some(true));
 }
 
 #[test]

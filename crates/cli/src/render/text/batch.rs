@@ -5,7 +5,7 @@
 
 use super::summary::{done, join, planned, requests};
 use crate::render::words::{count, duration, name, shown};
-use tidelock_engine::api::{BatchReply, RunReply};
+use tidelock_engine::api::{BatchReply, BatchRun, RunReply};
 use tidelock_engine::report::{Ending, Report};
 use tidelock_remote::layer::RequestCounts;
 
@@ -15,15 +15,15 @@ pub fn lines(reply: &BatchReply) -> Vec<String> {
     let mut lines = Vec::new();
     let (mut all, mut counts) = (Report::default(), RequestCounts::default());
     for one in &reply.runs {
-        let what = match (&one.run, &one.stopped) {
-            (Some(run), _) => {
+        let what = match &one.run {
+            Some(run) => {
                 add(&mut all, &mut counts, run);
                 let parts =
                     if reply.dry_run { planned(&run.report.planned, &run.report) } else { join(&done(&run.report)) };
                 let stopped = run.report.stopped.as_ref().map_or("", |_| "stopped: ");
                 format!("{stopped}{parts}")
             }
-            (None, why) => format!("not begun: {}", shown(why.as_deref().unwrap_or("unknown"))),
+            None => "not begun".to_owned(),
         };
         lines.push(format!("{:width$}  {what}", name(&one.pair)));
     }
@@ -39,6 +39,15 @@ pub fn lines(reply: &BatchReply) -> Vec<String> {
     let end = format!("{} · {}", requests(&counts), duration(all.duration_ms));
     lines.push(format!("{verb}: {}{went}: {what} · {end}", count(number, "pair", "pairs")));
     lines
+}
+
+/// Why runs could not be begun or gone on with, and whose they are.
+pub fn stopped(reply: &BatchReply) -> Vec<(Ending, String)> {
+    let of_run = |one: &BatchRun| {
+        let reason = one.stopped.clone().or_else(|| one.run.as_ref()?.report.stopped.clone())?;
+        Some((one.ending, format!("{}: {}", name(&one.pair), shown(&reason))))
+    };
+    reply.runs.iter().filter_map(of_run).collect()
 }
 
 /// Adds what is told of a run to the sum of all.

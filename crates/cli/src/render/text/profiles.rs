@@ -49,11 +49,14 @@ fn row(row: &Row) -> String {
 
 fn test(tested: &Tested) -> Vec<String> {
     let yes = |is: bool| if is { "yes" } else { "no" };
-    let bucket = tested.bucket.as_deref().unwrap_or("-");
+    let accessible = match &tested.bucket {
+        Some(bucket) => format!("{} ({})", yes(tested.bucket_accessible), shown(bucket)),
+        None => "- (the profile names no bucket)".to_owned(),
+    };
     vec![
         format!("profile:           {}", shown(&tested.profile)),
         format!("connected:         {}", yes(tested.connected)),
-        format!("bucket_accessible: {} ({})", yes(tested.bucket_accessible), shown(bucket)),
+        format!("bucket_accessible: {accessible}"),
     ]
 }
 

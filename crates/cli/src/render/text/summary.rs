@@ -27,6 +27,13 @@ pub fn run(command: &str, reply: &RunReply) -> String {
     format!("{command}: {what} · {} · {}", requests(&reply.requests), duration(report.duration_ms))
 }
 
+/// What came of a run that is over long since: nobody knows any more what it asked.
+pub fn of_the_past(command: &str, reply: &RunReply) -> String {
+    let parts = done(&reply.report);
+    let what = if parts.is_empty() { NOTHING.to_owned() } else { parts.join(", ") };
+    format!("{command}: {what} · {}", duration(reply.report.duration_ms))
+}
+
 /// How a pair stands.
 pub fn status(reply: &StatusReply) -> Vec<String> {
     let mode = reply.mode.as_deref().unwrap_or("never synced");

@@ -4,11 +4,13 @@
 //! written; where that fails, the secret is taken out again. It never enters a request:
 //! whoever asks in the context gives it.
 
-use super::{ProfilesReply, look, source, vault};
+use super::super::credentials;
+use super::{ProfilesReply, Tested, look, source, vault};
 use crate::api::{Context, Service};
 use crate::config::rewrite::Draft;
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
+use crate::report::Ending;
 use crate::secrets::{self, KeyFrom, Put, Question, Secret};
 use serde::{Deserialize, Serialize};
 use tidelock_remote::s3::Keys;
@@ -42,23 +44,10 @@ pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesRepl
         return Err(Failure::Unable("--key-from is for --credentials file; leave it out".to_owned()));
     }
     let secret = if vault.is_some() { Some(ask(context, name)?) } else { None };
-    let test = match (request.untested, &profile.bucket) {
-        (true, _) | (false, None) => None,
-        (false, Some(bucket)) => {
-            let keys = match &secret {
-                Some(secret) => {
-                    let id = profile.access_key_id.clone().unwrap_or_default();
-                    Ok(Some(Keys { id, secret: secret.expose().to_owned(), token: None }))
-                }
-                None => super::super::credentials::keys(context, &source(name, profile)).await,
-            };
-            let test = look::test(context, name, &service(context, profile)?, keys, Some(bucket)).await?;
-            if !test.bucket_accessible {
-                return Ok(ProfilesReply::Tested(test));
-            }
-            Some(test)
-        }
-    };
+    let test = if request.untested { None } else { Some(tried(context, request, secret.as_ref()).await?) };
+    if let Some(test) = test.as_ref().filter(|test| test.ending != Ending::Ok) {
+        return Ok(ProfilesReply::Tested(test.clone()));
+    }
     if let (Some(vault), Some(secret)) = (vault, &secret) {
         let put = Put { vault, profile: name, secret, key: request.key };
         context.secrets.set(&context.asking(), &put).await?;
@@ -71,6 +60,19 @@ pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesRepl
         return Err(failure);
     }
     Ok(ProfilesReply::Added { name: name.clone(), file: draft.file().display().to_string(), test })
+}
+
+/// What the service says to the profile as it would be.
+async fn tried(context: &Context, request: &Add, secret: Option<&Secret>) -> Result<Tested, Failure> {
+    let Add { name, profile, .. } = request;
+    let keys = match secret {
+        Some(secret) => {
+            let id = profile.access_key_id.clone().unwrap_or_default();
+            Ok(Some(Keys { id, secret: secret.expose().to_owned(), token: None }))
+        }
+        None => credentials::keys(context, &source(name, profile)).await,
+    };
+    look::test(context, name, &service(context, profile)?, keys, profile.bucket.as_deref()).await
 }
 
 /// Asks for the secret key of a profile.

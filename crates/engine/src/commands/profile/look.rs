@@ -1,9 +1,11 @@
-//! Whether a profile works: its service is asked for the first page of its bucket.
+//! Whether a profile works: its service is asked for the first page of its bucket, or,
+//! where it names none, for its buckets.
 //!
-//! That needs the same permission as looking at the bucket's head, and unlike that its
-//! refusals say why. Nothing is written. Nobody waits long for a service that is not
+//! The page needs the same permission as looking at the bucket's head, and unlike that
+//! its refusals say why. Nothing is written. Nobody waits long for a service that is not
 //! there: somebody sits before the answer.
 
+use super::super::open::s3_service;
 use crate::api::{Context, Service};
 use crate::failure::{Failure, ending_of};
 use crate::report::Ending;
@@ -11,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use tidelock_core::backoff::Backoff;
 use tidelock_remote::open::{OpenOptions, open};
-use tidelock_remote::s3::{Keys, S3Options};
+use tidelock_remote::s3::{Keys, buckets};
 use tidelock_remote::url::RemoteUrl;
 use tidelock_remote::{Cursor, Error, ErrorKind};
 
@@ -24,7 +26,7 @@ pub struct Tested {
     pub bucket: Option<String>,
     /// The service answered.
     pub connected: bool,
-    /// The bucket let itself be listed.
+    /// The bucket let itself be listed; no if none was asked.
     pub bucket_accessible: bool,
     /// What went wrong, and what to do.
     pub error: Option<String>,
@@ -48,16 +50,12 @@ pub(super) async fn test(
         error: None,
         ending: Ending::Ok,
     };
-    let Some(bucket) = bucket else {
-        let what = "the profile names no bucket to ask for; name one with --bucket";
-        return Err(Failure::Unable(what.to_owned()));
-    };
     let answer = match keys {
         Ok(keys) => ask(context, service, keys, bucket).await,
         Err(failure) => Err(failure),
     };
     match answer {
-        Ok(()) => (tested.connected, tested.bucket_accessible) = (true, true),
+        Ok(()) => (tested.connected, tested.bucket_accessible) = (true, bucket.is_some()),
         Err(failure) if failure.ending() == Ending::Interrupted => return Err(failure),
         Err(failure) => {
             tested.connected = matches!(&failure, Failure::Remote(error) if has_answered(error));
@@ -68,11 +66,15 @@ pub(super) async fn test(
     Ok(tested)
 }
 
-async fn ask(context: &Context, service: &Service, keys: Option<Keys>, bucket: &str) -> Result<(), Failure> {
+async fn ask(context: &Context, service: &Service, keys: Option<Keys>, bucket: Option<&str>) -> Result<(), Failure> {
+    let s3 = s3_service(service, keys);
+    let Some(bucket) = bucket else {
+        buckets(context.world.clone(), s3).await?;
+        return Ok(());
+    };
     let url = RemoteUrl::parse(&format!("s3://{bucket}")).map_err(|error| Failure::Unable(error.to_string()))?;
-    let Service { endpoint, region, profile, path_style, .. } = service.clone();
     let options = OpenOptions {
-        s3: S3Options { endpoint, region, profile, path_style, keys, ..S3Options::default() },
+        s3,
         backoff: Backoff { base: Duration::from_millis(100), cap: Duration::from_secs(1), attempts: 2 },
         read_only: true,
         ..OpenOptions::default()
