@@ -185,8 +185,8 @@ pub(super) async fn s3_options(context: &Context, service: &Service, options: &O
 
 /// The same with keys that are known already, for who writes nothing.
 pub(super) fn s3_service(service: &Service, keys: Option<Keys>) -> S3Options {
-    let Service { endpoint, region, profile, path_style, .. } = service.clone();
-    S3Options { endpoint, region, profile, path_style, keys, ..S3Options::default() }
+    let Service { endpoint, region, profile, path_style, provider, .. } = service.clone();
+    S3Options { endpoint, region, provider, profile, path_style, keys, ..S3Options::default() }
 }
 
 impl Store<'_> {
