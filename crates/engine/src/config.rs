@@ -6,15 +6,26 @@
 //! other is `layers.rs`, and what a command makes of it all is `resolve.rs`. None
 //! of that opens a file; `find.rs` does. No secret is ever in here.
 
+pub mod around;
+pub mod check;
 mod decode;
+pub mod edit;
+pub mod find;
+pub mod import;
+pub mod layers;
 pub mod problem;
 pub mod read;
+pub mod resolve;
+pub mod rewrite;
+pub mod sample;
+pub mod schema;
 #[cfg(test)]
 mod tests;
 pub mod tree;
 pub mod units;
 mod words;
 
+use crate::api::Sse;
 use crate::pair::RemoteCheck;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -74,7 +85,7 @@ pub struct Profile {
     pub storage_class: Option<String>,
     /// How the service encrypts what it keeps.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sse: Option<Encryption>,
+    pub sse: Option<Sse>,
     /// The key it encrypts with, for `aws:kms`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sse_kms_key: Option<String>,
@@ -99,27 +110,6 @@ impl Credentials {
     #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
     fn is_usual(&self) -> bool {
         *self == Self::Aws
-    }
-}
-
-/// How a service encrypts what it keeps.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-pub enum Encryption {
-    /// With keys of the service.
-    #[serde(rename = "AES256")]
-    Aes256,
-    /// With a key of its key management.
-    #[serde(rename = "aws:kms")]
-    Kms,
-}
-
-impl Encryption {
-    /// As the service and the config name it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Aes256 => "AES256",
-            Self::Kms => "aws:kms",
-        }
     }
 }
 
@@ -214,7 +204,7 @@ macro_rules! with_knobs {
             pub storage_class: Option<String>,
             /// How the service encrypts what it keeps.
             #[serde(skip_serializing_if = "Option::is_none")]
-            pub sse: Option<Encryption>,
+            pub sse: Option<Sse>,
             /// The key it encrypts with, for `aws:kms`.
             #[serde(skip_serializing_if = "Option::is_none")]
             pub sse_kms_key: Option<String>,
@@ -255,6 +245,21 @@ impl Knobs {
         *self == Self::default()
     }
 }
+
+impl Pair {
+    /// What it says of how runs go about it.
+    pub fn knobs(&self) -> Knobs {
+        let mut said = serde_json::to_value(self).unwrap_or_default();
+        if let Some(said) = said.as_object_mut() {
+            said.retain(|key, _| !OWN.contains(&key.as_str()));
+        }
+        // A pair has every key of the knobs, beside its own.
+        serde_json::from_value(said).unwrap_or_default()
+    }
+}
+
+/// The keys of a pair that `[defaults]` does not have.
+pub(crate) const OWN: [&str; 4] = ["local", "remote", "profile", "mode"];
 
 /// Spellings for the schema, of types that know nothing of schemas.
 mod names {

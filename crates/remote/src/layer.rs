@@ -4,6 +4,7 @@
 //! of the other layers; their order is decided in one place, `open.rs`. All of
 //! them pass the conformance suite, because whatever wraps a remote is one.
 
+pub mod chosen;
 pub mod condition;
 pub mod limit;
 pub mod observe;
@@ -13,6 +14,7 @@ pub mod retry;
 pub mod scope;
 pub mod throttle;
 
+pub use chosen::{Choice, Chosen};
 pub use condition::Emulated;
 pub use limit::Limit;
 pub use observe::{Observe, RequestCounts, Requests};

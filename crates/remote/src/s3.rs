@@ -6,6 +6,7 @@
 //! by writing, remembered, and never assumed.
 
 mod abilities;
+mod account;
 mod address;
 mod checksum;
 mod client;
@@ -30,6 +31,7 @@ mod signin;
 mod xml;
 
 pub use abilities::CapabilityStore;
+pub use account::{Bucket, Pending, buckets};
 pub use config::{Encryption, Keys, S3Options};
 
 use crate::bandwidth::Bandwidth;

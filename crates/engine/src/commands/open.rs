@@ -4,7 +4,7 @@
 //! runs that change anything, locked. Sides that lie in each other are refused:
 //! a folder that holds its own store would be synced into itself.
 
-use super::saved;
+use super::{credentials, saved};
 use crate::api::{Context, Options, Service, Sides, Sse};
 use crate::cycle::{self, Mode};
 use crate::disk::Disk;
@@ -27,7 +27,7 @@ use tidelock_remote::bandwidth::Bandwidth;
 use tidelock_remote::layer::Requests;
 use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, Opened, open, stack};
-use tidelock_remote::s3::{Encryption, S3Options};
+use tidelock_remote::s3::{Encryption, Keys, S3Options};
 use tidelock_remote::url::RemoteUrl;
 use tidelock_remote::{Error, ErrorKind};
 
@@ -168,27 +168,36 @@ pub(crate) async fn open_to_look(context: &Context, remote: &str, service: &Serv
     Store { context, url: &url, service, options, concurrency: 8 }.open(true, true).await
 }
 
-struct Store<'a> {
-    context: &'a Context,
-    url: &'a RemoteUrl,
-    service: &'a Service,
-    options: &'a Options,
-    concurrency: usize,
+/// A place to be opened, and how.
+pub(super) struct Store<'a> {
+    pub(super) context: &'a Context,
+    pub(super) url: &'a RemoteUrl,
+    pub(super) service: &'a Service,
+    pub(super) options: &'a Options,
+    pub(super) concurrency: usize,
+}
+
+/// What is said of an S3 service, as its client takes it, with the keys that it names.
+pub(super) async fn s3_options(context: &Context, service: &Service, options: &Options) -> Result<S3Options, Failure> {
+    let keys = credentials::keys(context, &service.credentials).await?;
+    Ok(S3Options { encryption: encryption(options)?, ..s3_service(service, keys) })
+}
+
+/// The same with keys that are known already, for who writes nothing.
+pub(super) fn s3_service(service: &Service, keys: Option<Keys>) -> S3Options {
+    let Service { endpoint, region, profile, path_style, provider, .. } = service.clone();
+    S3Options { endpoint, region, provider, profile, path_style, keys, ..S3Options::default() }
 }
 
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
-        let Service { endpoint, region, profile, path_style, provider, .. } = self.service.clone();
+        let s3 = match self.url {
+            RemoteUrl::S3 { .. } => s3_options(self.context, self.service, self.options).await?,
+            // A store in a folder asks no vault.
+            _ => S3Options { encryption: encryption(self.options)?, ..S3Options::default() },
+        };
         let options = OpenOptions {
-            s3: S3Options {
-                endpoint,
-                region,
-                provider,
-                profile,
-                path_style,
-                encryption: encryption(self.options)?,
-                keys: None,
-            },
+            s3,
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
             concurrency: self.concurrency,
             read_only,
@@ -242,7 +251,12 @@ impl Store<'_> {
     }
 
     /// Waits for another process that has the store open.
-    async fn open_patiently(&self, read_only: bool, existing: bool, patience: Duration) -> Result<Opened, Failure> {
+    pub(super) async fn open_patiently(
+        &self,
+        read_only: bool,
+        existing: bool,
+        patience: Duration,
+    ) -> Result<Opened, Failure> {
         let clock = &self.context.world.clock;
         let patience_ns = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
         let deadline = clock.monotonic_ns().saturating_add(patience_ns);
@@ -314,7 +328,7 @@ fn user_meta(options: &Options) -> Result<BTreeMap<String, String>, Failure> {
     Ok(options.meta.clone())
 }
 
-fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
+pub(super) fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
     let options = wanted.options;
     let device = match wanted.mode {
         Mode::Execute => context.place.device(&context.world)?,

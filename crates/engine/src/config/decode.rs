@@ -18,6 +18,8 @@ pub(super) struct Wrong {
     pub(super) line: Option<u32>,
     /// What, and what to write.
     pub(super) what: String,
+    /// Whether it is about a key that there is not.
+    pub(super) unknown: bool,
 }
 
 /// Keys under which people put secrets elsewhere.
@@ -40,7 +42,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(node: &'a Node) -> Result<T, Wrong>
 
 impl Wrong {
     fn new(what: impl Into<String>) -> Self {
-        Self { path: Vec::new(), line: None, what: what.into() }
+        Self { path: Vec::new(), line: None, what: what.into(), unknown: false }
     }
 
     /// The same, seen from outside the key.
@@ -111,15 +113,15 @@ impl de::Error for Wrong {
 
     fn unknown_field(field: &str, known: &'static [&'static str]) -> Self {
         if SECRETS.contains(&field.to_ascii_lowercase().as_str()) {
-            return Self::new(
-                "secrets are never in this file; remove it from here, set credentials = \"keyring\" or \"file\" and \
-                 give the secret to `tidelock config set-secret PROFILE`",
-            );
+            let what = "secrets are never in this file; remove it from here, set credentials = \"keyring\" or \
+                        \"file\", and give the secret to `tidelock config set-secret PROFILE`";
+            return Self { unknown: true, ..Self::new(what) };
         }
-        Self::new(match nearest(field, known.iter().copied()) {
+        let what = match nearest(field, known.iter().copied()) {
             Some(meant) => format!("there is no such key; did you mean {meant:?}?"),
             None => format!("there is no such key; write one of {}", listed(known.iter().copied())),
-        })
+        };
+        Self { unknown: true, ..Self::new(what) }
     }
 
     fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {

@@ -1,8 +1,11 @@
 //! Reading: both languages, every key, every complaint.
 
+mod together;
+
 use super::read::{Format, read};
 use super::units::{Rate, Wait};
-use super::{Config, Credentials, Encryption, Mode};
+use super::{Config, Credentials, Mode};
+use crate::api::Sse;
 use tidelock_core::policy::{Compare, OnConflict};
 
 const TOML: &str = r#"
@@ -75,7 +78,7 @@ fn both_languages_say_the_same() {
     let (pair, profile) = (&config.pair["photos"], &config.profile["work"]);
     assert_eq!(config.default_profile.as_deref(), Some("work"));
     assert_eq!((config.defaults.hidden, config.defaults.bwlimit), (Some(false), Some(Rate(10 << 20))));
-    assert_eq!((profile.credentials, profile.sse), (Credentials::Keyring, Some(Encryption::Kms)));
+    assert_eq!((profile.credentials, profile.sse), (Credentials::Keyring, Some(Sse::Kms)));
     assert_eq!((pair.mode, pair.lock_timeout), (Some(Mode::TwoWay), Some(Wait(5_400_000))));
     assert_eq!((pair.compare, pair.conflict), (Some(Compare::Stamp), Some(OnConflict::KeepBoth)));
     assert_eq!(pair.exclude.as_deref(), Some(&["*.tmp".to_owned(), "!keep.tmp".to_owned()][..]));
@@ -89,6 +92,14 @@ fn lines_are_known_of_every_key() {
         assert_eq!(tree.line_of(&["pair", "photos", "mode"]), Some(line), "{format:?}");
         assert_eq!(tree.line_of(&["profile", "none"]), tree.line_of(&["profile"]), "the nearest that is written");
     }
+}
+
+#[test]
+fn words_of_yaml_are_no_booleans() {
+    let text = "pair:\n  n: {local: no, remote: 'folder:s', hidden: true}\n  2024: {local: y, remote: 'folder:t'}\n";
+    let config = ok(text, Format::Yaml);
+    assert_eq!((config.pair["n"].local.as_str(), config.pair["2024"].local.as_str()), ("no", "y"));
+    assert_eq!(config.pair["n"].hidden, Some(true));
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     let meant = plain(word);
     let distances = known.into_iter().map(|other| (edits(&meant, &plain(other)), other));
     let (distance, other) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= meant.chars().count().max(3) / 3).then_some(other)
+    (distance <= meant.chars().count() / 3).then_some(other)
 }
 
 /// `"a", "b" or "c"`.
@@ -55,6 +55,7 @@ mod tests {
             ("bw_limits", Some("bwlimit")),
             ("mod", Some("mode")),
             ("schedule", None),
+            ("x", None),
             ("", None),
         ] {
             assert_eq!(nearest(word, KNOWN), meant, "{word}");

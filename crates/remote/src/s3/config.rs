@@ -19,6 +19,7 @@ use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig, tls};
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use std::path::PathBuf;
+use zeroize::Zeroize;
 
 /// What a person may say beside the standard AWS settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -62,6 +63,13 @@ pub struct Keys {
 impl std::fmt::Debug for Keys {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Keys").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+        self.token.zeroize();
     }
 }
 

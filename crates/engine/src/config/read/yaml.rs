@@ -11,7 +11,9 @@ use std::fmt;
 
 /// Reads a document; an empty one is an empty table.
 pub(super) fn tree(text: &str) -> Result<Node, Broken> {
-    let read = serde_saphyr::from_str::<Read>(text).map_err(|error| {
+    // Else `no` would be false, and a folder called `n` too.
+    let options = serde_saphyr::options! { strict_booleans: true };
+    let read = serde_saphyr::from_str_with_options::<Read>(text, options).map_err(|error| {
         let line = error.location().and_then(|location| u32::try_from(location.line()).ok()).filter(|line| *line > 0);
         (line, format!("this is not YAML: {}", error.without_snippet()))
     })?;
