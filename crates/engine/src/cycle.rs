@@ -7,6 +7,7 @@
 //! cannot go on says why in its report; nothing is thrown away on the way out.
 
 mod apply;
+pub mod named;
 
 pub use apply::apply;
 
@@ -87,15 +88,17 @@ pub(crate) struct Run {
 
 fn begin(pair: &Pair, mode: Mode) -> state::Result<Run> {
     let token = pair.world.token();
-    let id = match mode {
-        Mode::Execute => pair.state.begin_run(&token, &pair.settings.command, pair.now_ms())?,
-        Mode::DryRun => 0,
-    };
-    pair.listener.hear(&Event::RunStarted {
+    let event = Event::RunStarted {
         command: pair.settings.command.clone(),
         local: pair.local_name.clone(),
         remote: pair.remote_name.clone(),
-    });
+    };
+    let json = serde_json::to_string(&event).unwrap_or_default();
+    let id = match mode {
+        Mode::Execute => pair.state.begin_run_with(&token, &pair.settings.command, pair.now_ms(), &json)?,
+        Mode::DryRun => 0,
+    };
+    pair.listener.hear(&event);
     Ok(Run { id, token })
 }
 
@@ -119,11 +122,13 @@ fn tell_hard_links(pair: &Pair, names: u64) {
     }
 }
 
+/// The fact that keeps of which place a person was told that conditions are not obeyed.
+pub(crate) const UNGUARDED: &str = "unguarded";
+
 /// Where only looks guarded what was done, that is said, once for each endpoint.
 fn tell_unguarded(pair: &Pair, run: &Run) {
-    const FACT: &str = "unguarded";
     let place = pair.remote.describe();
-    if !pair.remote.was_unguarded() || pair.state.fact(FACT).ok().flatten().as_ref() == Some(&place) {
+    if !pair.remote.was_unguarded() || pair.state.fact(UNGUARDED).ok().flatten().as_ref() == Some(&place) {
         return;
     }
     let text = format!(
@@ -132,7 +137,7 @@ fn tell_unguarded(pair: &Pair, run: &Run) {
          keep it; this is said once"
     );
     // What cannot be kept is said again.
-    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(FACT, &place));
+    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(UNGUARDED, &place));
 }
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {

@@ -13,6 +13,7 @@ pub(crate) mod delete;
 mod download;
 mod meta;
 mod moves;
+mod rename;
 mod upload;
 pub(crate) mod way;
 
@@ -317,6 +318,10 @@ impl<'a> Carrier<'a> {
     pub(crate) async fn carry_out(&self, step: &Step) -> Fate {
         if self.pair.settings.only_moves && !step.action.is_rename() {
             return Fate::Left;
+        }
+        if step.bytes() > 0 {
+            let (action, path) = (step.action.name().to_owned(), step.key.to_string());
+            self.pair.listener.hear(&Event::Began { action, path, bytes: step.bytes() });
         }
         match &step.action {
             Action::Upload => self.upload(step).await,

@@ -43,9 +43,25 @@ impl Streams {
                     .map_err(|error| format!("the plan {} cannot be read: {error}", args.file.display()))?;
                 streams.input = Box::new(BufReader::new(file));
             }
+            // What these write or read goes on for as long as it likes.
+            Verb::Cat(_) => streams.output = Self::shown(json)?,
+            Verb::Download(args) if is_dash(&args.local) => streams.output = Self::shown(json)?,
+            Verb::Upload(args) if args.files.iter().any(|file| is_dash(file)) => {
+                streams.input = Box::new(BufReader::new(io::stdin()));
+            }
             _ => {}
         }
         Ok(streams)
+    }
+}
+
+impl Streams {
+    /// Standard output for bytes, which no event may stand between.
+    fn shown(json: bool) -> Result<Box<dyn Write + Send>, String> {
+        if json {
+            return Err("both --json and the object would go to standard output; download it to a file".into());
+        }
+        Ok(Box::new(BufWriter::with_capacity(1 << 16, io::stdout())))
     }
 }
 
