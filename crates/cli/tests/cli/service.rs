@@ -5,10 +5,10 @@ use crate::home::{Home, Ran};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-const CANARY: &str = "canary+secret/of=the+user";
+pub const CANARY: &str = "canary+secret/of=the+user";
 
 /// A service that answers everything alike; its address.
-fn service(status: &'static str, code: &'static str) -> String {
+pub fn service(status: &'static str, code: &'static str) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {

@@ -12,6 +12,7 @@ use super::resolve::{SCHEMES, is_name, remote_of_pair, split_profile};
 use super::words::nearest;
 use super::{Credentials, Knobs, Pair, Profile};
 use crate::api::Sse;
+use crate::commands::open::unfit_meta;
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::meta::MetaFormat;
@@ -164,9 +165,9 @@ fn knobs(loaded: &Loaded, section: &[&str], said: &Knobs, found: &mut Vec<Proble
     if said.concurrency.is_some_and(|count| !(1..=1024).contains(&count)) {
         wrong("concurrency", "it is out of range; write a number from 1 to 1024".to_owned());
     }
-    for key in said.meta.iter().flat_map(|meta| meta.keys()) {
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-            wrong("meta", format!("{key:?} is no name of metadata; write letters, digits, `-`, `_` and `.`"));
+    for (name, value) in said.meta.iter().flatten() {
+        if let Some(why) = unfit_meta(name, value) {
+            wrong("meta", format!("{name:?} cannot be set: {why}"));
         }
     }
     for (number, pattern) in said.exclude.iter().flatten().enumerate() {
