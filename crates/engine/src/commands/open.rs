@@ -92,8 +92,8 @@ impl Open {
         let place = context.place.pair(&local, &name);
         if wanted.pair.is_some_and(|pair| pair != place.id) {
             return Err(Failure::Unable(format!(
-                "this plan was made for another pair than {} and {} as they are now; give the same --endpoint as then, \
-                 or make a new plan",
+                "this plan was made for another pair than {} and {} as they are now; give the same \
+                 --profile or --endpoint as then, or make a new plan",
                 sides.local.display(),
                 sides.remote
             )));
