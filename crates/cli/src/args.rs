@@ -12,6 +12,7 @@ pub mod object;
 pub mod objects;
 pub mod options;
 pub mod request;
+pub mod secrets;
 pub mod verbs;
 pub mod whom;
 

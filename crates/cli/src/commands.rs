@@ -11,6 +11,7 @@ mod tools;
 use crate::args::whom::Complaint;
 use crate::args::{Cli, Verb, request};
 use crate::interrupt::Interrupt;
+use crate::prompt::Prompt;
 use crate::render::{Face, choose};
 use crate::{exit, render};
 use clap::ArgMatches;
@@ -23,6 +24,7 @@ use tidelock_engine::config::around::Around;
 use tidelock_engine::failure::Failure;
 use tidelock_engine::place::Place;
 use tidelock_engine::report::Ending;
+use tidelock_engine::secrets::Secrets;
 use tidelock_remote::world::World;
 
 /// Runs it, to the exit code.
@@ -55,7 +57,7 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     let interrupt = Interrupt::listen();
     let code = match (request, &cli.verb) {
         (Some(request), _) => {
-            let answer = match context(world, &interrupt, &face, streams, around) {
+            let answer = match context(world, &interrupt, &face, streams, around, secret_stdin(&cli.verb)) {
                 Ok(context) => call(&context, &request).await,
                 Err(failure) => Err(failure),
             };
@@ -85,17 +87,31 @@ fn context(
     face: &Arc<dyn Face>,
     streams: Streams,
     around: Around,
+    secret_stdin: bool,
 ) -> Result<Context, Failure> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let place = Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?;
+    let prompt = Prompt { secret_stdin, interrupted: Arc::clone(&interrupt.asked) };
+    let secrets = Secrets {
+        credentials_dir: around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        passphrase_file: around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from),
+        ..Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt))
+    };
     Ok(Context {
         world,
-        place: Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?,
+        place,
+        secrets,
         listener: Arc::clone(face).listener(),
         interrupted: Arc::clone(&interrupt.asked),
         output: Mutex::new(streams.output),
         input: Mutex::new(streams.input),
         around,
     })
+}
+
+/// Whether a secret comes on standard input.
+fn secret_stdin(verb: &Verb) -> bool {
+    matches!(verb, Verb::Config(args) if args.secret_stdin())
 }
 
 /// Draws the end; what the process is to return.

@@ -99,7 +99,9 @@ pub fn encode(attributes: &Attributes, format: MetaFormat) -> Encoded {
         }
     };
     let mtime = meta.mtime_ns.map(time::to_decimal);
-    let mode = meta.mode.map(|mode| mode & PERMISSION_BITS | kind.map_or(0, type_bits));
+    // No link has a privileged bit, and s3fs's would then read as a folder's in octal.
+    let bits = if *kind == Some(Kind::Link) { 0o777 } else { PERMISSION_BITS };
+    let mode = meta.mode.map(|mode| mode & bits | kind.map_or(0, type_bits));
     match format {
         MetaFormat::Minimal => {}
         MetaFormat::Rclone => put("mode", mode.map(|mode| format!("0{mode:o}"))),
@@ -198,11 +200,18 @@ fn token_of(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok().filter(|token| !token.is_empty())
 }
 
-/// Reads a mode that says its own base: a leading zero is octal (rclone), any
-/// other digit decimal (s3fs).
+/// Reads a mode that does not say its base. rclone writes octal, we do so with a
+/// leading zero, s3fs writes decimal; all three with the kind of entry, which is one
+/// in the right base alone.
 fn mode_of(text: &str) -> Option<u32> {
-    let base = if text.starts_with('0') { 8 } else { 10 };
-    mode_in_base(text, base)
+    let octal = mode_in_base(text, 8);
+    if text.starts_with('0') {
+        return octal;
+    }
+    let decimal = mode_in_base(text, 10);
+    // No link has a privileged bit. What looks like one is rclone's folder: 42755.
+    let is_told = |mode: &u32| kind_of(*mode).is_some_and(|kind| kind != Kind::Link || mode & 0o7000 == 0);
+    decimal.filter(is_told).or(octal.filter(is_told)).or(decimal)
 }
 
 fn mode_in_base(text: &str, base: u32) -> Option<u32> {

@@ -8,10 +8,13 @@
 mod configured;
 mod objects;
 
+pub use crate::commands::import::{Import, ImportReply};
+pub use crate::commands::profile::{Add, Profiles, ProfilesReply, Row, Tested};
+pub use crate::commands::set_secret::{SecretReply, SetSecret};
 pub use crate::commands::why::{Entry, Reasons};
 use crate::commands::{
-    apply, batch, buckets, cat, config, doctor, download, info, ls, moves, mv, plan, restore, rm, runs, status, sync,
-    upload, why,
+    apply, batch, buckets, cat, config, doctor, download, import, info, ls, moves, mv, plan, profile, restore, rm,
+    runs, set_secret, status, sync, upload, why,
 };
 use crate::config::around::Around;
 use crate::event::Listener;
@@ -19,6 +22,7 @@ use crate::failure::Failure;
 use crate::pair::RemoteCheck;
 use crate::place::Place;
 use crate::report::{Ending, Report};
+use crate::secrets::Secrets;
 pub use configured::*;
 pub use objects::*;
 use serde::{Deserialize, Serialize};
@@ -43,6 +47,8 @@ pub struct Context {
     pub listener: Arc<dyn Listener>,
     /// Set when the person wants to end.
     pub interrupted: Arc<AtomicBool>,
+    /// Where secrets are kept, and who can be asked for one.
+    pub secrets: Secrets,
     /// Where a plan is written to.
     pub output: Mutex<Box<dyn Write + Send>>,
     /// Where a plan is read from.
@@ -87,6 +93,15 @@ pub enum Request {
     ConfigSchema,
     /// Write a sample configuration.
     Init(Init),
+    /// Profiles: add, list, remove, use, test.
+    #[serde(rename = "config profile")]
+    Profile(Profiles),
+    /// Keep a profile's secret.
+    #[serde(rename = "config set-secret")]
+    SetSecret(SetSecret),
+    /// Take over another tool's configuration.
+    #[serde(rename = "config import")]
+    Import(Import),
     /// Send files.
     Upload(Upload),
     /// Fetch what is named.
@@ -125,6 +140,9 @@ impl Request {
             Self::ConfigPath => "config path",
             Self::ConfigSchema => "config schema",
             Self::Init(_) => "init",
+            Self::Profile(_) => "config profile",
+            Self::SetSecret(_) => "config set-secret",
+            Self::Import(_) => "config import",
             Self::Upload(_) => "upload",
             Self::Download(_) => "download",
             Self::Info(_) => "info",
@@ -164,6 +182,12 @@ pub enum Reply {
         /// The schema.
         schema: serde_json::Value,
     },
+    /// What came of profiles.
+    Profile(Box<ProfilesReply>),
+    /// Where a secret is kept.
+    SetSecret(SecretReply),
+    /// What was taken over, and what could not be.
+    Import(Box<ImportReply>),
     /// What is known of an object.
     Info(Box<InfoReply>),
     /// How much was shown.
@@ -185,6 +209,7 @@ impl Reply {
             Self::Ls(ls) if ls.interrupted => Ending::Interrupted,
             Self::Batch(batch) => Ending::strongest(&batch.endings()),
             Self::ConfigCheck(checked) if !checked.problems.is_empty() => Ending::Config,
+            Self::Profile(reply) => reply.ending(),
             Self::Cat(cat) if cat.interrupted => Ending::Interrupted,
             Self::Doctor(doctor) => doctor.ending(),
             _ => Ending::Ok,
@@ -198,6 +223,7 @@ impl Reply {
             Self::Status(status) => status.run.report.endings.clone(),
             Self::Batch(batch) => batch.endings(),
             Self::ConfigCheck(checked) if !checked.problems.is_empty() => vec![Ending::Config],
+            Self::Profile(reply) if reply.ending() != Ending::Ok => vec![reply.ending()],
             Self::Doctor(doctor) => doctor.endings(),
             _ => Vec::new(),
         }
@@ -222,6 +248,9 @@ pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure
         Request::ConfigPath => config::path(context).map(Reply::ConfigPath),
         Request::ConfigSchema => Ok(Reply::ConfigSchema { schema: crate::config::schema::schema() }),
         Request::Init(request) => config::init(context, request).map(Reply::ConfigPath),
+        Request::Profile(request) => profile::run(context, request).await.map(|reply| Reply::Profile(Box::new(reply))),
+        Request::SetSecret(request) => set_secret::run(context, request).await.map(Reply::SetSecret),
+        Request::Import(request) => import::run(context, request).await.map(|reply| Reply::Import(Box::new(reply))),
         Request::Upload(request) => upload::run(context, request).await.map(ran),
         Request::Download(request) => download::run(context, request).await.map(ran),
         Request::Info(request) => info::run(context, request).await.map(|reply| Reply::Info(Box::new(reply))),

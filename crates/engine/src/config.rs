@@ -9,11 +9,14 @@
 pub mod around;
 pub mod check;
 mod decode;
+pub mod edit;
 pub mod find;
+pub mod import;
 pub mod layers;
 pub mod problem;
 pub mod read;
 pub mod resolve;
+pub mod rewrite;
 pub mod sample;
 pub mod schema;
 #[cfg(test)]

@@ -37,34 +37,64 @@ pub struct Fingerprint {
 
 /// Reads the whole file.
 pub async fn fingerprint(file: &dyn ReadFile, wanted: &Wanted) -> Result<Fingerprint> {
-    let mut blake = blake3::Hasher::new();
-    let mut crc = wanted.crc64nvme.then(|| crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme));
-    let mut whole = wanted.md5.then(Md5::new);
-    let mut parts: Vec<PartMd5> = wanted.part_sizes.iter().map(|size| PartMd5::new(*size)).collect();
-    let mut size = 0_u64;
+    let mut hashes = Hashes::new(wanted);
     loop {
-        let bytes = file.read_at(size, CHUNK_BYTES).await?;
+        let bytes = file.read_at(hashes.size, CHUNK_BYTES).await?;
         if bytes.is_empty() {
-            break;
+            return Ok(hashes.finish());
         }
-        size += u64::try_from(bytes.len()).unwrap_or(0);
-        blake.update(&bytes);
-        if let Some(crc) = &mut crc {
-            crc.update(&bytes);
-        }
-        if let Some(md5) = &mut whole {
-            md5.update(&bytes);
-        }
-        parts.iter_mut().for_each(|part| part.update(&bytes));
+        hashes.update(&bytes);
     }
-    let mut etags: Vec<String> = whole.map(|md5| hex(&md5.finalize())).into_iter().collect();
-    etags.extend(parts.into_iter().map(PartMd5::etag));
-    Ok(Fingerprint {
-        digest: Digest(*blake.finalize().as_bytes()),
-        size,
-        crc64nvme: crc.map(|crc| crc.finalize()),
-        etags,
-    })
+}
+
+/// The same of bytes that are at hand, as a link's target.
+pub fn fingerprint_of(bytes: &[u8], wanted: &Wanted) -> Fingerprint {
+    let mut hashes = Hashes::new(wanted);
+    hashes.update(bytes);
+    hashes.finish()
+}
+
+struct Hashes {
+    size: u64,
+    blake: blake3::Hasher,
+    crc: Option<crc_fast::Digest>,
+    whole: Option<Md5>,
+    parts: Vec<PartMd5>,
+}
+
+impl Hashes {
+    fn new(wanted: &Wanted) -> Self {
+        Self {
+            size: 0,
+            blake: blake3::Hasher::new(),
+            crc: wanted.crc64nvme.then(|| crc_fast::Digest::new(crc_fast::CrcAlgorithm::Crc64Nvme)),
+            whole: wanted.md5.then(Md5::new),
+            parts: wanted.part_sizes.iter().map(|size| PartMd5::new(*size)).collect(),
+        }
+    }
+
+    fn update(&mut self, bytes: &[u8]) {
+        self.size += u64::try_from(bytes.len()).unwrap_or(0);
+        self.blake.update(bytes);
+        if let Some(crc) = &mut self.crc {
+            crc.update(bytes);
+        }
+        if let Some(md5) = &mut self.whole {
+            md5.update(bytes);
+        }
+        self.parts.iter_mut().for_each(|part| part.update(bytes));
+    }
+
+    fn finish(self) -> Fingerprint {
+        let mut etags: Vec<String> = self.whole.map(|md5| hex(&md5.finalize())).into_iter().collect();
+        etags.extend(self.parts.into_iter().map(PartMd5::etag));
+        Fingerprint {
+            digest: Digest(*self.blake.finalize().as_bytes()),
+            size: self.size,
+            crc64nvme: self.crc.map(|crc| crc.finalize()),
+            etags,
+        }
+    }
 }
 
 /// The ETag S3 gives an upload in parts: the MD5 of the parts' MD5s, and their count.

@@ -4,7 +4,7 @@
 //! Each failure knows how the run ends for the caller and what a person can do.
 
 use crate::report::Ending;
-use crate::{disk, listing, state};
+use crate::{disk, listing, secrets, state};
 use std::io;
 use tidelock_core::guard::Stop;
 use tidelock_remote::ErrorKind;
@@ -56,6 +56,9 @@ pub enum Failure {
     /// The listing cannot be had whole.
     #[error("the listing of the remote is not complete, so it was not acted upon: {0}")]
     Listing(String),
+    /// A secret cannot be had or kept.
+    #[error("{0}")]
+    Secret(#[from] secrets::Error),
     /// What was asked for would harm something that may be wanted.
     #[error("{0}")]
     Refused(String),
@@ -82,8 +85,19 @@ impl Failure {
             Self::State(error) if error.is_full() => Ending::Temporary,
             Self::State(state::Error::Newer { .. }) => Ending::Config,
             Self::State(_) | Self::Listing(_) => Ending::Failed,
+            Self::Secret(error) => ending_of_secret(error.kind),
             Self::Interrupted => Ending::Interrupted,
         }
+    }
+}
+
+/// How a vault's error ends a run.
+fn ending_of_secret(kind: secrets::ErrorKind) -> Ending {
+    match kind {
+        secrets::ErrorKind::Damaged => Ending::Config,
+        secrets::ErrorKind::Io(kind) => ending_of_io(kind),
+        secrets::ErrorKind::Interrupted => Ending::Interrupted,
+        _ => Ending::Denied,
     }
 }
 

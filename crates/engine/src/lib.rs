@@ -28,6 +28,7 @@ pub mod record;
 pub mod report;
 mod root;
 pub mod scan;
+pub mod secrets;
 pub mod state;
 pub mod survey;
 mod transfer;

@@ -22,10 +22,12 @@ mod list;
 mod multipart;
 mod parts;
 mod probe;
+pub mod provider;
 mod put;
 mod refusal;
 mod reply;
 mod sign;
+mod signin;
 mod xml;
 
 pub use abilities::CapabilityStore;

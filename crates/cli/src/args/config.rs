@@ -2,6 +2,8 @@
 //!
 //! They only name what is asked; everything else is the engine's.
 
+use super::help;
+use super::secrets::{ImportArgs, ProfileVerb, SetSecretArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tidelock_engine::api::{Init, Request, Show};
@@ -28,6 +30,18 @@ pub enum ConfigVerb {
     Path,
     /// Its JSON schema, for editors.
     Schema,
+    /// Profiles: services, and who you are there.
+    Profile {
+        /// What about them.
+        #[command(subcommand)]
+        what: ProfileVerb,
+    },
+    /// Keep a profile's secret key, in place of an earlier one. It is asked for.
+    #[command(after_help = help::SET_SECRET)]
+    SetSecret(SetSecretArgs),
+    /// Take over the configuration of another tool, and tell what could not be.
+    #[command(after_help = help::IMPORT)]
+    Import(ImportArgs),
 }
 
 /// `init`.
@@ -45,6 +59,18 @@ impl ConfigArgs {
             ConfigVerb::Check => Request::ConfigCheck,
             ConfigVerb::Path => Request::ConfigPath,
             ConfigVerb::Schema => Request::ConfigSchema,
+            ConfigVerb::Profile { what } => Request::Profile(what.request()),
+            ConfigVerb::SetSecret(args) => Request::SetSecret(args.request()),
+            ConfigVerb::Import(args) => Request::Import(args.request()),
+        }
+    }
+
+    /// Whether a secret comes on standard input.
+    pub fn secret_stdin(&self) -> bool {
+        match &self.what {
+            ConfigVerb::Profile { what: ProfileVerb::Add(args) } => args.secret.secret_stdin,
+            ConfigVerb::SetSecret(args) => args.secret.secret_stdin,
+            _ => false,
         }
     }
 }

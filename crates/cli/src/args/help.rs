@@ -207,6 +207,33 @@ Examples:
     tidelock man | man -l -
     tidelock man ~/.local/share/man/man1";
 
+pub const PROFILE_ADD: &str = "\
+The secret is asked for and not shown; then the bucket is asked, and only what works is
+kept: the settings in the configuration, the secret in the keyring or the encrypted file.
+docs/secrets.md says what each of them protects against.
+
+Examples:
+    tidelock config profile add work --endpoint https://s3.example.org --bucket work --access-key-id AKIAEXAMPLE
+    tidelock config profile add server --bucket backup --access-key-id AKIAEXAMPLE --credentials file --secret-stdin
+    tidelock config profile add aws --bucket my-photos --aws-profile private";
+
+pub const SET_SECRET: &str = "\
+Where it is kept stands in the profile: `credentials = \"keyring\"` or `\"file\"`.
+
+Examples:
+    tidelock config set-secret work
+    tidelock config set-secret work --secret-stdin";
+
+pub const IMPORT: &str = "\
+Reads rclone.conf, ~/.s3cfg, lines of `local | bucket | prefix | excludes`, and two more
+(docs/coming-from.md). Nothing that is configured is changed. Secrets go to the keyring or
+the encrypted file, never into the configuration.
+
+Examples:
+    tidelock config import ~/.config/rclone/rclone.conf
+    tidelock config import ~/.s3cfg --credentials file
+    tidelock config import ~/.s3-smart-sync.conf --output -";
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -255,6 +282,9 @@ mod tests {
             BATCH,
             CONFIG,
             INIT,
+            PROFILE_ADD,
+            SET_SECRET,
+            IMPORT,
         ] {
             for line in help.lines().map(str::trim).filter(|line| line.starts_with("tidelock ")) {
                 if let Err(error) = Cli::try_parse_from(words(line)) {

@@ -39,15 +39,22 @@ pub enum Sse {
     Kms,
 }
 
+impl Sse {
+    /// As the engine has it.
+    pub fn named(self) -> api::Sse {
+        match self {
+            Self::Aes256 => api::Sse::Aes256,
+            Self::Kms => api::Sse::Kms,
+        }
+    }
+}
+
 impl ObjectArgs {
     /// With what was said here.
     pub fn within(&self, options: api::Options) -> api::Options {
         api::Options {
             storage_class: self.storage_class.clone(),
-            sse: self.sse.map(|sse| match sse {
-                Sse::Aes256 => api::Sse::Aes256,
-                Sse::Kms => api::Sse::Kms,
-            }),
+            sse: self.sse.map(Sse::named),
             sse_kms_key: self.sse_kms_key.clone(),
             meta: self.meta.iter().cloned().collect::<BTreeMap<_, _>>(),
             content_type: self.content_type.clone(),

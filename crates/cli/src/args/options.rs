@@ -94,6 +94,9 @@ pub struct ServiceArgs {
     /// The region.
     #[arg(long, help_heading = "S3")]
     pub region: Option<String>,
+    /// The service by name, as in wasabi or r2, for its address and habits (docs/providers.md).
+    #[arg(long, value_name = "NAME", help_heading = "S3")]
+    pub provider: Option<String>,
     /// The profile: of the configuration, else of the AWS files.
     #[arg(long, help_heading = "S3")]
     pub profile: Option<String>,

@@ -182,6 +182,7 @@ impl<'a> Told<'a> {
 impl From<&ServiceArgs> for Profile {
     fn from(args: &ServiceArgs) -> Self {
         Self {
+            provider: args.provider.clone(),
             endpoint: args.endpoint.clone(),
             region: args.region.clone(),
             path_style: args.path_style.then_some(true),

@@ -22,6 +22,7 @@ use tidelock_engine::config::around::Around;
 use tidelock_engine::event::Deaf;
 use tidelock_engine::place::Place;
 use tidelock_engine::report::Ending;
+use tidelock_engine::secrets::{Nobody, Secrets};
 use tidelock_remote::world::World;
 
 /// Plays it, to the exit code.
@@ -87,6 +88,7 @@ impl Stage {
             place: Place::at(dir.join("state")),
             listener: Arc::new(Deaf),
             interrupted: Arc::clone(&interrupt.asked),
+            secrets: Secrets::standard(Some(dir.join("config")), dir.join("state"), Arc::new(Nobody)),
             output: Mutex::new(Box::new(std::io::sink())),
             input: Mutex::new(Box::new(std::io::empty())),
             around: Around::default(),

@@ -7,6 +7,7 @@
 mod batch;
 mod config;
 mod objects;
+mod profiles;
 mod progress;
 mod summary;
 
@@ -160,6 +161,15 @@ impl Face for Text {
             }
             Reply::ConfigShow(what) => config::shown(what).iter().for_each(|line| self.say(line)),
             Reply::ConfigPath(path) => self.say(&config::path(path)),
+            Reply::Profile(reply) => {
+                profiles::profiles(reply).iter().for_each(|line| self.say(line));
+                profiles::error(reply).iter().for_each(|error| self.warn("error", error));
+            }
+            Reply::SetSecret(reply) => self.say(&profiles::secret(reply)),
+            Reply::Import(reply) => {
+                profiles::import(reply).iter().for_each(|line| self.say(line));
+                profiles::notes(reply).iter().for_each(|line| self.warn("note", line));
+            }
             Reply::ConfigSchema { schema } => config::schema(schema).iter().for_each(|line| self.say(line)),
             Reply::Info(info) => objects::info(info).iter().for_each(|line| self.say(line)),
             Reply::Cat(_) => {}

@@ -3,19 +3,27 @@
 
 mod bad_days;
 mod batch;
+mod bus;
 mod config;
 mod demo;
 mod events;
 mod home;
+mod imports;
+mod keyring;
 mod outputs;
 mod places;
 mod plans;
+mod profiles;
 mod safety;
 mod service;
 mod signals;
 mod told;
 mod usage;
 mod verbs;
+
+#[path = "../../../remote/tests/support/servers.rs"]
+#[allow(dead_code, reason = "shared; not every test binary starts every server")]
+mod servers;
 
 /// A file in this folder that nobody names is a test that nobody runs.
 #[test]

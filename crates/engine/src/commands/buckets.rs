@@ -9,7 +9,7 @@ use tidelock_remote::s3::buckets;
 
 /// One look.
 pub async fn run(context: &Context, request: &Buckets) -> Result<BucketsReply, Failure> {
-    let options = s3_options(&request.service, &Options::default())?;
+    let options = s3_options(context, &request.service, &Options::default()).await?;
     let found = buckets(context.world.clone(), options).await?;
     let told = |bucket: tidelock_remote::s3::Bucket| BucketReply { name: bucket.name, created_s: bucket.created_s };
     Ok(BucketsReply { buckets: found.into_iter().map(told).collect() })

@@ -92,7 +92,7 @@ fn state(context: &Context, findings: &mut Findings) {
 
 /// Who we are for the service, where no bucket was named.
 async fn account(context: &Context, request: &Doctor, findings: &mut Findings) {
-    let options = match s3_options(&request.service, &Options::default()) {
+    let options = match s3_options(context, &request.service, &Options::default()).await {
         Ok(options) => options,
         Err(failure) => return findings.bad("settings", &failure, "correct the option"),
     };
@@ -250,7 +250,7 @@ const ASKED: &[Asked] = &[
 async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
     let remote = request.remote.as_deref().and_then(|remote| RemoteUrl::parse(remote).ok());
     let Some(RemoteUrl::S3 { bucket, prefix }) = remote else { return };
-    let Ok(options) = s3_options(&request.service, &Options::default()) else { return };
+    let Ok(options) = s3_options(context, &request.service, &Options::default()).await else { return };
     let known: Arc<dyn s3::CapabilityStore> = Arc::new(KnownAbilities::of(&context.place));
     let place = match s3::open(context.world.clone(), &bucket, options, Some(known)).await {
         Ok(place) => place,

@@ -4,7 +4,7 @@
 //! runs that change anything, locked. Sides that lie in each other are refused:
 //! a folder that holds its own store would be synced into itself.
 
-use super::saved;
+use super::{credentials, saved};
 use crate::api::{Context, Options, Service, Sides, Sse};
 use crate::cycle::{self, Mode};
 use crate::disk::Disk;
@@ -27,7 +27,7 @@ use tidelock_remote::bandwidth::Bandwidth;
 use tidelock_remote::layer::Requests;
 use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, Opened, open, stack};
-use tidelock_remote::s3::{Encryption, S3Options};
+use tidelock_remote::s3::{Encryption, Keys, S3Options};
 use tidelock_remote::url::RemoteUrl;
 use tidelock_remote::{Error, ErrorKind};
 
@@ -177,16 +177,27 @@ pub(super) struct Store<'a> {
     pub(super) concurrency: usize,
 }
 
-/// What is said of an S3 service, as its client takes it.
-pub(super) fn s3_options(service: &Service, options: &Options) -> Result<S3Options, Failure> {
-    let Service { endpoint, region, profile, path_style, .. } = service.clone();
-    Ok(S3Options { endpoint, region, profile, path_style, encryption: encryption(options)?, keys: None })
+/// What is said of an S3 service, as its client takes it, with the keys that it names.
+pub(super) async fn s3_options(context: &Context, service: &Service, options: &Options) -> Result<S3Options, Failure> {
+    let keys = credentials::keys(context, &service.credentials).await?;
+    Ok(S3Options { encryption: encryption(options)?, ..s3_service(service, keys) })
+}
+
+/// The same with keys that are known already, for who writes nothing.
+pub(super) fn s3_service(service: &Service, keys: Option<Keys>) -> S3Options {
+    let Service { endpoint, region, profile, path_style, provider, .. } = service.clone();
+    S3Options { endpoint, region, provider, profile, path_style, keys, ..S3Options::default() }
 }
 
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
+        let s3 = match self.url {
+            RemoteUrl::S3 { .. } => s3_options(self.context, self.service, self.options).await?,
+            // A store in a folder asks no vault.
+            _ => S3Options { encryption: encryption(self.options)?, ..S3Options::default() },
+        };
         let options = OpenOptions {
-            s3: s3_options(self.service, self.options)?,
+            s3,
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
             concurrency: self.concurrency,
             read_only,

@@ -6,6 +6,7 @@
 
 use super::Config;
 use super::around::Around;
+use super::import;
 use super::problem::Problem;
 use super::read::{Format, read};
 use super::tree::{Node, Value};
@@ -98,7 +99,9 @@ pub fn load(around: &Around) -> Result<Loaded, Problem> {
         let what = "this is not UTF-8; store the file in that encoding".to_owned();
         Problem { source_name: name.clone(), line: u32::try_from(line).ok(), key: None, what }
     })?;
-    (loaded.config, loaded.tree) = read(&name, &text, Format::of(&file))?;
+    // A batch file of old is only taken for one where a person named it.
+    let batch = around.named_file().and_then(|_| import::as_it_is(&name, &text));
+    (loaded.config, loaded.tree) = batch.unwrap_or_else(|| read(&name, &text, Format::of(&file)))?;
     loaded.file = Some(file);
     Ok(loaded)
 }

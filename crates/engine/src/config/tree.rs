@@ -59,6 +59,27 @@ impl Node {
         }
     }
 
+    /// The same, to be changed.
+    pub(super) fn entries_mut(&mut self) -> &mut [Entry] {
+        match &mut self.value {
+            Value::Table(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
+    /// Says of it and all in it that it stands on this line.
+    pub(super) fn put_on_line(&mut self, line: u32) {
+        self.line = line;
+        match &mut self.value {
+            Value::Table(entries) => entries.iter_mut().for_each(|entry| {
+                entry.line = line;
+                entry.node.put_on_line(line);
+            }),
+            Value::List(items) => items.iter_mut().for_each(|item| item.put_on_line(line)),
+            _ => {}
+        }
+    }
+
     /// The entry of a key.
     pub fn entry(&self, key: &str) -> Option<&Entry> {
         self.entries().iter().find(|entry| entry.key == key)

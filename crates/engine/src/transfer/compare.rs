@@ -6,14 +6,14 @@
 //! back to core, which decides that key again; a second decision is never a delete.
 
 use super::{Carrier, Fate, disk_fate, problem, remote_fate};
-use crate::digest::{Fingerprint, Wanted, fingerprint, wanted_for};
+use crate::digest::{Fingerprint, Wanted, fingerprint, fingerprint_of, wanted_for};
 use crate::event::Event;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use crate::survey::LOST;
 use tidelock_core::decide::{Change as Side, Decision, MetaDecision, Row, Sameness, decide, decide_meta};
-use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
+use tidelock_core::entry::{BaseRow, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::names::Kind;
 use tidelock_core::plan::{Action, ProblemClass, Step, ThereSeen};
@@ -118,8 +118,7 @@ impl Carrier<'_> {
         if step.kind == Kind::Link {
             let target = self.pair.disk.read_link(&step.path).await.map_err(|error| disk_fate(step, error))?;
             self.check_here(step).await?;
-            let size = u64::try_from(target.len()).unwrap_or(0);
-            return Ok(Fingerprint { digest: Digest::of(&target), size, crc64nvme: None, etags: Vec::new() });
+            return Ok(fingerprint_of(&target, wanted));
         }
         let file = self.open_expected(step).await?;
         let read = fingerprint(&*file, wanted).await.map_err(|error| disk_fate(step, error))?;

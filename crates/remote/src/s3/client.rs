@@ -11,6 +11,7 @@ use super::config::{Encryption, Settings, chain};
 use super::connect::{Dialer, dialer, proxies, proxy_authorization};
 use super::credentials::Keyring;
 use super::headers;
+use super::provider::Provider;
 use super::refusal::{Effect, Refusal};
 use super::reply::{Parcel, Reply, watched};
 use super::sign::{Occasion, Signable, Signer, UNSIGNED, payload_hash};
@@ -138,7 +139,7 @@ impl Client {
             .build(connector);
         let place = Place { endpoint: settings.endpoint.clone(), region: settings.region.clone() };
         Ok(Self {
-            keyring: Keyring::new(world.clone(), settings.credentials.clone()),
+            keyring: Keyring::new(world.clone(), settings.credentials.clone(), settings.source.clone()),
             world,
             bucket: bucket.to_owned(),
             http,
@@ -196,6 +197,11 @@ impl Client {
     /// How what is written is to be encrypted there.
     pub(super) fn encryption(&self) -> Option<&Encryption> {
         self.settings.encryption.as_ref()
+    }
+
+    /// The place's habits.
+    pub(super) fn provider(&self) -> &'static Provider {
+        self.settings.provider
     }
 
     /// Whether Amazon runs the place.

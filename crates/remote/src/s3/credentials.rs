@@ -4,28 +4,34 @@
 //! asks, the others wait. Where they come from is `config.rs`'s business; nothing
 //! here ever prints them.
 
-use super::config::{chain, no_credentials};
-use crate::error::{Error, ErrorKind, Result};
+use super::signin::Source;
+use crate::error::Result;
 use crate::world::World;
 use aws_credential_types::Credentials;
-use aws_credential_types::provider::error::CredentialsError;
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
+use futures::future::{Either, select};
+use std::pin::pin;
 use std::time::{Duration, UNIX_EPOCH};
 use tokio::sync::Mutex;
 
 /// How long before their end credentials are renewed.
 const EARLY: Duration = Duration::from_secs(300);
 
+/// How long whoever gives credentials may take. A process of the user's own may be
+/// waiting for their finger on a key.
+const PATIENCE: Duration = Duration::from_secs(120);
+
 /// The one who knows who we are.
 pub(super) struct Keyring {
     world: World,
     provider: SharedCredentialsProvider,
+    source: Source,
     kept: Mutex<Option<Credentials>>,
 }
 
 impl Keyring {
-    pub(super) fn new(world: World, provider: SharedCredentialsProvider) -> Self {
-        Self { world, provider, kept: Mutex::new(None) }
+    pub(super) fn new(world: World, provider: SharedCredentialsProvider, source: Source) -> Self {
+        Self { world, provider, source, kept: Mutex::new(None) }
     }
 
     /// Credentials that are good for now.
@@ -37,13 +43,23 @@ impl Keyring {
         {
             return Ok(credentials.clone());
         }
-        match self.provider.provide_credentials().await {
+        match self.ask().await {
             Ok(fresh) => Ok(kept.insert(fresh).clone()),
             Err(error) => match (kept.as_ref(), left) {
                 // The old ones still work: the next request asks again.
                 (Some(credentials), Some(left)) if left > Duration::ZERO => Ok(credentials.clone()),
-                _ => Err(refused(&error)),
+                _ => Err(error),
             },
+        }
+    }
+
+    /// Asks the chain, not for ever.
+    async fn ask(&self) -> Result<Credentials> {
+        let asked = pin!(self.provider.provide_credentials());
+        let patience = pin!(self.world.sleep.sleep(PATIENCE));
+        match select(asked, patience).await {
+            Either::Left((answer, _)) => answer.map_err(|error| self.source.refused(&error)),
+            Either::Right(_) => Err(self.source.silent(PATIENCE)),
         }
     }
 
@@ -58,16 +74,5 @@ impl Keyring {
             None => Duration::MAX,
             Some(end) => end.duration_since(UNIX_EPOCH).unwrap_or_default().saturating_sub(now),
         }
-    }
-}
-
-fn refused(error: &CredentialsError) -> Error {
-    match error {
-        CredentialsError::CredentialsNotLoaded(_) => no_credentials(),
-        other => Error::new(
-            ErrorKind::Credentials,
-            "sign in",
-            format!("the AWS credentials could not be obtained: {}; check the profile, or sign in again", chain(other)),
-        ),
     }
 }

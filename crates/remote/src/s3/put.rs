@@ -25,11 +25,12 @@ use tidelock_core::path::Key;
 impl S3 {
     /// Writes the object.
     pub(super) async fn store(&self, put: &Put, progress: &dyn Progress) -> Result<Stored> {
-        let outcome = match parts::plan(put, self.can_copy_under_condition(&put.condition))? {
-            Way::Single(pieces) => self.put_whole(put, &pieces, progress).await,
-            Way::Copy { from, stamp } => self.copy_whole(put, &from, &stamp).await,
-            Way::Parts(parts) => self.put_parts(put, parts, progress).await,
-        };
+        let outcome =
+            match parts::plan(put, self.can_copy_under_condition(&put.condition), self.client.provider().parts)? {
+                Way::Single(pieces) => self.put_whole(put, &pieces, progress).await,
+                Way::Copy { from, stamp } => self.copy_whole(put, &from, &stamp).await,
+                Way::Parts(parts) => self.put_parts(put, parts, progress).await,
+            };
         outcome.map_err(|error| match (&error.kind, &put.condition) {
             // An object that should be as it was seen, and is not there at all.
             (ErrorKind::NotFound, Condition::Matches(_)) => Error { kind: ErrorKind::Precondition, ..error },

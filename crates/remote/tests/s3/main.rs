@@ -1,9 +1,11 @@
 //! The S3 remote from outside: against servers that nobody here wrote (`real`),
 //! and against one that does as a test tells it.
 
+mod chain;
 mod downloads;
 mod faults;
 mod probe;
+mod providers;
 mod real;
 #[path = "../support/scripted.rs"]
 mod scripted;
@@ -120,4 +122,27 @@ async fn kind_of_put(server: &Scripted, put: &Put) -> ErrorKind {
     let error = open(server).await.put(put, &Unwatched).await.expect_err("refused");
     assert!(!error.to_string().contains(SECRET) && !format!("{error:?}").contains(SECRET));
     error.kind
+}
+
+/// Tests that need an environment of their own run themselves again in one.
+fn in_child(name: &str, variables: &[(&str, String)]) -> bool {
+    if std::env::var_os("TIDELOCK_CHILD").is_some() {
+        return true;
+    }
+    let program = std::env::current_exe().expect("known");
+    let mut command = std::process::Command::new(program);
+    command.args(["--exact", name, "--nocapture"]).env("TIDELOCK_CHILD", "1");
+    // Nothing of the user's own settings.
+    let ours = |name: &str| name.starts_with("AWS_") || name.to_lowercase().ends_with("_proxy");
+    for (name, _) in std::env::vars_os().filter(|(name, _)| name.to_str().is_some_and(ours)) {
+        command.env_remove(name);
+    }
+    let output = command.envs(variables.iter().map(|(name, value)| (name, value))).output().expect("runs");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && text.contains("1 passed"), "{text}");
+    false
+}
+
+fn block_on<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Runtime::new().expect("a runtime").block_on(work)
 }

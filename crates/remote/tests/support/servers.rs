@@ -117,7 +117,8 @@ pub fn plain(url: &str, method: &str, path: &str, body: &str) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn program(variable: &str, name: &str, package: &str) -> std::ffi::OsString {
+/// The program that a variable names.
+pub fn program(variable: &str, name: &str, package: &str) -> std::ffi::OsString {
     let Some(path) = std::env::var_os(variable) else {
         panic!(
             "{variable} is not set: it must name the program {name}. `make test` installs and names it; by hand: \
