@@ -5,10 +5,10 @@ use crate::home::{Home, Ran};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-const CANARY: &str = "canary+secret/of=the+user";
+pub const CANARY: &str = "canary+secret/of=the+user";
 
 /// A service that answers everything alike; its address.
-fn service(status: &'static str, code: &'static str) -> String {
+pub fn service(status: &'static str, code: &'static str) -> String {
     serving(move |_| (status.to_owned(), format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>")))
 }
 
