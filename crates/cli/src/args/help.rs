@@ -295,4 +295,27 @@ mod tests {
         }
         assert!(tried >= 44, "{tried}");
     }
+
+    /// What stands between backticks and begins with our name; `…` stands for a bucket
+    /// behind `s3://`, and elsewhere for more that may follow.
+    #[test]
+    fn every_command_of_the_docs_is_a_command_line() {
+        let docs = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+        let mut tried = 0;
+        for page in ["coming-from.md", "secrets.md"] {
+            let text = std::fs::read_to_string(docs.join(page)).expect(page);
+            let blocks = text.lines().filter(|line| line.starts_with("tidelock "));
+            for line in text.split('`').filter(|code| code.starts_with("tidelock ")).chain(blocks) {
+                let line = line.lines().next().unwrap_or_default();
+                let line = line.split(['#', '<']).next().unwrap_or_default().trim_end();
+                let line = line.replace("BUCKET", "bucket").replace("s3://…", "s3://bucket/key").replace(" …", "");
+                let error = Cli::try_parse_from(words(&line)).err().map(|error| error.kind());
+                // A row of verbs alone says no more.
+                let is_good = error.is_none_or(|kind| kind == clap::error::ErrorKind::MissingRequiredArgument);
+                assert!(is_good, "{page}: {line}: {error:?}");
+                tried += 1;
+            }
+        }
+        assert!(tried >= 70, "{tried}");
+    }
 }

@@ -145,7 +145,8 @@ pub enum Key {
     /// The service manager's credential tidelock-key.
     Service,
     /// A file of random digits beside the states.
-    KeyFile,
+    #[value(name = "key-file")]
+    File,
 }
 
 /// `--from`.
@@ -233,7 +234,7 @@ impl From<Key> for KeyFrom {
         match key {
             Key::Passphrase => Self::Passphrase,
             Key::Service => Self::Service,
-            Key::KeyFile => Self::KeyFile,
+            Key::File => Self::KeyFile,
         }
     }
 }

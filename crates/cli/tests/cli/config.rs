@@ -2,6 +2,7 @@
 //! with it, and pairs by their names in every verb.
 
 use crate::home::{Home, Ran, tree};
+use crate::service::{CANARY, service};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -218,4 +219,34 @@ fn names_of_pairs_are_asked_for_where_the_remote_is_missing() {
         let ran = home.run(args).expect(2);
         assert!(ran.err.contains(says), "{args:?}: {}", ran.err);
     }
+}
+
+#[test]
+fn a_profile_says_where_its_service_is() {
+    let endpoint = service("404 Not Found", "NoSuchBucket");
+    let home = configured(&format!("[profile.w]\nendpoint = {endpoint:?}\nregion = \"moon-1\"\nbucket = \"tide\""));
+    home.write("home/.aws/config", "[profile w]\nregion = elsewhere\nendpoint_url = http://127.0.0.1:1\n");
+    let ask = |args: &[&str]| -> Ran {
+        let mut command = home.command(args);
+        command.env("AWS_ACCESS_KEY_ID", "AKIDCANARY").env("AWS_SECRET_ACCESS_KEY", CANARY);
+        // Set for another tool: what the profile says is not redirected by it.
+        command.env("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:1").output().expect("runs").into()
+    };
+    for args in [
+        &["ls", "w:x"][..],
+        &["ls", "s3://tide/x", "--profile", "w"],
+        &["sync", "f", "w:x"],
+        &["status", "f", "w:"],
+        &["info", "w:x/y"],
+        &["restore", "w:x", "g"],
+    ] {
+        let ran = ask(args).expect(4).says(&["tide"]);
+        assert!(!ran.err.contains(CANARY), "{}", ran.err);
+    }
+    let pair = format!("[pair.far]\nlocal = {:?}\nremote = \"w:photos\"\n", home.path("f"));
+    let profile = format!("default_profile = \"w\"\n{pair}[profile.w]\nendpoint = {endpoint:?}\nbucket = \"tide\"\n");
+    home.write("home/.config/tidelock/config.toml", &profile);
+    ask(&["sync", "far"]).expect(4).says(&["no bucket \"tide\""]);
+    ask(&["ls", "s3://tide"]).expect(4).says(&["no bucket \"tide\""]);
+    ask(&["config", "show", "far"]).expect(0).says(&["s3://tide/photos", "profile ", "concurrency         = 32"]);
 }

@@ -15,7 +15,7 @@ fn fixture(name: &str) -> String {
 #[test]
 fn every_format_is_added_to_the_configuration_and_its_secrets_to_the_vault() {
     let home = Home::new();
-    home.write(CONFIG, "# mine\n[profile.home]\nbucket = \"b\"\n");
+    home.write(CONFIG, "# mine\n[profile.home]\nbucket = \"tide\"\n");
     let mut said = Vec::new();
     for (name, says) in [
         ("smart-sync.conf", &["4 pairs"][..]),

@@ -39,9 +39,7 @@ pub fn nowhere(home: &Home, secret: &str, said: &[&Ran]) {
     for ran in said {
         assert!(!ran.out.contains(secret) && !ran.err.contains(secret), "it was said: {}\n{}", ran.out, ran.err);
     }
-    let files = bytes(home.dir.path());
-    assert!(!files.is_empty());
-    for (path, bytes) in files {
+    for (path, bytes) in bytes(home.dir.path()) {
         let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
         assert!(!found, "it is in {}", path.display());
     }
@@ -290,4 +288,14 @@ fn yaml_is_not_edited() {
     let add = ["config", "profile", "add", "work", "--credentials", "aws", "--no-test"];
     home.run(&add).expect(78).says(&["config.yaml is YAML", "by hand"]);
     assert!(!Path::new(&home.path(CONFIG)).exists());
+}
+
+#[test]
+fn what_is_looked_for_would_be_found() {
+    let home = Home::new();
+    home.write("state/deep/file", "before canary-planted after");
+    let found = std::panic::catch_unwind(|| nowhere(&home, "canary-planted", &[]));
+    assert!(found.is_err());
+    let said = Ran { code: 0, out: String::new(), err: "error: canary-said".to_owned() };
+    assert!(std::panic::catch_unwind(|| nowhere(&home, "canary-said", &[&said])).is_err());
 }

@@ -53,7 +53,8 @@ pub fn check(context: &Context) -> Checked {
         Ok(loaded) => {
             let file = loaded.file.as_ref().map(|file| file.display().to_string());
             let true_name = |path: &std::path::Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
-            let problems = check::all(&loaded, &true_name);
+            let mut problems = check::all(&loaded, &true_name);
+            problems.extend(check::variables(&loaded.around));
             let (profiles, pairs) = (loaded.config.profile.len(), loaded.config.pair.len());
             Checked { profiles, pairs, ..checked(file, problems) }
         }

@@ -92,8 +92,8 @@ impl Open {
         let place = context.place.pair(&local, &name);
         if wanted.pair.is_some_and(|pair| pair != place.id) {
             return Err(Failure::Unable(format!(
-                "this plan was made for another pair than {} and {} as they are now; give the same --endpoint as then, \
-                 or make a new plan",
+                "this plan was made for another pair than {} and {} as they are now; give the same \
+                 --profile or --endpoint as then, or make a new plan",
                 sides.local.display(),
                 sides.remote
             )));
@@ -309,23 +309,28 @@ fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Fa
     Ok(())
 }
 
-/// The person's own metadata. What Tidelock writes itself cannot be set by hand: a wrong
-/// time or digest would be believed.
+/// The person's own metadata.
 fn user_meta(options: &Options) -> Result<BTreeMap<String, String>, Failure> {
     for (name, value) in &options.meta {
-        let wrong = |why: &str| Err(Failure::Unable(format!("the metadata {name:?} cannot be set: {why}")));
-        let is_token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
-        if name.is_empty() || !name.bytes().all(is_token) {
-            return wrong("a name is made of a-z, 0-9, `-`, `_` and `.`");
-        }
-        if is_own_key(name) {
-            return wrong("Tidelock writes it itself; choose another name");
-        }
-        if !value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) || value.trim() != value {
-            return wrong("a value is printable ASCII without spaces at its ends");
+        if let Some(why) = unfit_meta(name, value) {
+            return Err(Failure::Unable(format!("the metadata {name:?} cannot be set: {why}")));
         }
     }
     Ok(options.meta.clone())
+}
+
+/// Why metadata cannot be set by hand, and what can. What Tidelock writes itself cannot:
+/// a wrong time or digest would be believed.
+pub(crate) fn unfit_meta(name: &str, value: &str) -> Option<&'static str> {
+    let is_token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Some("a name is made of a-z, 0-9, `-`, `_` and `.`");
+    }
+    if is_own_key(name) {
+        return Some("Tidelock writes it itself; choose another name");
+    }
+    let is_plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value;
+    (!is_plain).then_some("a value is printable ASCII without spaces at its ends")
 }
 
 pub(super) fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {

@@ -5,13 +5,21 @@
 //! said here too; no path is looked at.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
 /// The environment, and what was said about the configuration.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Around {
     variables: BTreeMap<String, String>,
     named: Option<PathBuf>,
+}
+
+/// Variables may be secrets, so only how many there are is shown.
+impl fmt::Debug for Around {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Around").field("variables", &self.variables.len()).field("named", &self.named).finish()
+    }
 }
 
 impl Around {
@@ -129,6 +137,7 @@ mod tests {
             let why = around.path(text, Path::new("/etc")).expect_err(text);
             assert!(why.contains(says), "{text}: {why}");
         }
+        assert!(!format!("{around:?}").contains("/mnt/usb"), "variables may be secrets");
         assert_eq!(around.config_dir(), Some(PathBuf::from("/home/me/.config/tidelock")));
         assert_eq!(plain(Path::new("/a/./b/../c")), PathBuf::from("/a/c"));
     }

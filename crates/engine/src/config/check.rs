@@ -5,17 +5,22 @@
 //! Tidelock's own files, would sync what it must not. Paths are compared by their
 //! letters, unless the caller can tell their true names.
 
-use super::around::plain;
+use super::around::{Around, plain};
 use super::find::Loaded;
 use super::problem::Problem;
 use super::resolve::{SCHEMES, is_name, remote_of_pair, split_profile};
+use super::schema::schema;
 use super::words::nearest;
 use super::{Credentials, Knobs, Pair, Profile};
 use crate::api::Sse;
+use crate::commands::open::unfit_meta;
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::meta::MetaFormat;
 use tidelock_remote::url::RemoteUrl;
+
+/// Variables of ours that are no keys of `[defaults]`.
+const VARIABLES: [&str; 7] = ["CONFIG", "PROFILE", "ENDPOINT", "REGION", "PATH_STYLE", "PROVIDER", "PASSPHRASE_FILE"];
 
 /// A path by its true name, as far as the caller can tell.
 pub type TrueName<'a> = &'a dyn Fn(&Path) -> PathBuf;
@@ -52,6 +57,22 @@ pub(super) fn about(loaded: &Loaded, pair: Option<&str>, profiles: &[&str]) -> V
     };
     found.retain(|problem| !problem.key.as_deref().is_some_and(others));
     found
+}
+
+/// Variables that look like settings and are none; nobody would tell otherwise.
+pub fn variables(around: &Around) -> Vec<Problem> {
+    let schema = schema();
+    let knobs = schema["$defs"]["Knobs"]["properties"].as_object();
+    let settings: Vec<String> =
+        knobs.into_iter().flat_map(|keys| keys.keys()).map(|key| key.to_ascii_uppercase()).collect();
+    let known = || settings.iter().map(String::as_str).chain(VARIABLES);
+    let misspelt = around.beginning("TIDELOCK_").filter(|(name, _)| !known().any(|other| other == *name));
+    let told = misspelt.filter_map(|(name, _)| {
+        let meant = nearest(name, known())?;
+        let what = format!("there is no such setting; did you mean TIDELOCK_{meant}?");
+        Some(Problem::whole(format!("environment TIDELOCK_{name}"), what))
+    });
+    told.collect()
 }
 
 /// The profiles that a pair, or a run without one, may rest on.
@@ -111,8 +132,15 @@ fn check_profile(loaded: &Loaded, name: &str, profile: &Profile, found: &mut Vec
     if profile.sse_kms_key.is_some() && profile.sse != Some(Sse::Kms) {
         wrong("sse_kms_key", "it is used with sse = \"aws:kms\" alone; add that line, or remove this one".to_owned());
     }
-    if let Some(endpoint) = profile.endpoint.as_deref().filter(|text| !is_address(text)) {
-        wrong("endpoint", format!("{endpoint:?} is no address; write it as in \"https://s3.example.org\""));
+    match profile.endpoint.as_deref() {
+        // Not shown: a secret may be in it.
+        Some(text) if text.contains('@') => {
+            wrong("endpoint", "who signs in is never part of the address; set `credentials` instead".to_owned());
+        }
+        Some(text) if !is_address(text) => {
+            wrong("endpoint", format!("{text:?} is no address; write it as in \"https://s3.example.org\""));
+        }
+        _ => {}
     }
     if let Some(Err(error)) = profile.bucket.as_ref().map(|bucket| RemoteUrl::parse(&format!("s3://{bucket}"))) {
         wrong("bucket", error.why);
@@ -164,9 +192,9 @@ fn knobs(loaded: &Loaded, section: &[&str], said: &Knobs, found: &mut Vec<Proble
     if said.concurrency.is_some_and(|count| !(1..=1024).contains(&count)) {
         wrong("concurrency", "it is out of range; write a number from 1 to 1024".to_owned());
     }
-    for key in said.meta.iter().flat_map(|meta| meta.keys()) {
-        if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte)) {
-            wrong("meta", format!("{key:?} is no name of metadata; write letters, digits, `-`, `_` and `.`"));
+    for (name, value) in said.meta.iter().flatten() {
+        if let Some(why) = unfit_meta(name, value) {
+            wrong("meta", format!("{name:?} cannot be set: {why}"));
         }
     }
     for (number, pattern) in said.exclude.iter().flatten().enumerate() {

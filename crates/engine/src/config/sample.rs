@@ -8,8 +8,12 @@ pub const SAMPLE: &str = include_str!("sample.toml");
 #[cfg(test)]
 mod tests {
     use super::SAMPLE;
+    use crate::config::around::Around;
+    use crate::config::check;
+    use crate::config::find::Loaded;
     use crate::config::read::{Format, read};
     use crate::config::schema::schema;
+    use std::path::Path;
 
     /// The sample with every commented key in force.
     fn in_force() -> String {
@@ -30,6 +34,16 @@ mod tests {
     fn every_line_of_it_could_be_used() {
         let (config, _) = read("sample", &in_force(), Format::Toml).unwrap_or_else(|problem| panic!("{problem}"));
         assert_eq!((config.profile.len(), config.pair.len()), (1, 2));
+    }
+
+    #[test]
+    fn it_would_make_sense() {
+        let (config, tree) = read("sample", &in_force(), Format::Toml).expect("valid");
+        let around = Around::new([("HOME".to_owned(), "/home/me".to_owned())], None);
+        let loaded = Loaded { config, tree, file: Some("/home/me/.config/tidelock/config.toml".into()), around };
+        let said: Vec<String> = check::all(&loaded, &Path::to_path_buf).iter().map(ToString::to_string).collect();
+        // The one line that the sample says to be instead of another.
+        assert!(said.len() == 1 && said[0].contains("aws_profile"), "{said:#?}");
     }
 
     #[test]

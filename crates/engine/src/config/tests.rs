@@ -159,3 +159,29 @@ fn complaints_name_line_key_and_remedy() {
         assert!(!said.contains('\n'), "one line: {said:?}");
     }
 }
+
+proptest::proptest! {
+    /// Whatever stands in a file, the answer is a configuration or a complaint of one line.
+    #[test]
+    fn no_text_is_too_odd(text in "(\\PC|[\\[\\]={}:\"'# \\n.-]|pair|local|mode|\\\\[pair.a\\\\]|exclude = ){0,40}") {
+        for format in [Format::Toml, Format::Yaml] {
+            if let Err(problem) = read("f", &text, format) {
+                let said = problem.to_string();
+                proptest::prop_assert!(said.starts_with("f:") && !said.contains('\n'), "{said:?}");
+            }
+        }
+    }
+
+    /// What is written as TOML tables of the types reads back the same, in YAML's flow style too.
+    #[test]
+    fn json_is_yaml(hidden: Option<bool>, count in 1_u32..2000, pattern in "\\PC{1,10}", rate in 1_u64..u64::MAX >> 1, wait: u32) {
+        let mut config = Config::default();
+        config.defaults.hidden = hidden;
+        config.defaults.concurrency = Some(count);
+        config.defaults.exclude = Some(vec![pattern]);
+        config.defaults.bwlimit = Some(Rate(rate));
+        config.defaults.lock_timeout = Some(Wait(wait.into()));
+        let text = serde_json::to_string(&config).expect("JSON");
+        proptest::prop_assert_eq!(ok(&text, Format::Yaml), config);
+    }
+}

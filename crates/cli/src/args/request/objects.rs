@@ -6,7 +6,7 @@
 
 use super::at;
 use crate::args::Verb;
-use crate::args::objects::RunsVerb;
+use crate::args::objects::{DownloadArgs, RunsVerb, UploadArgs};
 use crate::args::options::ServiceArgs;
 use crate::args::whom::{Complaint, Told};
 use tidelock_engine::api::{Buckets, Cat, Doctor, Download, Info, Mv, Options, Request, Rm, Runs, Service, Upload};
@@ -15,36 +15,13 @@ use tidelock_engine::config::resolve::{Resolved, Typed, Whom};
 /// The request; none of the other verbs comes here.
 pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
     Ok(match verb {
-        Verb::Upload(args) => {
-            let typed = at(told.typed(Some(&args.look), Some(&args.run), Some(&args.object)), &args.service);
-            let found = there(told, &args.remote, typed)?;
-            let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
-            Request::Upload(Upload {
-                files: args.files.clone(),
-                remote: found.sides.remote,
-                service: found.sides.service,
-                options,
-            })
-        }
+        Verb::Upload(args) => upload(told, args)?,
         Verb::Download(args) if args.local.as_os_str() == "-" => {
             let found = there(told, &args.remote, at(told.typed(None, Some(&args.run), None), &args.service))?;
             let Resolved { sides, options, .. } = found;
             Request::Cat(Cat { remote: sides.remote, range: None, service: sides.service, options })
         }
-        Verb::Download(args) => {
-            let typed = at(told.typed(Some(&args.look), Some(&args.run), None), &args.service);
-            let mut found = there(told, &args.remote, typed)?;
-            // Who is to win a sync's conflicts is nothing to a download.
-            found.options.conflict = args.look.conflict.and(found.options.conflict);
-            let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
-            Request::Download(Download {
-                remote: found.sides.remote,
-                local: args.local.clone(),
-                overwrite: args.overwrite,
-                service: found.sides.service,
-                options,
-            })
-        }
+        Verb::Download(args) => download(told, args)?,
         Verb::Info(args) => {
             let (remote, service) = told.remote(&args.remote, &args.service)?;
             Request::Info(Info { remote, service })
@@ -94,6 +71,27 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
         }
         other => return Err(Complaint::Misused(format!("{} is not asked of the engine", other.name()))),
     })
+}
+
+fn upload(told: &Told<'_>, args: &UploadArgs) -> Result<Request, Complaint> {
+    let typed = at(told.typed(Some(&args.look), Some(&args.run), Some(&args.object)), &args.service);
+    let Resolved { sides, options, .. } = there(told, &args.remote, typed)?;
+    let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(options) };
+    Ok(Request::Upload(Upload { files: args.files.clone(), remote: sides.remote, service: sides.service, options }))
+}
+
+fn download(told: &Told<'_>, args: &DownloadArgs) -> Result<Request, Complaint> {
+    let typed = at(told.typed(Some(&args.look), Some(&args.run), None), &args.service);
+    let Resolved { sides, mut options, .. } = there(told, &args.remote, typed)?;
+    // Who is to win a sync's conflicts is nothing to a download.
+    options.conflict = args.look.conflict.and(options.conflict);
+    Ok(Request::Download(Download {
+        remote: sides.remote,
+        local: args.local.clone(),
+        overwrite: args.overwrite,
+        service: sides.service,
+        options: Options { dry_run: args.dry.dry_run, ..args.run.confirmed(options) },
+    }))
 }
 
 /// A remote that was named.

@@ -218,3 +218,37 @@ fn left_out(key: &str) -> &'static str {
         _ => "not carried over: not known",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tidelock_remote::s3::provider::Provider;
+
+    #[test]
+    fn every_provider_is_one_of_ours() {
+        let theirs = [
+            "AWS",
+            "Alibaba",
+            "Ceph",
+            "Cloudflare",
+            "DigitalOcean",
+            "GCS",
+            "Hetzner",
+            "IDrive",
+            "IONOS",
+            "Linode",
+            "Minio",
+            "OVHcloud",
+            "Rclone",
+            "Scaleway",
+            "SeaweedFS",
+            "Storj",
+            "TencentCOS",
+            "Wasabi",
+        ];
+        for name in theirs {
+            let ours = super::provider(name).expect(name);
+            assert!(Provider::named(ours).is_some(), "{ours}");
+        }
+        assert_eq!(super::provider("Other"), None);
+    }
+}

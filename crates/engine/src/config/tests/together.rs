@@ -202,10 +202,12 @@ fn what_does_not_make_sense_is_found() {
         ("concurrency = 0", ":6: pair.a.concurrency: it is out of range"),
         ("exclude = [\"ok\",\n\"a//b[\"]", ":7: pair.a.exclude: the pattern \"a//b[\" cannot match"),
         ("ignore_files = [\"${NOPE}\"]", "the environment has no NOPE"),
-        ("meta = { \"a b\" = \"x\" }", "\"a b\" is no name of metadata"),
+        ("meta = { \"a b\" = \"x\" }", ":6: pair.a.meta: \"a b\" cannot be set: a name is made of"),
+        ("meta = { mtime = \"1\" }", ":6: pair.a.meta: \"mtime\" cannot be set: Tidelock writes it itself"),
         ("[pair.\"b c\"]\nlocal = \"~/b\"\nremote = \"s3://abc\"", ":6: pair.b c: this cannot be a name"),
         ("[profile.s3]", ":6: profile.s3: `s3:` begins other remotes"),
         ("[profile.v]\nendpoint = \"s3.example.org\"", ":7: profile.v.endpoint: \"s3.example.org\" is no address"),
+        ("[profile.v]\nendpoint = \"https://me:word@e.org\"", ":7: profile.v.endpoint: who signs in is never part"),
         ("[profile.v]\nbucket = \"A\"", ":7: profile.v.bucket: the bucket name \"A\""),
         ("[profile.v]\ncredentials = \"file\"", ":7: profile.v.credentials: the access key's id is missing"),
         ("[profile.v]\naccess_key_id = \"A\"", ":7: profile.v.access_key_id: it is used with credentials"),
@@ -252,6 +254,15 @@ fn what_does_not_make_sense_is_found() {
     let file = loaded("default_profile = \"wrok\"\n[profile.work]\n", &[]);
     let said = check::all(&file, &Path::to_path_buf)[0].to_string();
     assert!(said.ends_with(":1: default_profile: there is no profile \"wrok\"; did you mean \"work\"?"), "{said}");
+}
+
+#[test]
+fn variables_that_are_misspelt_are_found() {
+    let set = ["TIDELOCK_CONCURENCY", "TIDELOCK_HIDDEN", "TIDELOCK_PROFILE", "TIDELOCK_SEED", "OTHER_HIDEN"];
+    let around = Around::new(set.map(|name| (name.to_owned(), "1".to_owned())), None);
+    let said: Vec<String> = check::variables(&around).iter().map(ToString::to_string).collect();
+    let wanted = "environment TIDELOCK_CONCURENCY: there is no such setting; did you mean TIDELOCK_CONCURRENCY?";
+    assert_eq!(said, [wanted]);
 }
 
 #[test]
