@@ -1,5 +1,7 @@
 //! The arguments of verbs that work with what a person names: objects, buckets, runs,
 //! and the tool itself.
+//!
+//! Names are left as they were typed; which key one is, the engine finds out.
 
 use super::help;
 use super::object::ObjectArgs;

@@ -5,13 +5,19 @@ mod bad_days;
 mod demo;
 mod events;
 mod home;
+mod objects;
 mod outputs;
 mod places;
 mod plans;
 mod safety;
+#[path = "../../../remote/tests/support/servers.rs"]
+#[allow(dead_code, reason = "shared with the remote's own tests")]
+mod servers;
 mod service;
 mod signals;
+mod terminal;
 mod told;
+mod transcripts;
 mod usage;
 mod verbs;
 
