@@ -245,5 +245,10 @@ fn on_a_bucket() {
     let told = stage.run("buckets", true).expect(0).summary();
     let buckets = told["reply"]["buckets"].as_array().expect("buckets");
     assert!(buckets.len() == 3 && buckets.iter().any(|bucket| bucket["name"] == "tide-more"), "{told}");
+    servers::plain(&server.url, "POST", "/tide-more/left?uploads", "");
+    // moto says of every upload that it was begun years ago.
+    stage.run("doctor REMOTE", false).expect(0).says(&["never ended: 1, as that of \"left\"", "--abandon-uploads"]);
+    stage.run("doctor REMOTE --abandon-uploads", false).expect(0).says(&["given up: 1"]);
+    stage.run("doctor REMOTE", false).expect(0).says(&["0 going on"]);
     stage.run("doctor", false).expect(0).says(&["credentials", "everything is well"]);
 }

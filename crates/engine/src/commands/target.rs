@@ -96,7 +96,8 @@ impl Target {
         options: &Options,
         access: Access,
     ) -> Result<Opened, Failure> {
-        let concurrency = options.concurrency.unwrap_or(16);
+        let usual = if matches!(self.url, RemoteUrl::S3 { .. }) { 32 } else { 16 };
+        let concurrency = options.concurrency.unwrap_or(usual);
         let store = Store { context, url: &self.url, service, options, concurrency };
         let patience = std::time::Duration::from_millis(options.lock_timeout_ms);
         let opened = store.open_patiently(access == Access::Read, access != Access::Make, patience).await;
