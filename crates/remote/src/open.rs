@@ -69,6 +69,8 @@ pub struct Opened {
     pub requests: Arc<Requests>,
     /// What was found wrong with an embedded store that it can live with.
     pub problems: Vec<folder::Problem>,
+    /// How fast bytes may move, for who wants to change it meanwhile.
+    pub bandwidth: Option<Arc<Bandwidth>>,
 }
 
 /// Opens the place a URL names. A bucket is not asked whether it exists: the first
@@ -120,7 +122,7 @@ pub fn stack(place: Arc<dyn Remote>, prefix: &str, known: Capabilities, options:
     let retried = Retry::new(limited, options.backoff, options.budget.clone(), requests.clone(), world);
     let remote: Arc<dyn Remote> =
         if options.read_only { Arc::new(ReadOnly::new(Arc::new(retried))) } else { Arc::new(retried) };
-    Opened { remote, requests, problems: Vec::new() }
+    Opened { remote, requests, problems: Vec::new(), bandwidth: options.bandwidth.clone() }
 }
 
 /// The memory remote of this name, the same for everyone in the process.

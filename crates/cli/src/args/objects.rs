@@ -1,7 +1,7 @@
 //! The arguments of verbs that work with what a person names: objects, buckets, runs,
 //! and the tool itself.
 //!
-//! Names are checked as far as their letters tell; nothing is opened.
+//! Names are left as they were typed; which key one is, the engine finds out.
 
 use super::help;
 use super::object::ObjectArgs;

@@ -10,20 +10,22 @@ mod events;
 mod home;
 mod imports;
 mod keyring;
+mod objects;
 mod outputs;
 mod places;
 mod plans;
 mod profiles;
 mod safety;
+#[path = "../../../remote/tests/support/servers.rs"]
+#[allow(dead_code, reason = "shared with the remote's own tests")]
+mod servers;
 mod service;
 mod signals;
+mod terminal;
 mod told;
+mod transcripts;
 mod usage;
 mod verbs;
-
-#[path = "../../../remote/tests/support/servers.rs"]
-#[allow(dead_code, reason = "shared; not every test binary starts every server")]
-mod servers;
 
 /// A file in this folder that nobody names is a test that nobody runs.
 #[test]

@@ -270,7 +270,7 @@ async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
         (true, _) => findings.good("uploads", format!("{} going on, none older than a day", pending.len())),
         (false, false) => {
             let first = old.first().map_or("", |pending| pending.key.as_str());
-            let what = format!("{} uploads were begun more than a day ago and never ended, as of {first:?}", old.len());
+            let what = format!("begun more than a day ago and never ended: {}, as that of {first:?}", old.len());
             findings.warn(
                 "uploads",
                 what,
@@ -285,7 +285,7 @@ async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
                     Err(error) => findings.bad("uploads", &error.into(), "allow s3:AbortMultipartUpload"),
                 }
             }
-            findings.good("uploads", format!("{given_up} abandoned uploads were given up"));
+            findings.good("uploads", format!("given up: {given_up}"));
         }
     }
 }

@@ -96,7 +96,10 @@ impl Loose<'_> {
         let report = cycle::run(&pair, mode).await;
         if let Some(told) = told {
             told.keep(self.context, &pair);
-            let is_over = report.endings.is_empty();
+            // What a run that was cut off knows, and owes, is the next one's.
+            let owes = pair.state.uploads().map_or(true, |uploads| !uploads.is_empty());
+            let knows = report.stopped.is_some() && pair.state.count().map_or(true, |rows| rows > 0);
+            let is_over = !owes && !knows;
             drop(pair);
             if is_over {
                 place.remove();

@@ -9,6 +9,8 @@ use super::there::There;
 use crate::api::{Context, Mv, RunReply};
 use crate::cycle::named::{Rename, rename_named};
 use crate::failure::Failure;
+use std::collections::BTreeMap;
+use std::sync::atomic::Ordering;
 use tidelock_core::path::Key;
 use tidelock_remote::url::RemoteUrl;
 use tidelock_remote::{Cursor, Object, Remote};
@@ -66,6 +68,10 @@ fn whole(text: &str) -> Result<(Target, String), Failure> {
 async fn rename(remote: &dyn Remote, from: Object, to: String, overwrite: bool) -> Result<Rename, Failure> {
     let to = Key::new(to);
     let over = if to == from.key { None } else { remote.head(&to).await? };
+    over_another(from, to, over, overwrite)
+}
+
+fn over_another(from: Object, to: Key, over: Option<Object>, overwrite: bool) -> Result<Rename, Failure> {
     match over {
         Some(found) if !overwrite => Err(Failure::Refused(format!(
             "there is an object {:?} already ({} bytes); with --overwrite it is replaced",
@@ -87,18 +93,28 @@ async fn below(
         let what = format!("{old} and {new} lie in each other; name a place beside it");
         return Err(Failure::Unable(what));
     }
-    let mut renames = Vec::new();
+    let taken = listed(context, remote, new).await?;
+    let mut taken: BTreeMap<Key, Object> = taken.into_iter().map(|object| (object.key.clone(), object)).collect();
+    let objects = listed(context, remote, old).await?.into_iter();
+    objects
+        .map(|object| {
+            let to = Key::new(format!("{new}{}", &object.key.as_str()[old.len()..]));
+            let over = taken.remove(&to);
+            over_another(object, to, over, overwrite)
+        })
+        .collect()
+}
+
+async fn listed(context: &Context, remote: &dyn Remote, prefix: &str) -> Result<Vec<Object>, Failure> {
+    let mut objects = Vec::new();
     let mut cursor = Some(Cursor::start());
     while let Some(at) = cursor {
-        let page = remote.list(old, &at).await?;
-        for object in page.objects {
-            if context.interrupted.load(std::sync::atomic::Ordering::Relaxed) {
-                return Err(Failure::Interrupted);
-            }
-            let key = format!("{new}{}", &object.key.as_str()[old.len()..]);
-            renames.push(rename(remote, object, key, overwrite).await?);
+        if context.interrupted.load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted);
         }
+        let page = remote.list(prefix, &at).await?;
+        objects.extend(page.objects);
         cursor = page.next;
     }
-    Ok(renames)
+    Ok(objects)
 }

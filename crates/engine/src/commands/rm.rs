@@ -12,21 +12,26 @@ use crate::cycle::named::{Doomed, delete_named};
 use crate::failure::Failure;
 use crate::report::Report;
 use std::collections::BTreeMap;
-use tidelock_remote::layer::RequestCounts;
+use tidelock_core::path::Key;
+use tidelock_remote::Object;
+use tidelock_remote::layer::{RequestCounts, Scope};
+use tidelock_remote::open::Opened;
 
-/// One run for each place.
+/// One run for each place, once all that was named was found.
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
     let mut places: BTreeMap<String, Vec<(Target, &str)>> = BTreeMap::new();
     for name in &request.remotes {
         let target = Target::of(name)?;
-        let place = format!("{}\0{}", target.url, target.inside);
-        places.entry(place).or_default().push((target, name));
+        places.entry(target.url.to_string()).or_default().push((target, name));
+    }
+    let mut found = Vec::new();
+    for targets in places.values() {
+        found.push(find(context, request, targets).await?);
     }
     let (mut report, mut requests) = (Report::default(), RequestCounts::default());
-    for targets in places.values() {
-        let part = in_one_place(context, request, targets).await?;
-        report.absorb(part.report);
-        requests.absorb(&part.requests);
+    for (there, opened, doomed) in found {
+        report.absorb(there.keep(delete_named(&there.pair, there.mode(), &without_twins(doomed)).await));
+        requests.absorb(&opened.requests.snapshot());
         if report.stopped.is_some() {
             break;
         }
@@ -34,33 +39,41 @@ pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
     Ok(RunReply { report, requests, dry_run: request.options.dry_run })
 }
 
-async fn in_one_place(context: &Context, request: &Rm, targets: &[(Target, &str)]) -> Result<RunReply, Failure> {
-    let Some((place, shown)) = targets.first() else {
-        return Ok(RunReply { report: Report::default(), requests: RequestCounts::default(), dry_run: true });
+/// What was named in one place, and that place.
+async fn find<'a>(
+    context: &'a Context,
+    request: &Rm,
+    targets: &[(Target, &str)],
+) -> Result<(There<'a>, Opened, Doomed), Failure> {
+    let Some((first, shown)) = targets.first() else {
+        return Err(Failure::Missing("nothing was named".to_owned()));
     };
+    // One store is opened once, whatever was named in it.
+    let place = Target { url: first.url.clone(), inside: String::new(), name: String::new() };
     let access = if request.options.dry_run { Access::Read } else { Access::Write };
     let opened = place.open(context, &request.service, &request.options, access).await?;
     let mut doomed = Doomed::default();
     for (target, name) in targets {
-        match target.find(opened.remote.as_ref()).await? {
+        let (inside, name_there) = (&target.inside, &target.name);
+        match target.find(&Scope::new(opened.remote.clone(), inside)).await? {
             Found::Nothing => return Err(nothing(name)),
             Found::Below if !request.recursive => {
                 return Err(Failure::Missing(format!(
                     "{name} is no object, but others lie below it; to remove all of them, give --recursive"
                 )));
             }
-            Found::Below if target.is_folder() => doomed.prefixes.push(String::new()),
-            Found::Below => doomed.prefixes.push(format!("{}/", target.name)),
-            Found::One(object) if !doomed.objects.iter().any(|other| other.key == object.key) => {
-                doomed.objects.push(*object);
+            Found::Below if target.is_folder() => doomed.prefixes.push(inside.clone()),
+            Found::Below => doomed.prefixes.push(format!("{inside}{name_there}/")),
+            Found::One(object) => {
+                let key = Key::new(format!("{inside}{name_there}"));
+                if !doomed.objects.iter().any(|other| other.key == key) {
+                    doomed.objects.push(Object { key, ..*object });
+                }
             }
-            Found::One(_) => {}
         }
     }
-    let there = There::new(context, "rm", &request.options, place, opened.remote.clone(), shown)?;
-    let report = delete_named(&there.pair, there.mode(), &without_twins(doomed)).await;
-    let report = there.keep(report);
-    Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
+    let there = There::new(context, "rm", &request.options, &place, opened.remote.clone(), shown)?;
+    Ok((there, opened, doomed))
 }
 
 /// Nothing is removed twice: what lies below something else that goes, goes with it.

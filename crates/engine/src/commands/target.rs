@@ -14,7 +14,7 @@ use tidelock_core::path::Key;
 use tidelock_remote::layer::Scope;
 use tidelock_remote::open::Opened;
 use tidelock_remote::url::RemoteUrl;
-use tidelock_remote::{Cursor, Object, Remote, folder};
+use tidelock_remote::{Cursor, ErrorKind, Object, Remote, folder};
 
 /// A name in a place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,10 +96,17 @@ impl Target {
         options: &Options,
         access: Access,
     ) -> Result<Opened, Failure> {
-        let concurrency = options.concurrency.unwrap_or(16);
+        let usual = if matches!(self.url, RemoteUrl::S3 { .. }) { 32 } else { 16 };
+        let concurrency = options.concurrency.unwrap_or(usual);
         let store = Store { context, url: &self.url, service, options, concurrency };
         let patience = std::time::Duration::from_millis(options.lock_timeout_ms);
-        let opened = store.open_patiently(access == Access::Read, access != Access::Make, patience).await?;
+        let opened = store.open_patiently(access == Access::Read, access != Access::Make, patience).await;
+        let opened = opened.map_err(|failure| match (failure, &self.url) {
+            (Failure::Remote(error), RemoteUrl::Folder(path)) if error.kind == ErrorKind::NoBucket => {
+                Failure::Missing(no_store(path))
+            }
+            (failure, _) => failure,
+        })?;
         let remote: Arc<dyn Remote> = match self.inside.as_str() {
             "" => opened.remote,
             inside => Arc::new(Scope::new(opened.remote, inside)),
@@ -136,6 +143,14 @@ pub(crate) enum Access {
     Write,
     /// To write; an embedded store is made if there is none.
     Make,
+}
+
+fn no_store(path: &Path) -> String {
+    format!(
+        "there is no store at {}, nor in a folder above it: is a disk not mounted, or the name misspelt? A first \
+         `tidelock sync` makes one, and so does an upload to folder:STORE/",
+        path.display()
+    )
 }
 
 /// The folder of a key, ending in `/` unless it is none, and the rest.

@@ -50,9 +50,11 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
     }
     let access = if request.options.dry_run { Access::Read } else { Access::Make };
     let opened = target.open(context, &request.service, &request.options, access).await?;
-    let policy = Policy { flow: Flow::Up, deletes: Deletes::Keep, drift: Drift::Overwrite, ..Preset::Push.policy() };
     let mut options = request.options.clone();
-    options.conflict = options.conflict.or(Some(OnConflict::Local));
+    let conflict = *options.conflict.get_or_insert(OnConflict::Local);
+    // What was sent by an upload that did not end is no more than what else is there.
+    let drift = if conflict == OnConflict::Local { Drift::Overwrite } else { Drift::Leave };
+    let policy = Policy { flow: Flow::Up, deletes: Deletes::Keep, drift, ..Preset::Push.policy() };
     let mut report = Report::default();
     for (folder, choices) in grouped(items)? {
         let shown = match (choices.as_slice(), &intake) {

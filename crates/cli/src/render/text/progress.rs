@@ -66,7 +66,7 @@ impl Count {
         text
     }
 
-    /// The same with bytes, rate and remaining time, for a log.
+    /// The same after bytes, rate and remaining time.
     fn line(&self, now_ns: u64) -> String {
         let elapsed_ms = now_ns.saturating_sub(self.begun_ns) / 1_000_000;
         let rate = self.bytes.saturating_mul(1000) / elapsed_ms.max(1);
@@ -117,9 +117,9 @@ impl Progress {
             self.bar.reset();
             self.bar.set_length(count.bytes_planned);
             if count.bytes_planned > 0 {
-                self.bar.set_style(style("{bar:10} {bytes}/{total_bytes} · {bytes_per_sec} · {eta} left · {wide_msg}"));
+                self.bar.set_style(style("{bar:10} {wide_msg}"));
             }
-            self.bar.set_message(count.names());
+            self.draw(&count);
         }
     }
 
@@ -138,6 +138,7 @@ impl Progress {
         count.bytes += bytes;
         self.bar.inc(bytes);
         let now_ns = self.world.clock.monotonic_ns();
+        self.draw(&count);
         if self.shown != Shown::Flat || now_ns.saturating_sub(count.told_ns) < FLAT_EVERY_NS {
             return None;
         }
@@ -157,7 +158,9 @@ impl Progress {
 
     fn draw(&self, count: &Count) {
         if self.shown == Shown::Drawn {
-            self.bar.set_message(count.names());
+            // Cut where the terminal ends, whatever it is at that moment.
+            let now_ns = self.world.clock.monotonic_ns();
+            self.bar.set_message(if count.bytes_planned > 0 { count.line(now_ns) } else { count.names() });
         }
     }
 
