@@ -88,6 +88,11 @@ const WALLS: &[Wall] = &[
             ),
             ("disk/sys.rs", &["std::fs", "rustix::fs", "rustix::process"], "the system calls of the real disk"),
             ("config/find.rs", &["std::fs"], "the configuration file: read once, before anything runs; made by `init`"),
+            (
+                "config/rewrite.rs",
+                &["std::fs"],
+                "the configuration file, replaced whole by `config profile` and `config import`; no run does that",
+            ),
         ],
     },
 ];
