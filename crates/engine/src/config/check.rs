@@ -15,6 +15,7 @@ use crate::api::Sse;
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::meta::MetaFormat;
+use tidelock_remote::s3::provider::{PROVIDERS, Provider};
 use tidelock_remote::url::RemoteUrl;
 
 /// A path by its true name, as far as the caller can tell.
@@ -114,8 +115,18 @@ fn check_profile(loaded: &Loaded, name: &str, profile: &Profile, found: &mut Vec
     if let Some(endpoint) = profile.endpoint.as_deref().filter(|text| !is_address(text)) {
         wrong("endpoint", format!("{endpoint:?} is no address; write it as in \"https://s3.example.org\""));
     }
+    if let Some(provider) = profile.provider.as_deref().filter(|name| Provider::named(name).is_none()) {
+        wrong("provider", unknown_provider(provider));
+    }
     if let Some(Err(error)) = profile.bucket.as_ref().map(|bucket| RemoteUrl::parse(&format!("s3://{bucket}"))) {
         wrong("bucket", error.why);
+    }
+}
+
+fn unknown_provider(name: &str) -> String {
+    match nearest(name, PROVIDERS.iter().map(|provider| provider.name)) {
+        Some(meant) => format!("there is no provider {name:?}; did you mean {meant:?}?"),
+        None => format!("there is no provider {name:?}; there are {} (docs/providers.md)", Provider::names()),
     }
 }
 
