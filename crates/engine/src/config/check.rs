@@ -17,6 +17,7 @@ use crate::commands::open::unfit_meta;
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::meta::MetaFormat;
+use tidelock_remote::s3::provider::{PROVIDERS, Provider};
 use tidelock_remote::url::RemoteUrl;
 
 /// Variables of ours that are no keys of `[defaults]`.
@@ -142,8 +143,18 @@ fn check_profile(loaded: &Loaded, name: &str, profile: &Profile, found: &mut Vec
         }
         _ => {}
     }
+    if let Some(provider) = profile.provider.as_deref().filter(|name| Provider::named(name).is_none()) {
+        wrong("provider", unknown_provider(provider));
+    }
     if let Some(Err(error)) = profile.bucket.as_ref().map(|bucket| RemoteUrl::parse(&format!("s3://{bucket}"))) {
         wrong("bucket", error.why);
+    }
+}
+
+fn unknown_provider(name: &str) -> String {
+    match nearest(name, PROVIDERS.iter().map(|provider| provider.name)) {
+        Some(meant) => format!("there is no provider {name:?}; did you mean {meant:?}?"),
+        None => format!("there is no provider {name:?}; there are {} (docs/providers.md)", Provider::names()),
     }
 }
 

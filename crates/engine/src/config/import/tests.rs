@@ -48,6 +48,36 @@ fn every_fixture_becomes_what_stands_beside_it() {
 }
 
 #[test]
+fn providers_of_rclone_become_ones_that_we_know() {
+    let theirs = [
+        "AWS",
+        "Alibaba",
+        "Ceph",
+        "Cloudflare",
+        "DigitalOcean",
+        "GCS",
+        "Hetzner",
+        "IDrive",
+        "IONOS",
+        "Linode",
+        "Minio",
+        "OVHcloud",
+        "Rclone",
+        "Scaleway",
+        "SeaweedFS",
+        "Storj",
+        "TencentCOS",
+        "Wasabi",
+    ];
+    for name in theirs {
+        let text = format!("[x]\ntype = s3\nprovider = {name}\nenv_auth = true\nendpoint = https://s3.example.org\n");
+        let found = read(&text, None).expect("an rclone file");
+        let ours = found.config.profile["x"].provider.clone().expect(name);
+        assert!(tidelock_remote::s3::provider::Provider::named(&ours).is_some(), "{name} became {ours}");
+    }
+}
+
+#[test]
 fn files_are_told_apart_and_strangers_refused() {
     for (name, source) in [
         ("smart-sync.conf", Source::Pipe),

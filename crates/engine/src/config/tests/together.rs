@@ -208,6 +208,11 @@ fn what_does_not_make_sense_is_found() {
         ("[profile.s3]", ":6: profile.s3: `s3:` begins other remotes"),
         ("[profile.v]\nendpoint = \"s3.example.org\"", ":7: profile.v.endpoint: \"s3.example.org\" is no address"),
         ("[profile.v]\nendpoint = \"https://me:word@e.org\"", ":7: profile.v.endpoint: who signs in is never part"),
+        (
+            "[profile.v]\nprovider = \"wasaby\"",
+            ":7: profile.v.provider: there is no provider \"wasaby\"; did you mean \"wasabi\"?",
+        ),
+        ("[profile.v]\nprovider = \"nobody at all\"", "there are aws, alibaba, b2"),
         ("[profile.v]\nbucket = \"A\"", ":7: profile.v.bucket: the bucket name \"A\""),
         ("[profile.v]\ncredentials = \"file\"", ":7: profile.v.credentials: the access key's id is missing"),
         ("[profile.v]\naccess_key_id = \"A\"", ":7: profile.v.access_key_id: it is used with credentials"),
