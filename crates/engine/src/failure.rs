@@ -72,6 +72,7 @@ impl Failure {
             Self::Busy(_) => Ending::Temporary,
             Self::Place { kind, .. } => ending_of_io(*kind),
             Self::State(error) if error.is_full() => Ending::Temporary,
+            Self::State(error) if error.is_denied() => Ending::Denied,
             Self::State(state::Error::Newer { .. }) => Ending::Config,
             Self::State(_) | Self::Listing(_) => Ending::Failed,
             Self::Interrupted => Ending::Interrupted,
@@ -91,6 +92,9 @@ impl Failure {
             Self::Remote(error) => match (&error.kind, error.op) {
                 (ErrorKind::Unreachable, _) => "; check the address, the network and the proxy",
                 (ErrorKind::InUse, _) => "; try again when that run has ended",
+            Self::State(error) if error.is_denied() => {
+                "; check the permissions of the state's folder ($XDG_STATE_HOME/tidelock) and of the files in it"
+            }
                 (ErrorKind::Full, _) => "; make room there and run again",
                 _ => "",
             },

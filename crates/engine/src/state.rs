@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tidelock_core::entry::{BaseRow, Standing};
 use tidelock_core::path::Key;
+use tidelock_remote::beside::is_writable;
 
 /// How many rows a page of the base holds.
 const PAGE_ROWS: u32 = 2_000;
@@ -71,6 +72,13 @@ impl Error {
     pub fn is_full(&self) -> bool {
         matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
     }
+    /// Whether the file or its folder may not be written, or not even read.
+    pub fn is_denied(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
+    }
+
 }
 
 /// What state operations return.
@@ -387,8 +395,12 @@ fn uri(file: &Path) -> String {
             other => uri.push_str(&format!("%{other:02x}")),
         }
     }
-    if !log.exists() {
-        uri.push_str("?immutable=1");
+    // Beside a file that may not be written SQLite would leave an index of the log that
+    // nobody may write either.
+    match log.exists() {
+        false => uri.push_str("?immutable=1"),
+        true if !is_writable(file) => uri.push_str("?readonly_shm=1"),
+        true => {}
     }
     uri
 }
