@@ -26,9 +26,10 @@ mod refusal;
 mod reply;
 mod sign;
 mod signin;
+mod unfinished;
 mod xml;
 
-pub use abilities::CapabilityStore;
+pub use abilities::{CapabilityStore, Trial};
 pub use config::{Keys, S3Options};
 
 use crate::error::{Error, Result};
@@ -42,7 +43,7 @@ use config::Settings;
 use held::{HELD_BYTES, Held};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use tidelock_core::backoff::{Backoff, Budget};
 use tidelock_core::entry::RemoteStamp;
@@ -53,7 +54,11 @@ use tidelock_core::path::Key;
 struct Probing {
     /// What the credentials may not try out. Asking again would be told the same.
     denied: BTreeMap<Ability, Error>,
-    /// What killed runs left behind has been cleared away.
+    /// Why the last trial that came to nothing did.
+    failed: Option<Error>,
+    /// What killed runs have on record as theirs has been cleared away.
+    took_over: bool,
+    /// The same for what lies there without a record.
     swept: bool,
 }
 
@@ -65,6 +70,8 @@ pub struct S3 {
     backoff: Backoff,
     budget: Mutex<Budget>,
     probing: tokio::sync::Mutex<Probing>,
+    /// How many trials have come to nothing.
+    failures: AtomicU64,
     probe_prefix: String,
     /// For bytes on their way there.
     held: Held,
@@ -92,6 +99,7 @@ pub async fn open(
         backoff: Backoff::default(),
         budget: Mutex::default(),
         probing: tokio::sync::Mutex::default(),
+        failures: AtomicU64::new(0),
         probe_prefix: String::new(),
         held: Held::new(HELD_BYTES),
         crc: Crc::default(),
