@@ -196,6 +196,10 @@ impl Remote for Folder {
         Ok(())
     }
 
+    async fn abandon_begun(&self, _key: &Key, _began_ms: Range<i64>) -> Result<()> {
+        Ok(())
+    }
+
     fn describe(&self) -> String {
         format!("folder:{}", self.shared.path.display())
     }

@@ -158,6 +158,10 @@ impl Remote for S3 {
         self.give_up(key, upload_id).await
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.give_up_begun(key, began_ms).await
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         self.client.clock_skew_ms()
     }

@@ -6,9 +6,13 @@ mod demo;
 mod events;
 mod home;
 mod outputs;
+mod patience;
 mod places;
 mod plans;
 mod safety;
+#[allow(dead_code)]
+#[path = "../../../remote/tests/support/scripted.rs"]
+mod scripted;
 mod service;
 mod signals;
 mod told;
