@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build demo test soak lint install-test-tools
+.PHONY: build demo test soak lint conformance install-test-tools
 
 export FOLDER
 
@@ -27,6 +27,16 @@ soak: install-test-tools
 lint:
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+
+# The suite that our own tests run, on a bucket of yours, below a prefix of its own:
+#   make conformance URL=s3://bucket/prefix [ENDPOINT=…] [REGION=…] [PROVIDER=…] [PROFILE=…] [PATH_STYLE=1]
+# It removes what it wrote. Credentials are found as tidelock finds them.
+export URL ENDPOINT REGION PROVIDER PROFILE
+conformance:
+	@test -n "$$URL" || { echo "say which: make conformance URL=s3://bucket/prefix" >&2; exit 2; }
+	cargo run --quiet --locked -p tidelock-remote --features testing --example conformance -- "$$URL" \
+	    $${ENDPOINT:+--endpoint "$$ENDPOINT"} $${REGION:+--region "$$REGION"} $${PROVIDER:+--provider "$$PROVIDER"} \
+	    $${PROFILE:+--profile "$$PROFILE"} $(if $(PATH_STYLE),--path-style)
 
 install-test-tools:
 	.ci/install-test-tools

@@ -4,13 +4,27 @@
 //! typed becomes a request of the command surface in `args/request.rs`; nothing is
 //! opened here, but for ignore files, whose text travels with the request.
 
+pub mod batch;
+pub mod config;
+mod foreign;
 mod help;
+pub mod object;
+pub mod objects;
 pub mod options;
 pub mod request;
+pub mod secrets;
 pub mod verbs;
+pub mod whom;
 
 use crate::{exit, render};
+use batch::BatchArgs;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
+use config::{ConfigArgs, InitArgs};
+use objects::{
+    BucketsArgs, CatArgs, CompletionsArgs, DoctorArgs, DownloadArgs, InfoArgs, ManArgs, MvArgs, RmArgs, RunsArgs,
+    UploadArgs,
+};
+use std::path::PathBuf;
 use verbs::{ApplyArgs, DemoArgs, LsArgs, MovesArgs, PlanArgs, RestoreArgs, StatusArgs, SyncArgs, WhyArgs};
 
 /// Keeps folders and S3-compatible buckets the same, without sending twice what is
@@ -30,13 +44,16 @@ pub struct Cli {
     /// Say what was done to each file.
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
+    /// Take this configuration file instead of the usual one.
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
 }
 
 impl Cli {
     /// Reads the process's arguments; prints help or a complaint and ends where
     /// there is nothing to run.
     pub fn read() -> (Self, ArgMatches) {
-        let read = Self::shown_command().try_get_matches();
+        let read = Self::shown_command().try_get_matches().map_err(foreign::with_hint);
         match read.and_then(|matches| Ok((Self::from_arg_matches(&matches)?, matches))) {
             Ok(read) => read,
             Err(error) if error.use_stderr() && asks_for_json() => {
@@ -51,7 +68,7 @@ impl Cli {
     /// these verbs delete nothing, and write the remote by copies at most.
     fn shown_command() -> clap::Command {
         const DELETIONS: [&str; 4] = ["max_delete", "confirm_deletes", "take_over", "allow_unconditional"];
-        ["restore", "moves"].into_iter().fold(Self::command(), |command, verb| {
+        ["restore", "moves", "upload", "download"].into_iter().fold(Self::command(), |command, verb| {
             command.mut_subcommand(verb, |verb| {
                 DELETIONS.into_iter().fold(verb, |verb, option| verb.mut_arg(option, |option| option.hide(true)))
             })
@@ -84,6 +101,20 @@ impl Verb {
             Self::Ls(_) => "ls",
             Self::Why(_) => "why",
             Self::Demo(_) => "demo",
+            Self::Batch(_) => "batch",
+            Self::Config(_) => "config",
+            Self::Init(_) => "init",
+            Self::Upload(_) => "upload",
+            Self::Download(_) => "download",
+            Self::Info(_) => "info",
+            Self::Cat(_) => "cat",
+            Self::Rm(_) => "rm",
+            Self::Mv(_) => "mv",
+            Self::Buckets(_) => "buckets",
+            Self::Runs(_) => "runs",
+            Self::Doctor(_) => "doctor",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 }
@@ -118,4 +149,46 @@ pub enum Verb {
     /// Watch Tidelock work, in a folder of its own.
     #[command(after_help = help::DEMO)]
     Demo(DemoArgs),
+    /// Sync every configured pair, each in its own mode, and report once.
+    #[command(after_help = help::BATCH)]
+    Batch(BatchArgs),
+    /// What is configured, where that was said, and whether it makes sense.
+    #[command(after_help = help::CONFIG)]
+    Config(ConfigArgs),
+    /// Write a configuration to start from.
+    #[command(after_help = help::INIT)]
+    Init(InitArgs),
+    /// Send files and folders to where you say.
+    #[command(after_help = help::UPLOAD)]
+    Upload(UploadArgs),
+    /// Fetch an object, or everything below a name.
+    #[command(after_help = help::DOWNLOAD)]
+    Download(DownloadArgs),
+    /// What is known of an object: size, times, class, checksums, metadata.
+    #[command(after_help = help::INFO)]
+    Info(InfoArgs),
+    /// Print an object, or some of its bytes.
+    #[command(after_help = help::CAT)]
+    Cat(CatArgs),
+    /// Remove objects.
+    #[command(after_help = help::RM)]
+    Rm(RmArgs),
+    /// Rename objects there, without sending them.
+    #[command(after_help = help::MV)]
+    Mv(MvArgs),
+    /// List the buckets that the credentials may see.
+    #[command(after_help = help::BUCKETS)]
+    Buckets(BucketsArgs),
+    /// What was run, and what happened in it.
+    #[command(after_help = help::RUNS)]
+    Runs(RunsArgs),
+    /// Whether everything works that a sync needs, and what to do if not.
+    #[command(after_help = help::DOCTOR)]
+    Doctor(DoctorArgs),
+    /// Print a script that completes what you type in a shell.
+    #[command(after_help = help::COMPLETIONS)]
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write one for every verb into a folder.
+    #[command(after_help = help::MAN)]
+    Man(ManArgs),
 }

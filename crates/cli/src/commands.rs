@@ -6,9 +6,12 @@
 
 mod demo;
 mod files;
+mod tools;
 
+use crate::args::whom::Complaint;
 use crate::args::{Cli, Verb, request};
 use crate::interrupt::Interrupt;
+use crate::prompt::Prompt;
 use crate::render::{Face, choose};
 use crate::{exit, render};
 use clap::ArgMatches;
@@ -17,28 +20,44 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex};
 use tidelock_engine::api::{Context, Reply, Request, call};
+use tidelock_engine::config::around::Around;
 use tidelock_engine::failure::Failure;
 use tidelock_engine::place::Place;
 use tidelock_engine::report::Ending;
+use tidelock_engine::secrets::Secrets;
 use tidelock_remote::world::World;
 
 /// Runs it, to the exit code.
 pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
-    let prepared =
-        request::request(&cli.verb, matches).and_then(|request| Ok((request, Streams::of(&cli.verb, cli.json)?)));
+    let around = Around::new(
+        std::env::vars_os().filter_map(|(name, value)| {
+            // What is not text can be no setting.
+            Some((name.into_string().ok()?, value.into_string().ok()?))
+        }),
+        cli.config.clone(),
+    );
+    let prepared = request::request(cli, matches, &around).and_then(|request| {
+        let streams = Streams::of(&cli.verb, cli.json).map_err(Complaint::Misused)?;
+        Ok((request, streams))
+    });
     let world = World::real();
     let face: Arc<dyn Face> = choose(cli, &world);
     let (request, streams) = match prepared {
         Ok(prepared) => prepared,
-        Err(complaint) => {
+        Err(Complaint::Misused(complaint)) => {
             face.misused(cli.verb.name(), &complaint);
             return exit::code(exit::USAGE);
+        }
+        Err(Complaint::Failed(failure)) => {
+            let code = failure.ending().code();
+            face.refused(cli.verb.name(), &failure, code);
+            return exit::code(code);
         }
     };
     let interrupt = Interrupt::listen();
     let code = match (request, &cli.verb) {
         (Some(request), _) => {
-            let answer = match context(world, &interrupt, &face, streams) {
+            let answer = match context(world, &interrupt, &face, streams, around, secret_stdin(&cli.verb)) {
                 Ok(context) => call(&context, &request).await,
                 Err(failure) => Err(failure),
             };
@@ -49,6 +68,8 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             face.closed(cli.verb.name(), code);
             code
         }
+        (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()),
+        (None, Verb::Man(args)) => tools::man(args, face.as_ref()),
         (None, _) => exit::USAGE,
     };
     exit::code(match face.lost() {
@@ -60,16 +81,37 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     })
 }
 
-fn context(world: World, interrupt: &Interrupt, face: &Arc<dyn Face>, streams: Streams) -> Result<Context, Failure> {
+fn context(
+    world: World,
+    interrupt: &Interrupt,
+    face: &Arc<dyn Face>,
+    streams: Streams,
+    around: Around,
+    secret_stdin: bool,
+) -> Result<Context, Failure> {
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
+    let place = Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?;
+    let prompt = Prompt { secret_stdin, interrupted: Arc::clone(&interrupt.asked) };
+    let secrets = Secrets {
+        credentials_dir: around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+        passphrase_file: around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from),
+        ..Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt))
+    };
     Ok(Context {
         world,
-        place: Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?,
+        place,
+        secrets,
         listener: Arc::clone(face).listener(),
         interrupted: Arc::clone(&interrupt.asked),
         output: Mutex::new(streams.output),
         input: Mutex::new(streams.input),
+        around,
     })
+}
+
+/// Whether a secret comes on standard input.
+fn secret_stdin(verb: &Verb) -> bool {
+    matches!(verb, Verb::Config(args) if args.secret_stdin())
 }
 
 /// Draws the end; what the process is to return.
@@ -81,7 +123,7 @@ fn finish(request: &Request, answer: &Result<Reply, Failure>, face: &dyn Face, i
     let code = if ending == Ending::Interrupted { interrupt.code() } else { ending.code() };
     match answer {
         Ok(reply) => face.finished(request, reply, code),
-        Err(failure) => face.refused(request, failure, code),
+        Err(failure) => face.refused(request.name(), failure, code),
     }
     code
 }

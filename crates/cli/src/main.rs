@@ -11,6 +11,7 @@ mod args;
 mod commands;
 mod exit;
 mod interrupt;
+mod prompt;
 mod render;
 
 use std::process::ExitCode;

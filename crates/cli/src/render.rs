@@ -24,7 +24,7 @@ pub trait Face: Listener {
     /// The command was carried out, well or not.
     fn finished(&self, request: &Request, reply: &Reply, code: i32);
     /// The command could not be begun.
-    fn refused(&self, request: &Request, failure: &Failure, code: i32);
+    fn refused(&self, command: &str, failure: &Failure, code: i32);
     /// A line of a story.
     fn narrate(&self, line: &str);
     /// Something went wrong.
@@ -44,11 +44,15 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
     if cli.json {
         return Arc::new(json::Json::new(world.clone()));
     }
-    let long = matches!(&cli.verb, Verb::Ls(args) if args.long);
+    let long = match &cli.verb {
+        Verb::Ls(args) => args.long,
+        Verb::Buckets(args) => args.long,
+        _ => false,
+    };
     // A plan on standard output is there alone.
     let quiet = cli.quiet || matches!(&cli.verb, Verb::Plan(args) if args.output.as_os_str() == "-");
     let steps = cli.verbose || !matches!(&cli.verb, Verb::Plan(_));
-    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }))
+    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, world))
 }
 
 /// A complaint that needs no face.

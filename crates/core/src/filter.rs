@@ -33,6 +33,9 @@ pub struct RuleLine {
     pub pattern: String,
     /// Whether it was given to `--include`, which is `--exclude` of `!pattern`.
     pub include: bool,
+    /// Where it is written, if it was not typed: `config.toml:12`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub written: Option<String>,
 }
 
 /// The text of a file named by `--ignore-file`; its patterns are rooted in the
@@ -48,9 +51,9 @@ pub struct IgnoreFile {
 /// Why a pattern cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 pub struct FilterError {
-    /// The file it stands in; `None` for an option.
+    /// The file it stands in, or where else it is written; `None` for an option.
     pub file: Option<String>,
-    /// Its line in the file, or its place among the options, from 1.
+    /// Its line in the file, or its place among the options, from 1; 0 if `file` says it all.
     pub line: u32,
     /// The pattern.
     pub pattern: String,
@@ -61,6 +64,7 @@ pub struct FilterError {
 impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.file {
+            Some(place) if self.line == 0 => write!(f, "{place}: ")?,
             Some(file) => write!(f, "{file}:{}: ", self.line)?,
             None => write!(f, "include/exclude option {}: ", self.line)?,
         }
@@ -81,6 +85,8 @@ pub enum Origin {
     },
     /// The n-th include or exclude option, from 1.
     Option(u32),
+    /// A place of the configuration.
+    Config(String),
     /// `--no-hidden`.
     Hidden,
     /// Tidelock's own names.
@@ -101,6 +107,7 @@ impl fmt::Display for RuleRef {
         match &self.origin {
             Origin::File { path, line } => write!(f, "{:?} in {path}:{line}", self.pattern),
             Origin::Option(number) => write!(f, "{:?}, include/exclude option {number}", self.pattern),
+            Origin::Config(place) => write!(f, "{:?}, {place}", self.pattern),
             Origin::Hidden => f.write_str("--no-hidden"),
             Origin::Reserved => write!(f, "{:?}, reserved for Tidelock", self.pattern),
         }

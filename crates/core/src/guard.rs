@@ -59,6 +59,11 @@ pub enum Stop {
         /// How many such items it deletes.
         planned: u64,
     },
+    /// More lies below what was named than a person sees at a glance.
+    ManyBelow {
+        /// How many items.
+        planned: u64,
+    },
     /// The plan deletes more than the person's own limit.
     OverLimit {
         /// How many items it deletes.
@@ -94,6 +99,11 @@ impl fmt::Display for Stop {
                 f,
                 "the settings of this pair have changed, and {planned} items would be deleted that were never in step \
                  under them; if that is meant, run again with --confirm-deletes"
+            ),
+            Self::ManyBelow { planned } => write!(
+                f,
+                "{planned} items lie below what was named; if all of them are meant, run again with \
+                 --confirm-deletes, or with --max-delete and the number that you expect (--dry-run lists them)"
             ),
             Self::OverLimit { planned, recent, limit } => {
                 write!(f, "{} would be deleted", counted(*planned, "item", "items"))?;
@@ -153,6 +163,17 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Holds deletions that a person asked for by name against the limits: what was named
+/// one by one is meant; what was found below a name may be more than was thought.
+pub fn check_named(below: u64, all: u64, max_delete: Option<u64>, confirmed: bool) -> Result<(), Stop> {
+    match max_delete {
+        _ if confirmed => Ok(()),
+        Some(limit) if all > limit => Err(Stop::OverLimit { planned: all, recent: 0, limit }),
+        None if below > SMALL_DELETE_COUNT => Err(Stop::ManyBelow { planned: below }),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -208,5 +229,19 @@ mod tests {
         let limited = Facts { max_delete: Some(3), ..facts(100, 4) };
         assert_eq!(check(&limited), Err(Stop::OverLimit { planned: 4, recent: 0, limit: 3 }));
         assert!(check(&Facts { max_delete: Some(4), ..limited }).is_ok());
+    }
+
+    #[test]
+    fn what_lies_below_a_name_is_counted() {
+        for (below, all, max_delete, passes) in [
+            (0, 1_000, None, true),
+            (20, 20, None, true),
+            (21, 22, None, false),
+            (21, 22, Some(22), true),
+            (0, 2, Some(1), false),
+        ] {
+            assert_eq!(check_named(below, all, max_delete, false).is_ok(), passes, "{below} of {all}");
+            assert!(check_named(below, all, max_delete, true).is_ok());
+        }
     }
 }

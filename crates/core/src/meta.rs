@@ -178,6 +178,12 @@ pub fn is_void_xattr(key: &str, known: impl Fn(&str) -> bool) -> bool {
     xattrs::is_set(key) || xattrs::name_of(key).is_some_and(|name| known(&name))
 }
 
+/// Whether a key says something to Tidelock, or to a program whose metadata it reads: one
+/// that a person sets by hand would be believed.
+pub fn is_own_key(key: &str) -> bool {
+    xattrs::is_set(key) || xattrs::name_of(key).is_none()
+}
+
 /// Some programs keep our keys when they rewrite a body, but they set the time: a
 /// digest is worth something only beside the very time it was written with.
 fn bound_digest(digest: &Digest, mtime: Option<&str>) -> String {

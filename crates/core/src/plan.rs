@@ -285,6 +285,28 @@ impl Totals {
         }
     }
 
+    /// Takes what another plan adds up to in.
+    pub fn absorb(&mut self, other: &Self) {
+        self.here += other.here;
+        self.there += other.there;
+        self.agreed += other.agreed;
+        self.unchanged += other.unchanged;
+        self.uploads += other.uploads;
+        self.upload_bytes += other.upload_bytes;
+        self.moves += other.moves;
+        self.downloads += other.downloads;
+        self.download_bytes += other.download_bytes;
+        self.metas += other.metas;
+        self.deletes_there += other.deletes_there;
+        self.deletes_here += other.deletes_here;
+        self.renamed_here += other.renamed_here;
+        self.deletes_unvouched += other.deletes_unvouched;
+        self.compares += other.compares;
+        self.conflicts += other.conflicts;
+        self.drift += other.drift;
+        self.problems += other.problems;
+    }
+
     /// Whether nothing but bookkeeping is planned.
     pub fn is_quiet(&self) -> bool {
         self.uploads + self.moves + self.downloads + self.metas == 0

@@ -321,3 +321,34 @@ pub fn decide_again(row: Row, policy: &Policy) -> Decision {
 pub fn follows_moves(policy: &Policy) -> bool {
     policy.flow != Flow::Down
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn meta(mtime_ns: i64, mode: u32) -> Meta {
+        Meta { mtime_ns: Some(mtime_ns), mode: Some(mode), ..Meta::default() }
+    }
+
+    /// Our write landed, its reply did not, and then somebody changed the mode here.
+    #[test]
+    fn what_both_sides_changed_alike_is_no_difference() {
+        let (then, landed, now) = (meta(1, 0o644), meta(2, 0o644), meta(2, 0o600));
+        assert_eq!(changed_apart((&now, &then), (&landed, &then), Kind::File), (true, false));
+        assert_eq!(changed_apart((&landed, &then), (&now, &then), Kind::File), (false, true));
+        assert_eq!(changed_apart((&now, &then), (&now, &then), Kind::File), (false, false));
+        assert_eq!(changed_apart((&now, &then), (&meta(2, 0o640), &then), Kind::File), (true, true));
+        // What one side does not know is no difference.
+        let bare = Meta { mode: None, ..landed };
+        assert_eq!(changed_apart((&now, &then), (&bare, &then), Kind::File), (false, false));
+    }
+
+    #[test]
+    fn what_is_older_than_our_first_run_is_not_ours() {
+        let (first_run_ms, skew_ms) = (Some(1_000_000), Some(-5_000));
+        let young = |modified_s| may_be_our_write(modified_s, first_run_ms, skew_ms);
+        assert!(young(Some(1_000)) && young(Some(936)) && !young(Some(934)));
+        assert!(young(None), "nobody knows how old it is");
+        assert!(may_be_our_write(Some(0), None, skew_ms) && may_be_our_write(Some(0), first_run_ms, None));
+    }
+}

@@ -5,14 +5,28 @@
 //! window ask the same way and draw the same events; how anything is drawn is
 //! theirs, and so is reading what a person typed.
 
+mod configured;
+mod objects;
+
+pub use crate::commands::import::{Import, ImportReply};
+pub use crate::commands::profile::{Add, Profiles, ProfilesReply, Row, Tested};
+pub use crate::commands::set_secret::{SecretReply, SetSecret};
 pub use crate::commands::why::{Entry, Reasons};
-use crate::commands::{apply, ls, moves, plan, restore, status, sync, why};
+use crate::commands::{
+    apply, batch, buckets, cat, config, doctor, download, import, info, ls, moves, mv, plan, profile, restore, rm,
+    runs, set_secret, status, sync, upload, why,
+};
+use crate::config::around::Around;
 use crate::event::Listener;
 use crate::failure::Failure;
 use crate::pair::RemoteCheck;
 use crate::place::Place;
 use crate::report::{Ending, Report};
+use crate::secrets::Secrets;
+pub use configured::*;
+pub use objects::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -33,10 +47,14 @@ pub struct Context {
     pub listener: Arc<dyn Listener>,
     /// Set when the person wants to end.
     pub interrupted: Arc<AtomicBool>,
+    /// Where secrets are kept, and who can be asked for one.
+    pub secrets: Secrets,
     /// Where a plan is written to.
     pub output: Mutex<Box<dyn Write + Send>>,
     /// Where a plan is read from.
     pub input: Mutex<Box<dyn BufRead + Send>>,
+    /// The environment, and the configuration that was named.
+    pub around: Around,
 }
 
 /// What can be asked for.
@@ -59,6 +77,49 @@ pub enum Request {
     Ls(Ls),
     /// Why a path is treated as it is.
     Why(Why),
+    /// Sync every pair.
+    Batch(Batch),
+    /// What is configured, and where each value came from.
+    #[serde(rename = "config show")]
+    ConfigShow(Show),
+    /// Whether the configuration makes sense.
+    #[serde(rename = "config check")]
+    ConfigCheck,
+    /// Where the configuration is.
+    #[serde(rename = "config path")]
+    ConfigPath,
+    /// The JSON schema of the configuration.
+    #[serde(rename = "config schema")]
+    ConfigSchema,
+    /// Write a sample configuration.
+    Init(Init),
+    /// Profiles: add, list, remove, use, test.
+    #[serde(rename = "config profile")]
+    Profile(Profiles),
+    /// Keep a profile's secret.
+    #[serde(rename = "config set-secret")]
+    SetSecret(SetSecret),
+    /// Take over another tool's configuration.
+    #[serde(rename = "config import")]
+    Import(Import),
+    /// Send files.
+    Upload(Upload),
+    /// Fetch what is named.
+    Download(Download),
+    /// What is known of an object.
+    Info(Info),
+    /// An object's bytes.
+    Cat(Cat),
+    /// Remove objects.
+    Rm(Rm),
+    /// Rename objects.
+    Mv(Mv),
+    /// Which buckets there are.
+    Buckets(Buckets),
+    /// What was run.
+    Runs(Runs),
+    /// Whether everything works.
+    Doctor(Doctor),
 }
 
 impl Request {
@@ -73,6 +134,24 @@ impl Request {
             Self::Restore(_) => "restore",
             Self::Ls(_) => "ls",
             Self::Why(_) => "why",
+            Self::Batch(_) => "batch",
+            Self::ConfigShow(_) => "config show",
+            Self::ConfigCheck => "config check",
+            Self::ConfigPath => "config path",
+            Self::ConfigSchema => "config schema",
+            Self::Init(_) => "init",
+            Self::Profile(_) => "config profile",
+            Self::SetSecret(_) => "config set-secret",
+            Self::Import(_) => "config import",
+            Self::Upload(_) => "upload",
+            Self::Download(_) => "download",
+            Self::Info(_) => "info",
+            Self::Cat(_) => "cat",
+            Self::Rm(_) => "rm",
+            Self::Mv(_) => "mv",
+            Self::Buckets(_) => "buckets",
+            Self::Runs(_) => "runs",
+            Self::Doctor(_) => "doctor",
         }
     }
 }
@@ -90,6 +169,35 @@ pub enum Reply {
     Ls(LsReply),
     /// Why.
     Why(Box<Reasons>),
+    /// What came of each pair.
+    Batch(Box<BatchReply>),
+    /// What is configured.
+    ConfigShow(Box<Shown>),
+    /// What is wrong with it.
+    ConfigCheck(Checked),
+    /// Where it is.
+    ConfigPath(ConfigPath),
+    /// Its schema.
+    ConfigSchema {
+        /// The schema.
+        schema: serde_json::Value,
+    },
+    /// What came of profiles.
+    Profile(Box<ProfilesReply>),
+    /// Where a secret is kept.
+    SetSecret(SecretReply),
+    /// What was taken over, and what could not be.
+    Import(Box<ImportReply>),
+    /// What is known of an object.
+    Info(Box<InfoReply>),
+    /// How much was shown.
+    Cat(CatReply),
+    /// The buckets.
+    Buckets(BucketsReply),
+    /// What was run.
+    Runs(RunsReply),
+    /// What was found.
+    Doctor(DoctorReply),
 }
 
 impl Reply {
@@ -99,7 +207,12 @@ impl Reply {
             Self::Run(run) => run.report.ending(),
             Self::Status(status) => status.run.report.ending(),
             Self::Ls(ls) if ls.interrupted => Ending::Interrupted,
-            Self::Ls(_) | Self::Why(_) => Ending::Ok,
+            Self::Batch(batch) => Ending::strongest(&batch.endings()),
+            Self::ConfigCheck(checked) if !checked.problems.is_empty() => Ending::Config,
+            Self::Profile(reply) => reply.ending(),
+            Self::Cat(cat) if cat.interrupted => Ending::Interrupted,
+            Self::Doctor(doctor) => doctor.ending(),
+            _ => Ending::Ok,
         }
     }
 
@@ -108,22 +221,45 @@ impl Reply {
         match self {
             Self::Run(run) => run.report.endings.clone(),
             Self::Status(status) => status.run.report.endings.clone(),
-            Self::Ls(_) | Self::Why(_) => Vec::new(),
+            Self::Batch(batch) => batch.endings(),
+            Self::ConfigCheck(checked) if !checked.problems.is_empty() => vec![Ending::Config],
+            Self::Profile(reply) if reply.ending() != Ending::Ok => vec![reply.ending()],
+            Self::Doctor(doctor) => doctor.endings(),
+            _ => Vec::new(),
         }
     }
 }
 
 /// Carries a request out.
 pub async fn call(context: &Context, request: &Request) -> Result<Reply, Failure> {
+    let ran = |reply| Reply::Run(Box::new(reply));
     match request {
-        Request::Sync(request) => sync::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Sync(request) => sync::run(context, request).await.map(ran),
         Request::Status(request) => status::run(context, request).await.map(|reply| Reply::Status(Box::new(reply))),
-        Request::Plan(request) => plan::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
-        Request::Apply(request) => apply::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
-        Request::Moves(request) => moves::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
-        Request::Restore(request) => restore::run(context, request).await.map(|reply| Reply::Run(Box::new(reply))),
+        Request::Plan(request) => plan::run(context, request).await.map(ran),
+        Request::Apply(request) => apply::run(context, request).await.map(ran),
+        Request::Moves(request) => moves::run(context, request).await.map(ran),
+        Request::Restore(request) => restore::run(context, request).await.map(ran),
         Request::Ls(request) => ls::run(context, request).await.map(Reply::Ls),
         Request::Why(request) => why::run(context, request).await.map(|reply| Reply::Why(Box::new(reply))),
+        Request::Batch(request) => Ok(Reply::Batch(Box::new(batch::run(context, request).await))),
+        Request::ConfigShow(request) => config::show(context, request).map(|shown| Reply::ConfigShow(Box::new(shown))),
+        Request::ConfigCheck => Ok(Reply::ConfigCheck(config::check(context))),
+        Request::ConfigPath => config::path(context).map(Reply::ConfigPath),
+        Request::ConfigSchema => Ok(Reply::ConfigSchema { schema: crate::config::schema::schema() }),
+        Request::Init(request) => config::init(context, request).map(Reply::ConfigPath),
+        Request::Profile(request) => profile::run(context, request).await.map(|reply| Reply::Profile(Box::new(reply))),
+        Request::SetSecret(request) => set_secret::run(context, request).await.map(Reply::SetSecret),
+        Request::Import(request) => import::run(context, request).await.map(|reply| Reply::Import(Box::new(reply))),
+        Request::Upload(request) => upload::run(context, request).await.map(ran),
+        Request::Download(request) => download::run(context, request).await.map(ran),
+        Request::Info(request) => info::run(context, request).await.map(|reply| Reply::Info(Box::new(reply))),
+        Request::Cat(request) => cat::run(context, request).await.map(Reply::Cat),
+        Request::Rm(request) => rm::run(context, request).await.map(ran),
+        Request::Mv(request) => mv::run(context, request).await.map(ran),
+        Request::Buckets(request) => buckets::run(context, request).await.map(Reply::Buckets),
+        Request::Runs(request) => runs::run(context, request).await.map(Reply::Runs),
+        Request::Doctor(request) => doctor::run(context, request).await.map(Reply::Doctor),
     }
 }
 
@@ -151,6 +287,36 @@ pub struct Service {
     pub profile: Option<String>,
     /// Whether the bucket is named in the path.
     pub path_style: Option<bool>,
+    /// Where the credentials are.
+    pub credentials: CredentialSource,
+    /// The provider, for its habits.
+    pub provider: Option<String>,
+}
+
+/// Where credentials are fetched from, where the S3 client is made: a request
+/// travels, so it never holds them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "from")]
+pub enum CredentialSource {
+    /// The standard AWS places.
+    #[default]
+    Aws,
+    /// `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY` alone.
+    Env,
+    /// The keyring.
+    Keyring {
+        /// The profile of the configuration.
+        profile: String,
+        /// The access key's id.
+        access_key_id: String,
+    },
+    /// The encrypted file.
+    File {
+        /// The profile of the configuration.
+        profile: String,
+        /// The access key's id.
+        access_key_id: String,
+    },
 }
 
 /// How a run goes about it.
@@ -191,6 +357,29 @@ pub struct Options {
     pub lock_timeout_ms: u64,
     /// Only say what would be done.
     pub dry_run: bool,
+    /// The storage class of what is written; the place's own if nobody says.
+    pub storage_class: Option<String>,
+    /// How the place encrypts what is written; its own way if nobody says.
+    pub sse: Option<Sse>,
+    /// With which key of the key service; the account's if nobody says.
+    pub sse_kms_key: Option<String>,
+    /// User metadata of what is written, beside our own: names in lower case.
+    pub meta: BTreeMap<String, String>,
+    /// What files that are written are said to hold; told by their names if nobody says.
+    pub content_type: Option<String>,
+    /// How many bytes a second may go out, and as many come in; none is no limit.
+    pub bwlimit: Option<u64>,
+}
+
+/// How a place encrypts what it keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+pub enum Sse {
+    /// With keys of its own.
+    #[serde(rename = "AES256")]
+    Aes256,
+    /// With a key of its key service.
+    #[serde(rename = "aws:kms")]
+    Kms,
 }
 
 impl Default for Options {
@@ -213,6 +402,12 @@ impl Default for Options {
             xattrs: false,
             lock_timeout_ms: 10_000,
             dry_run: false,
+            storage_class: None,
+            sse: None,
+            sse_kms_key: None,
+            meta: BTreeMap::new(),
+            content_type: None,
+            bwlimit: None,
         }
     }
 }
@@ -234,6 +429,9 @@ pub struct Sync {
 pub struct Status {
     /// Which pair.
     pub sides: Sides,
+    /// The mode it is looked at in; the one on record if nobody says.
+    #[serde(default)]
+    pub preset: Option<Preset>,
     /// How it is looked at.
     #[serde(default)]
     pub options: Options,
@@ -284,6 +482,15 @@ pub struct Ls {
     /// What keys begin with.
     #[serde(default)]
     pub path: String,
+    /// What keys hold; `*` stands for anything.
+    #[serde(default)]
+    pub search: Option<String>,
+    /// So many of what is found are passed over.
+    #[serde(default)]
+    pub offset: u64,
+    /// So many are shown, at most.
+    #[serde(default)]
+    pub limit: Option<u64>,
 }
 
 /// Asks why a path is treated as it is.
@@ -291,6 +498,9 @@ pub struct Ls {
 pub struct Why {
     /// Of which pair.
     pub sides: Sides,
+    /// The mode it is judged in; the one on record if nobody says.
+    #[serde(default)]
+    pub preset: Option<Preset>,
     /// The path, below the folder.
     pub path: String,
     /// How a run would go about it.
@@ -331,4 +541,7 @@ pub struct LsReply {
     pub bytes: u64,
     /// Whether it was cut short.
     pub interrupted: bool,
+    /// Whether there are more than were asked for.
+    #[serde(default)]
+    pub more: bool,
 }

@@ -7,6 +7,7 @@
 //! cannot go on says why in its report; nothing is thrown away on the way out.
 
 mod apply;
+pub mod named;
 
 pub use apply::apply;
 
@@ -23,12 +24,13 @@ use crate::root::{self, RootCheck};
 use crate::state::Spool;
 use crate::survey::{Lens, Survey, survey};
 use crate::transfer::delete::finish_emptying;
-use crate::transfer::{Aftermath, Carrier};
+use crate::transfer::way::will_be_blocked;
+use crate::transfer::{Aftermath, Carrier, HELD};
 use crate::{owner, state};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use tidelock_core::guard::{Facts, check};
-use tidelock_core::plan::{Action, Problem, Step, Totals};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_core::retention::{is_due, trusted_now_s};
 use tidelock_remote::Ability;
@@ -86,15 +88,17 @@ pub(crate) struct Run {
 
 fn begin(pair: &Pair, mode: Mode) -> state::Result<Run> {
     let token = pair.world.token();
-    let id = match mode {
-        Mode::Execute => pair.state.begin_run(&token, &pair.settings.command, pair.now_ms())?,
-        Mode::DryRun => 0,
-    };
-    pair.listener.hear(&Event::RunStarted {
+    let event = Event::RunStarted {
         command: pair.settings.command.clone(),
         local: pair.local_name.clone(),
         remote: pair.remote_name.clone(),
-    });
+    };
+    let json = serde_json::to_string(&event).unwrap_or_default();
+    let id = match mode {
+        Mode::Execute => pair.state.begin_run_with(&token, &pair.settings.command, pair.now_ms(), &json)?,
+        Mode::DryRun => 0,
+    };
+    pair.listener.hear(&event);
     Ok(Run { id, token })
 }
 
@@ -118,11 +122,13 @@ fn tell_hard_links(pair: &Pair, names: u64) {
     }
 }
 
+/// The fact that keeps of which place a person was told that conditions are not obeyed.
+pub(crate) const UNGUARDED: &str = "unguarded";
+
 /// Where only looks guarded what was done, that is said, once for each endpoint.
 fn tell_unguarded(pair: &Pair, run: &Run) {
-    const FACT: &str = "unguarded";
     let place = pair.remote.describe();
-    if !pair.remote.was_unguarded() || pair.state.fact(FACT).ok().flatten().as_ref() == Some(&place) {
+    if !pair.remote.was_unguarded() || pair.state.fact(UNGUARDED).ok().flatten().as_ref() == Some(&place) {
         return;
     }
     let text = format!(
@@ -131,7 +137,7 @@ fn tell_unguarded(pair: &Pair, run: &Run) {
          keep it; this is said once"
     );
     // What cannot be kept is said again.
-    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(FACT, &place));
+    let _ = tell(pair, run.id, &Event::Note { text }).map(|()| pair.state.set_fact(UNGUARDED, &place));
 }
 
 fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
@@ -168,12 +174,17 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
         if mode == Mode::DryRun {
             // What would be stopped is shown too, and why.
             show(pair, &spool, report)?;
+            show_blocked(pair, &spool, run, report).await?;
             keep(&spool, &seen)?;
             guard(pair, &seen.totals, turn.lapses())?;
             return if seen.totals.is_quiet() { Ok(()) } else { owner::check(pair).await };
         }
         guard(pair, &seen.totals, turn.lapses())?;
         if report.passes == 1 {
+            if !seen.totals.is_quiet() {
+                // A run that is refused changes nothing, its mode neither.
+                check_abilities(pair).await?;
+            }
             turn.commit(pair)?;
             lapsed = false;
             if clear_up(pair).await? {
@@ -287,6 +298,25 @@ fn show(pair: &Pair, spool: &Spool<'_>, report: &mut Report) -> Result<(), Failu
         }
     })?;
     Ok(())
+}
+
+/// Downloads that a run would find no room for, among what it leaves alone.
+async fn show_blocked(pair: &Pair, spool: &Spool<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
+    if pair.settings.policy.flow != Flow::Down {
+        return Ok(());
+    }
+    let mut after = 0;
+    loop {
+        let page = spool.all(after)?;
+        let Some((last, _)) = page.last() else { return Ok(()) };
+        after = *last;
+        for (_, step) in &page {
+            if will_be_blocked(pair, step).await? {
+                let (path, what) = (step.key.to_string(), HELD.to_owned());
+                tell_problem(pair, Mode::DryRun, run, report, Problem { path, what, class: ProblemClass::Skipped })?;
+            }
+        }
+    }
 }
 
 /// Every step of the spool that is more than bookkeeping, in key order.

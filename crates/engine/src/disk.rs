@@ -6,6 +6,7 @@
 //! simulated as well as run. `disk/real.rs` is Linux (its system calls are in
 //! `disk/sys.rs`), `disk/sim.rs` a disk in memory that crashes on request.
 
+pub mod chosen;
 pub mod missing;
 pub mod real;
 #[cfg(any(test, feature = "testing"))]

@@ -14,9 +14,14 @@ use crate::report::{Ending, Report};
 pub const EVENT_VERSION: u32 = 1;
 
 /// Something that happened in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum Event {
+    /// A batch came to this pair.
+    PairStarted {
+        /// Its name.
+        pair: String,
+    },
     /// The run began.
     RunStarted {
         /// What was run.
@@ -59,6 +64,15 @@ pub enum Event {
         /// For a move, from where.
         #[serde(skip_serializing_if = "Option::is_none")]
         from: Option<String>,
+    },
+    /// Bytes begin to move for a step, for progress bars; not kept.
+    Began {
+        /// What is being done.
+        action: String,
+        /// Where.
+        path: String,
+        /// How many bytes are to move.
+        bytes: u64,
     },
     /// Bytes on their way, for progress bars; not kept.
     Progress {
@@ -128,7 +142,7 @@ impl Event {
 
     /// Whether it is worth keeping in the history.
     pub fn is_kept(&self) -> bool {
-        !matches!(self, Self::Progress { .. } | Self::Step { .. })
+        !matches!(self, Self::Began { .. } | Self::Progress { .. } | Self::Step { .. })
     }
 }
 

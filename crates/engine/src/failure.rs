@@ -4,7 +4,7 @@
 //! Each failure knows how the run ends for the caller and what a person can do.
 
 use crate::report::Ending;
-use crate::{disk, listing, state};
+use crate::{disk, listing, secrets, state};
 use std::io;
 use tidelock_core::guard::Stop;
 use tidelock_remote::ErrorKind;
@@ -56,6 +56,15 @@ pub enum Failure {
     /// The listing cannot be had whole.
     #[error("the listing of the remote is not complete, so it was not acted upon: {0}")]
     Listing(String),
+    /// A secret cannot be had or kept.
+    #[error("{0}")]
+    Secret(#[from] secrets::Error),
+    /// What was asked for would harm something that may be wanted.
+    #[error("{0}")]
+    Refused(String),
+    /// What was named is not there.
+    #[error("{0}")]
+    Missing(String),
     /// A person interrupted.
     #[error("interrupted; the next run goes on from here")]
     Interrupted,
@@ -65,8 +74,10 @@ impl Failure {
     /// How the run ends.
     pub fn ending(&self) -> Ending {
         match self {
-            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) => Ending::SafetyStop,
-            Self::Root { .. } => Ending::NotFound,
+            Self::Root { stop: true, .. } | Self::Stop(_) | Self::Owned(_) | Self::Outdated(_) | Self::Refused(_) => {
+                Ending::SafetyStop
+            }
+            Self::Root { .. } | Self::Missing(_) => Ending::NotFound,
             Self::Unable(_) => Ending::Config,
             Self::Remote(error) => ending_of(&error.kind),
             Self::Busy(_) => Ending::Temporary,
@@ -75,8 +86,19 @@ impl Failure {
             Self::State(error) if error.is_denied() => Ending::Denied,
             Self::State(state::Error::Newer { .. }) => Ending::Config,
             Self::State(_) | Self::Listing(_) => Ending::Failed,
+            Self::Secret(error) => ending_of_secret(error.kind),
             Self::Interrupted => Ending::Interrupted,
         }
+    }
+}
+
+/// How a vault's error ends a run.
+fn ending_of_secret(kind: secrets::ErrorKind) -> Ending {
+    match kind {
+        secrets::ErrorKind::Damaged => Ending::Config,
+        secrets::ErrorKind::Io(kind) => ending_of_io(kind),
+        secrets::ErrorKind::Interrupted => Ending::Interrupted,
+        _ => Ending::Denied,
     }
 }
 

@@ -10,6 +10,7 @@
 pub mod api;
 mod commands;
 pub use commands::saved;
+pub mod config;
 pub mod cycle;
 pub mod digest;
 pub mod disk;
@@ -27,6 +28,7 @@ pub mod record;
 pub mod report;
 mod root;
 pub mod scan;
+pub mod secrets;
 pub mod state;
 pub mod survey;
 mod transfer;

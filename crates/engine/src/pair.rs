@@ -10,6 +10,7 @@ use crate::planted::Planted;
 use crate::scan::ScanOptions;
 use crate::state::State;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::filter::Rules;
@@ -61,6 +62,10 @@ pub struct Settings {
     pub remote_check: RemoteCheck,
     /// The storage class of new objects.
     pub storage_class: Option<String>,
+    /// The user metadata of what is written, beside our own.
+    pub user_meta: BTreeMap<String, String>,
+    /// The content type of files that are written, if their names are not to tell it.
+    pub content_type: Option<String>,
     /// What this device is called in conflict names.
     pub device: String,
     /// What the run is called in the history.
@@ -90,6 +95,8 @@ impl Settings {
             allow_unconditional: false,
             remote_check: RemoteCheck::List,
             storage_class: None,
+            user_meta: BTreeMap::new(),
+            content_type: None,
             device: device.to_owned(),
             command: "sync".to_owned(),
             sets_mode: true,

@@ -8,9 +8,11 @@
 
 mod abilities;
 mod lock;
+mod loose;
 
 pub use abilities::KnownAbilities;
 pub use lock::{Holder, Lock};
+pub use loose::Intake;
 
 use crate::failure::Failure;
 use crate::state::State;
@@ -110,7 +112,7 @@ impl PairPlace {
     }
 
     pub(crate) fn lock_file(&self) -> PathBuf {
-        self.dir.join(format!("{}.lock", self.id))
+        self.dir.join(format!("{}.lock", self.lock_name()))
     }
 
     /// Opens or makes the state. A damaged one is kept aside and begun anew: both

@@ -59,6 +59,11 @@ impl Ending {
         }
     }
 
+    /// The one that the process ends with when several apply.
+    pub fn strongest(endings: &[Self]) -> Self {
+        endings.iter().copied().max_by_key(|ending| ending.weight()).unwrap_or(Self::Ok)
+    }
+
     /// What wins when several apply: later is stronger.
     fn weight(self) -> u8 {
         match self {
@@ -162,7 +167,34 @@ impl Report {
 
     /// The strongest of its endings.
     pub fn ending(&self) -> Ending {
-        self.endings.iter().copied().max_by_key(|ending| ending.weight()).unwrap_or(Ending::Ok)
+        Ending::strongest(&self.endings)
+    }
+
+    /// Takes what came of another run of the same command in.
+    pub fn absorb(&mut self, other: Self) {
+        self.planned.absorb(&other.planned);
+        self.uploaded += other.uploaded;
+        self.uploaded_bytes += other.uploaded_bytes;
+        self.moved += other.moved;
+        self.downloaded += other.downloaded;
+        self.downloaded_bytes += other.downloaded_bytes;
+        self.reused += other.reused;
+        self.metas += other.metas;
+        self.deleted_there += other.deleted_there;
+        self.deleted_here += other.deleted_here;
+        self.adopted += other.adopted;
+        self.conflicts += other.conflicts;
+        self.kept_both += other.kept_both;
+        self.drift += other.drift;
+        self.stale += other.stale;
+        self.unchanged += other.unchanged;
+        self.problem_count += other.problem_count;
+        let room = LISTED_PROBLEMS.saturating_sub(self.problems.len());
+        self.problems.extend(other.problems.into_iter().take(room));
+        self.passes = self.passes.max(other.passes);
+        self.duration_ms += other.duration_ms;
+        other.endings.into_iter().for_each(|ending| self.end(ending));
+        self.stopped = self.stopped.take().or(other.stopped);
     }
 
     /// Whether anything was written on either side.

@@ -259,6 +259,20 @@ impl State {
         Ok(connection.last_insert_rowid())
     }
 
+    /// The same, with the first thing that happened in it.
+    pub fn begin_run_with(&self, token: &str, command: &str, now_ms: i64, event: &str) -> Result<i64> {
+        let connection = self.lock();
+        let both = connection.unchecked_transaction()?;
+        both.execute(
+            "INSERT INTO run (token, command, started_ms) VALUES (?1, ?2, ?3)",
+            params![token, command, now_ms],
+        )?;
+        let id = both.last_insert_rowid();
+        both.execute("INSERT INTO event (run, json) VALUES (?1, ?2)", params![id, event])?;
+        both.commit()?;
+        Ok(id)
+    }
+
     /// Ends a run.
     pub fn end_run(&self, id: i64, now_ms: i64, exit: i32, report: &str) -> Result<()> {
         let sql = "UPDATE run SET ended_ms = ?2, exit = ?3, report = ?4 WHERE id = ?1";
@@ -391,6 +405,14 @@ impl State {
         let mut query =
             connection.prepare_cached("SELECT seq, json FROM event WHERE seq > ?1 ORDER BY seq LIMIT ?2")?;
         let rows = query.query_map(params![after, limit], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        Ok(rows.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// What is kept of what happened in a run, oldest first.
+    pub fn events_of(&self, run: i64) -> Result<Vec<String>> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT json FROM event WHERE run = ?1 ORDER BY seq")?;
+        let rows = query.query_map([run], |row| row.get(0))?;
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 

@@ -13,7 +13,9 @@ pub(crate) mod delete;
 mod download;
 mod meta;
 mod moves;
+mod rename;
 mod upload;
+pub(crate) mod way;
 
 use crate::disk::{self, Stat};
 use crate::event::Event;
@@ -317,12 +319,19 @@ impl<'a> Carrier<'a> {
         if self.pair.settings.only_moves && !step.action.is_rename() {
             return Fate::Left;
         }
+        if step.bytes() > 0 {
+            let (action, path) = (step.action.name().to_owned(), step.key.to_string());
+            self.pair.listener.hear(&Event::Began { action, path, bytes: step.bytes() });
+        }
         match &step.action {
             Action::Upload => self.upload(step).await,
             Action::Move { from, source, digest, proved } => self.carry_move(step, from, source, digest, *proved).await,
-            Action::Download => match self.download(step).await {
-                // A deletion of this plan may take the link away.
-                Fate::Problem(problem) if problem.what == ESCAPES => Fate::Blocked(problem),
+            Action::Download => match self.download_once(step).await {
+                Fate::Blocked(problem) => match self.clear_way(step).await {
+                    Ok(true) => self.download_once(step).await,
+                    Ok(false) => Fate::Blocked(problem),
+                    Err(fate) => fate,
+                },
                 fate => fate,
             },
             Action::MetaThere => self.meta_there(step, None).await,
@@ -341,6 +350,14 @@ impl<'a> Carrier<'a> {
             Action::Leave => Fate::Left,
             // Deletions have their own phase; one that comes here was not planned.
             Action::DeleteThere | Action::DeleteMoved | Action::DeleteHere => Fate::Left,
+        }
+    }
+
+    async fn download_once(&self, step: &Step) -> Fate {
+        match self.download(step).await {
+            // A deletion of this plan may take the link away.
+            Fate::Problem(problem) if problem.what == ESCAPES => Fate::Blocked(problem),
+            fate => fate,
         }
     }
 
@@ -364,8 +381,9 @@ impl<'a> Carrier<'a> {
                 if outcome.again {
                     aftermath.stale(step, None);
                 } else if step.action == Action::Compare && outcome.counts == Counts::default() {
-                    // A closer look found both sides as they were agreed.
-                    report.unchanged += 1;
+                    // A closer look found both sides as they were agreed. What is looked at
+                    // again in a later pass was counted.
+                    report.unchanged += u64::from(report.passes == 1);
                 }
                 recorder.take(outcome, report).await
             }

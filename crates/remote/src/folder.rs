@@ -92,6 +92,11 @@ struct Shared {
     _lock: Option<Lock>,
 }
 
+/// Whether there is a store at `path`, as far as its name tells.
+pub fn is_store(path: &Path) -> bool {
+    path.join(place::DATABASE).is_file()
+}
+
 /// Opens the store at `path`. What an earlier process left unfinished is swept.
 pub fn open(world: World, path: &Path, mode: OpenMode) -> Result<Folder> {
     let place = place::enter(path, mode)?;

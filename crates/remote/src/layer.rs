@@ -4,6 +4,7 @@
 //! of the other layers; their order is decided in one place, `open.rs`. All of
 //! them pass the conformance suite, because whatever wraps a remote is one.
 
+pub mod chosen;
 pub mod condition;
 pub mod limit;
 pub mod observe;
@@ -11,13 +12,16 @@ pub mod readonly;
 mod resume;
 pub mod retry;
 pub mod scope;
+pub mod throttle;
 
+pub use chosen::{Choice, Chosen};
 pub use condition::Emulated;
 pub use limit::Limit;
 pub use observe::{Observe, RequestCounts, Requests};
 pub use readonly::ReadOnly;
 pub use retry::Retry;
 pub use scope::Scope;
+pub use throttle::Throttle;
 
 use crate::{Condition, Object, ObjectMeta, Piece, Put};
 use futures::StreamExt as _;

@@ -8,6 +8,7 @@
 
 #![forbid(unsafe_code)]
 
+pub mod bandwidth;
 pub mod beside;
 pub mod error;
 pub mod folder;

@@ -1,8 +1,9 @@
 //! From a URL to a remote that can be relied on: the one place where layers meet.
 //!
 //! ```text
-//! read-only?( retry( limit( condition( scope( observe( place ))))))
+//! read-only?( retry( limit( condition( scope( observe( throttle?( place )))))))
 //! ```
+//! - `throttle` is around the place itself: what is counted has waited its turn.
 //! - `observe` is innermost, so that it counts what really reaches the place:
 //!   every repetition and every additional look of the layers above.
 //! - `scope` is next: above it there are only keys below the prefix.
@@ -12,9 +13,10 @@
 //! - `retry` is above all of these: it settles what they could not tell.
 //! - `read-only` is outermost, so that nothing refused was ever begun.
 
+use crate::bandwidth::Bandwidth;
 use crate::error::Result;
 use crate::folder::{self, OpenMode};
-use crate::layer::{Emulated, Limit, Observe, ReadOnly, Requests, Retry, Scope};
+use crate::layer::{Emulated, Limit, Observe, ReadOnly, Requests, Retry, Scope, Throttle};
 use crate::s3::{self, CapabilityStore, S3Options};
 use crate::url::RemoteUrl;
 use crate::world::World;
@@ -40,6 +42,8 @@ pub struct OpenOptions {
     pub read_only: bool,
     /// Make an embedded store where there is none.
     pub create: bool,
+    /// How fast bytes may move, shared by everything that is opened with it.
+    pub bandwidth: Option<Arc<Bandwidth>>,
 }
 
 impl Default for OpenOptions {
@@ -52,6 +56,7 @@ impl Default for OpenOptions {
             budget: Arc::default(),
             read_only: false,
             create: true,
+            bandwidth: None,
         }
     }
 }
@@ -64,6 +69,8 @@ pub struct Opened {
     pub requests: Arc<Requests>,
     /// What was found wrong with an embedded store that it can live with.
     pub problems: Vec<folder::Problem>,
+    /// How fast bytes may move, for who wants to change it meanwhile.
+    pub bandwidth: Option<Arc<Bandwidth>>,
 }
 
 /// Opens the place a URL names. A bucket is not asked whether it exists: the first
@@ -72,7 +79,8 @@ pub async fn open(url: &RemoteUrl, options: &OpenOptions, world: World) -> Resul
     match url {
         RemoteUrl::S3 { bucket, prefix } => {
             let place = s3::open(world.clone(), bucket, options.s3.clone(), options.abilities.clone()).await?;
-            Ok(stack(Arc::new(place.probing_below(prefix)), prefix, Capabilities::default(), options, world))
+            let place = Arc::new(place.probing_below(prefix).paced(options.bandwidth.clone()));
+            Ok(stack(throttled(place, options, false), prefix, Capabilities::default(), options, world))
         }
         RemoteUrl::Folder(path) => {
             let mode = match (options.read_only, options.create) {
@@ -84,13 +92,22 @@ pub async fn open(url: &RemoteUrl, options: &OpenOptions, world: World) -> Resul
             let problems = place.problems().to_vec();
             // It has every condition, so nobody need ask it.
             let known = Capabilities::all_but(&[Ability::Versions]);
-            Ok(Opened { problems, ..stack(Arc::new(place), "", known, options, world) })
+            let place = throttled(Arc::new(place), options, true);
+            Ok(Opened { problems, ..stack(place, "", known, options, world) })
         }
         #[cfg(any(test, feature = "testing"))]
         RemoteUrl::Memory(name) => {
             let place = shared_memory(name, &world);
             Ok(stack(Arc::new(place), "", Capabilities::default(), options, world))
         }
+    }
+}
+
+/// Holds a place to the bandwidth, if there is one.
+fn throttled(place: Arc<dyn Remote>, options: &OpenOptions, uploads: bool) -> Arc<dyn Remote> {
+    match &options.bandwidth {
+        None => place,
+        Some(bandwidth) => Arc::new(Throttle::new(place, bandwidth.clone(), uploads)),
     }
 }
 
@@ -105,7 +122,7 @@ pub fn stack(place: Arc<dyn Remote>, prefix: &str, known: Capabilities, options:
     let retried = Retry::new(limited, options.backoff, options.budget.clone(), requests.clone(), world);
     let remote: Arc<dyn Remote> =
         if options.read_only { Arc::new(ReadOnly::new(Arc::new(retried))) } else { Arc::new(retried) };
-    Opened { remote, requests, problems: Vec::new() }
+    Opened { remote, requests, problems: Vec::new(), bandwidth: options.bandwidth.clone() }
 }
 
 /// The memory remote of this name, the same for everyone in the process.

@@ -6,6 +6,7 @@
 //! by writing, remembered, and never assumed.
 
 mod abilities;
+mod account;
 mod address;
 mod checksum;
 mod client;
@@ -21,6 +22,7 @@ mod list;
 mod multipart;
 mod parts;
 mod probe;
+pub mod provider;
 mod put;
 mod refusal;
 mod reply;
@@ -30,8 +32,10 @@ mod unfinished;
 mod xml;
 
 pub use abilities::{CapabilityStore, Trial};
-pub use config::{Keys, S3Options};
+pub use account::{Bucket, Pending, buckets};
+pub use config::{Encryption, Keys, S3Options};
 
+use crate::bandwidth::Bandwidth;
 use crate::error::{Error, Result};
 use crate::world::World;
 use crate::{Ability, Capabilities, Condition, Cursor, Download, Object, Page, Progress, Put, Remote, Stored};
@@ -113,6 +117,13 @@ impl S3 {
     #[must_use]
     pub fn probing_below(mut self, prefix: &str) -> Self {
         prefix.clone_into(&mut self.probe_prefix);
+        self
+    }
+
+    /// Lets uploads leave no faster than this; downloads are the layers' business.
+    #[must_use]
+    pub fn paced(mut self, bandwidth: Option<Arc<Bandwidth>>) -> Self {
+        self.client.bandwidth = bandwidth;
         self
     }
 

@@ -7,6 +7,7 @@ use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
+use tidelock_engine::config::resolve::{is_name, split_profile};
 use tidelock_remote::url::RemoteUrl;
 
 /// What takes part, and how it is compared.
@@ -71,6 +72,9 @@ pub struct RunArgs {
     /// Transfers at once [default: 16, on S3 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Speed")]
     pub concurrency: Option<u32>,
+    /// Send at most so much each second, and fetch no more, as in 10MiB/s.
+    #[arg(long, value_name = "RATE", value_parser = super::object::rate, help_heading = "Speed")]
+    pub bwlimit: Option<u64>,
 }
 
 /// Whether anything is changed.
@@ -90,7 +94,10 @@ pub struct ServiceArgs {
     /// The region.
     #[arg(long, help_heading = "S3")]
     pub region: Option<String>,
-    /// The profile in the AWS configuration files.
+    /// The service by name, as in wasabi or r2, for its address and habits (docs/providers.md).
+    #[arg(long, value_name = "NAME", help_heading = "S3")]
+    pub provider: Option<String>,
+    /// The profile: of the configuration, else of the AWS files.
     #[arg(long, help_heading = "S3")]
     pub profile: Option<String>,
     /// Name the bucket in the path instead of the host name.
@@ -142,9 +149,18 @@ pub enum Metadata {
     Minimal,
 }
 
-/// A remote's name, checked and left as it was typed.
+/// A remote's name, checked and left as it was typed. Whether there is such a profile
+/// is asked of the configuration.
 pub fn remote(text: &str) -> Result<String, String> {
+    if split_profile(text).is_some() {
+        return Ok(text.to_owned());
+    }
     RemoteUrl::parse(text).map(|_| text.to_owned()).map_err(|error| error.why)
+}
+
+/// The same, or what may be a pair's name.
+pub fn remote_or_pair(text: &str) -> Result<String, String> {
+    if is_name(text) { Ok(text.to_owned()) } else { remote(text) }
 }
 
 /// Reads a folder's name. One that reads like a remote is a swapped argument.

@@ -1,144 +1,111 @@
 //! From what was typed to a request.
 //!
-//! A translation, word for word. The order of patterns is the order in which they
-//! were typed, across both options; ignore files are read here.
+//! A translation, verb by verb; what the configuration adds is `whom.rs`'s. Verbs
+//! that are about no folder and no remote do not even read it.
 
-use super::Verb;
-use super::options::{self, LookArgs, RunArgs, ServiceArgs};
-use super::verbs::ModeArgs;
+mod objects;
+
+use super::options::ServiceArgs;
+use super::whom::{Complaint, Told};
+use super::{Cli, Verb, batch, options};
 use clap::ArgMatches;
-use std::path::Path;
-use tidelock_core::filter::{IgnoreFile, RuleLine};
-use tidelock_core::meta::MetaFormat;
-use tidelock_core::policy::{Compare, OnConflict, Preset};
-use tidelock_engine::api::{Apply, Ls, Moves, Options, Request, Restore, Service, Sides, Status, Sync, Why};
-use tidelock_engine::pair::RemoteCheck;
+use tidelock_engine::api::{Apply, Buckets, Ls, Moves, Options, Request, Restore, Status, Sync, Why};
+use tidelock_engine::config::around::Around;
+use tidelock_engine::config::resolve::{Resolved, Typed, Whom};
 
-/// The request that was typed, or a complaint about a file it names; none for the
-/// demonstration, which is many.
-pub fn request(verb: &Verb, matches: &ArgMatches) -> Result<Option<Request>, String> {
+/// The request that was typed, or why there is none; nothing for the demonstration,
+/// which is many.
+pub fn request(cli: &Cli, matches: &ArgMatches, around: &Around) -> Result<Option<Request>, Complaint> {
+    match &cli.verb {
+        Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => return Ok(None),
+        Verb::Config(args) => return Ok(Some(args.request())),
+        Verb::Init(args) => return Ok(Some(args.request())),
+        _ => {}
+    }
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
-    let sides = |local: &Path, remote: &str, service: &ServiceArgs| Sides {
-        local: local.to_owned(),
-        remote: remote.to_owned(),
-        service: service.into(),
-    };
-    Ok(Some(match verb {
-        Verb::Sync(args) => Request::Sync(Sync {
-            sides: sides(&args.local, &args.remote, &args.service),
-            preset: preset(&args.mode),
-            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
-        }),
-        Verb::Status(args) => Request::Status(Status {
-            sides: sides(&args.local, &args.remote, &args.service),
-            options: options(&args.look, matches)?,
-        }),
-        Verb::Moves(args) => Request::Moves(Moves {
-            sides: sides(&args.local, &args.remote, &args.service),
-            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
-        }),
-        Verb::Restore(args) => Request::Restore(Restore {
-            sides: sides(&args.local, &args.remote, &args.service),
-            overwrite: args.overwrite,
-            options: Options { dry_run: args.dry.dry_run, ..with(options(&args.look, matches)?, &args.run) },
-        }),
-        Verb::Ls(args) => {
-            Request::Ls(Ls { remote: args.remote.clone(), service: (&args.service).into(), path: args.path.clone() })
+    let told = Told::new(around, matches)?;
+    about(&told, &cli.verb).map(Some)
+}
+
+/// The request of a verb that is about a folder or a remote.
+fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
+    Ok(match verb {
+        Verb::Sync(args) => {
+            let typed = told.typed(Some(&args.look), Some(&args.run), Some(&args.object));
+            let typed = Typed { mode: args.mode.typed(), ..at(typed, &args.service) };
+            let found = told.find(&told.pair_or_sides(&args.local, args.remote.as_deref())?, typed)?;
+            let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
+            Request::Sync(Sync { sides: found.sides, preset: found.mode.preset(), options })
         }
-        Verb::Plan(args) => Request::Plan(Sync {
-            sides: sides(&args.local, &args.remote, &args.service),
-            preset: preset(&args.mode),
-            options: options(&args.look, matches)?,
-        }),
+        Verb::Status(args) => {
+            let typed = at(told.typed(Some(&args.look), None, None), &args.service);
+            let found = told.find(&told.pair_or_sides(&args.local, args.remote.as_deref())?, typed)?;
+            Request::Status(Status { preset: preset_of_pair(&found), sides: found.sides, options: found.options })
+        }
+        Verb::Moves(args) => {
+            let typed = told.typed(Some(&args.look), Some(&args.run), Some(&args.object));
+            let typed = at(typed, &args.service);
+            let found = told.find(&told.pair_or_sides(&args.local, args.remote.as_deref())?, typed)?;
+            let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
+            Request::Moves(Moves { sides: found.sides, options })
+        }
+        Verb::Restore(args) => {
+            let typed = at(told.typed(Some(&args.look), Some(&args.run), None), &args.service);
+            let mut found = told.find(&told.restore(&args.remote, args.local.as_ref())?, typed)?;
+            // Who is to win a sync's conflicts is nothing to a restore.
+            found.options.conflict = args.look.conflict.and(found.options.conflict);
+            let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
+            Request::Restore(Restore { sides: found.sides, overwrite: args.overwrite, options })
+        }
+        Verb::Ls(args) => match &args.remote {
+            Some(remote) => {
+                let (remote, service) = told.remote(remote, &args.service)?;
+                Request::Ls(Ls {
+                    remote,
+                    service,
+                    path: args.path.clone(),
+                    search: args.search.clone(),
+                    offset: args.offset,
+                    limit: args.limit,
+                })
+            }
+            None => Request::Buckets(Buckets { service: objects::account(told, &args.service)? }),
+        },
+        Verb::Plan(args) => {
+            let typed = at(told.typed(Some(&args.look), None, None), &args.service);
+            let typed = Typed { mode: args.mode.typed(), ..typed };
+            let found = told.find(&told.pair_or_sides(&args.local, args.remote.as_deref())?, typed)?;
+            Request::Plan(Sync { sides: found.sides, preset: found.mode.preset(), options: found.options })
+        }
         Verb::Apply(args) => {
-            Request::Apply(Apply { service: (&args.service).into(), options: with(Options::default(), &args.run) })
+            let typed = at(told.typed(None, Some(&args.run), Some(&args.object)), &args.service);
+            let found = told.find(&Whom::Nobody, typed)?;
+            Request::Apply(Apply { service: found.sides.service, options: args.run.confirmed(found.options) })
         }
-        Verb::Why(args) => Request::Why(Why {
-            sides: sides(&args.local, &args.remote, &args.service),
-            path: args.path.clone(),
-            options: options(&args.look, matches)?,
-        }),
-        Verb::Demo(_) => return Ok(None),
-    }))
-}
-
-impl From<&ServiceArgs> for Service {
-    fn from(args: &ServiceArgs) -> Self {
-        let ServiceArgs { endpoint, region, profile, path_style } = args.clone();
-        Self { endpoint, region, profile, path_style: path_style.then_some(true) }
-    }
-}
-
-fn preset(mode: &ModeArgs) -> Preset {
-    match mode {
-        ModeArgs { delete: true, .. } => Preset::SyncDelete,
-        ModeArgs { mirror: true, .. } => Preset::Mirror,
-        ModeArgs { two_way: true, .. } => Preset::TwoWay,
-        _ => Preset::Push,
-    }
-}
-
-fn options(look: &LookArgs, matches: &ArgMatches) -> Result<Options, String> {
-    Ok(Options {
-        filters: filters(look, matches),
-        ignore_files: look.ignore_file.iter().map(|path| ignore_file(path)).collect::<Result<_, _>>()?,
-        hidden: !look.no_hidden,
-        follow_links: look.follow_links,
-        compare: look.compare.map(|compare| match compare {
-            options::Compare::Stamp => Compare::Stamp,
-            options::Compare::Digest => Compare::Digest,
-        }),
-        conflict: look.conflict.map(|conflict| match conflict {
-            options::Conflict::Report => OnConflict::Report,
-            options::Conflict::KeepBoth => OnConflict::KeepBoth,
-            options::Conflict::Local => OnConflict::Local,
-            options::Conflict::Remote => OnConflict::Remote,
-            options::Conflict::Newer => OnConflict::Newer,
-        }),
-        remote_check: match look.remote_check {
-            options::RemoteCheck::List => RemoteCheck::List,
-            options::RemoteCheck::State => RemoteCheck::State,
-        },
-        metadata: match look.metadata {
-            options::Metadata::Rclone => MetaFormat::Rclone,
-            options::Metadata::S3fs => MetaFormat::S3fs,
-            options::Metadata::Minimal => MetaFormat::Minimal,
-        },
-        xattrs: look.xattrs,
-        ..Options::default()
+        Verb::Why(args) => {
+            let typed = at(told.typed(Some(&args.look), None, None), &args.service);
+            let (whom, path) = match &args.path {
+                Some(path) => {
+                    let remote = options::remote(&args.remote).map_err(Complaint::Misused)?;
+                    (told.pair_or_sides(&args.local, Some(&remote))?, path)
+                }
+                None => (told.pair_or_sides(&args.local, None)?, &args.remote),
+            };
+            let found = told.find(&whom, typed)?;
+            let preset = preset_of_pair(&found);
+            Request::Why(Why { sides: found.sides, preset, path: path.clone(), options: found.options })
+        }
+        Verb::Batch(args) => Request::Batch(batch::request(told, args)?),
+        other => objects::request(told, other)?,
     })
 }
 
-/// With what the run's own options say.
-fn with(options: Options, run: &RunArgs) -> Options {
-    Options {
-        max_delete: run.max_delete,
-        confirm_deletes: run.confirm_deletes,
-        accept_root: run.accept_root,
-        take_over: run.take_over,
-        allow_unconditional: run.allow_unconditional,
-        concurrency: run.concurrency.and_then(|count| usize::try_from(count).ok()),
-        lock_timeout_ms: u64::try_from(run.lock_timeout.as_millis()).unwrap_or(u64::MAX),
-        ..options
-    }
+/// With where the service is.
+fn at(typed: Typed, service: &ServiceArgs) -> Typed {
+    Typed { profile: service.profile.clone(), service: service.into(), ..typed }
 }
 
-/// Patterns of both options in the order in which they were typed.
-fn filters(look: &LookArgs, matches: &ArgMatches) -> Vec<RuleLine> {
-    let places = |name: &str| matches.indices_of(name).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
-    let lines = |patterns: &[String], places: Vec<usize>, include: bool| {
-        let line = |pattern: &String| RuleLine { pattern: pattern.clone(), include };
-        places.into_iter().zip(patterns.iter().map(line)).collect::<Vec<_>>()
-    };
-    let mut all = lines(&look.exclude, places("exclude"), false);
-    all.extend(lines(&look.include, places("include"), true));
-    all.sort_by_key(|(place, _)| *place);
-    all.into_iter().map(|(_, line)| line).collect()
-}
-
-fn ignore_file(path: &Path) -> Result<IgnoreFile, String> {
-    let shown = path.display();
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("the ignore file {shown} cannot be read: {error}"))?;
-    Ok(IgnoreFile { path: shown.to_string(), text })
+/// The mode that a sync of a configured pair would have; other pairs have the one on record.
+fn preset_of_pair(found: &Resolved) -> Option<tidelock_core::policy::Preset> {
+    found.pair.as_ref().map(|_| found.mode.preset())
 }

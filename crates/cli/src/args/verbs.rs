@@ -3,6 +3,7 @@
 //! One struct each; what several share is `options.rs`.
 
 use super::help;
+use super::object::ObjectArgs;
 use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
 use clap::Args;
 use std::path::PathBuf;
@@ -10,12 +11,12 @@ use std::path::PathBuf;
 /// `sync`.
 #[derive(Debug, Args)]
 pub struct SyncArgs {
-    /// The folder.
-    #[arg(value_parser = options::local())]
+    /// The folder; or, alone, the name of a configured pair.
+    #[arg(value_name = "LOCAL|PAIR", value_parser = options::local())]
     pub local: PathBuf,
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX.
     #[arg(value_parser = options::remote, long_help = help::REMOTES)]
-    pub remote: String,
+    pub remote: Option<String>,
     /// How far it goes.
     #[command(flatten)]
     pub mode: ModeArgs,
@@ -28,6 +29,9 @@ pub struct SyncArgs {
     /// How the run goes about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What written objects get.
+    #[command(flatten)]
+    pub object: ObjectArgs,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,
@@ -37,6 +41,9 @@ pub struct SyncArgs {
 #[derive(Debug, Default, Args)]
 #[group(multiple = false)]
 pub struct ModeArgs {
+    /// Delete nothing, and leave what others changed there (the default of what is no pair).
+    #[arg(long, help_heading = "Mode")]
+    pub push: bool,
     /// Delete there what was deleted here since the last sync.
     #[arg(long, help_heading = "Mode")]
     pub delete: bool,
@@ -51,12 +58,12 @@ pub struct ModeArgs {
 /// `status`.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
-    /// The folder.
-    #[arg(value_parser = options::local())]
+    /// The folder; or, alone, the name of a configured pair.
+    #[arg(value_name = "LOCAL|PAIR", value_parser = options::local())]
     pub local: PathBuf,
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX.
     #[arg(value_parser = options::remote)]
-    pub remote: String,
+    pub remote: Option<String>,
     /// How both sides are looked at.
     #[command(flatten)]
     pub look: LookArgs,
@@ -68,12 +75,12 @@ pub struct StatusArgs {
 /// `moves`.
 #[derive(Debug, Args)]
 pub struct MovesArgs {
-    /// The folder.
-    #[arg(value_parser = options::local())]
+    /// The folder; or, alone, the name of a configured pair.
+    #[arg(value_name = "LOCAL|PAIR", value_parser = options::local())]
     pub local: PathBuf,
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX.
     #[arg(value_parser = options::remote)]
-    pub remote: String,
+    pub remote: Option<String>,
     /// Whether anything is changed.
     #[command(flatten)]
     pub dry: DryRunArg,
@@ -83,6 +90,9 @@ pub struct MovesArgs {
     /// How the run goes about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What written objects get.
+    #[command(flatten)]
+    pub object: ObjectArgs,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,
@@ -91,12 +101,12 @@ pub struct MovesArgs {
 /// `restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
-    #[arg(value_parser = options::remote)]
+    /// The remote, or the name of a configured pair.
+    #[arg(value_name = "REMOTE|PAIR", value_parser = options::remote_or_pair)]
     pub remote: String,
-    /// The folder; made if there is none.
+    /// The folder; made if there is none. A pair has its own.
     #[arg(value_parser = options::local())]
-    pub local: PathBuf,
+    pub local: Option<PathBuf>,
     /// Replace files that differ here; the old ones go to the trash.
     #[arg(long, help_heading = "Mode")]
     pub overwrite: bool,
@@ -117,12 +127,22 @@ pub struct RestoreArgs {
 /// `ls`.
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
-    #[arg(value_parser = options::remote)]
-    pub remote: String,
+    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX; or the name of a configured pair.
+    /// Without it, the buckets are listed.
+    #[arg(value_name = "REMOTE|PAIR", value_parser = super::objects::name_or_pair)]
+    pub remote: Option<String>,
     /// Only what begins with this.
-    #[arg(long, value_name = "PREFIX", default_value = "")]
+    #[arg(long, value_name = "PREFIX", default_value = "", requires = "remote")]
     pub path: String,
+    /// Only what holds this, large letters or small; * stands for anything.
+    #[arg(long, value_name = "TEXT", requires = "remote")]
+    pub search: Option<String>,
+    /// Show no more than N.
+    #[arg(long, value_name = "N", requires = "remote")]
+    pub limit: Option<u64>,
+    /// Pass over the first N.
+    #[arg(long, value_name = "N", default_value = "0", requires = "remote")]
+    pub offset: u64,
     /// With size, time and storage class.
     #[arg(long, short)]
     pub long: bool,
@@ -134,12 +154,12 @@ pub struct LsArgs {
 /// `plan`.
 #[derive(Debug, Args)]
 pub struct PlanArgs {
-    /// The folder.
-    #[arg(value_parser = options::local())]
+    /// The folder; or, alone, the name of a configured pair.
+    #[arg(value_name = "LOCAL|PAIR", value_parser = options::local())]
     pub local: PathBuf,
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
+    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX.
     #[arg(value_parser = options::remote)]
-    pub remote: String,
+    pub remote: Option<String>,
     /// Where to write it; - is standard output.
     #[arg(long, short, value_name = "FILE", default_value = "-")]
     pub output: PathBuf,
@@ -162,6 +182,9 @@ pub struct ApplyArgs {
     /// How the run goes about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// What written objects get.
+    #[command(flatten)]
+    pub object: ObjectArgs,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,
@@ -170,14 +193,14 @@ pub struct ApplyArgs {
 /// `why`.
 #[derive(Debug, Args)]
 pub struct WhyArgs {
-    /// The folder.
-    #[arg(value_parser = options::local())]
+    /// The folder, or the name of a configured pair.
+    #[arg(value_name = "LOCAL|PAIR", value_parser = options::local())]
     pub local: PathBuf,
-    /// The remote: s3://BUCKET[/PREFIX] or folder:PATH.
-    #[arg(value_parser = options::remote)]
+    /// The remote; after a pair's name, the path.
+    #[arg(value_name = "REMOTE|PATH")]
     pub remote: String,
     /// The path, below the folder.
-    pub path: String,
+    pub path: Option<String>,
     /// How both sides are looked at.
     #[command(flatten)]
     pub look: LookArgs,

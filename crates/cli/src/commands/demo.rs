@@ -18,9 +18,11 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tidelock_core::policy::Preset;
 use tidelock_engine::api::{Context, Options, Reply, Request, Restore, RunReply, Service, Sides, Sync, call};
+use tidelock_engine::config::around::Around;
 use tidelock_engine::event::Deaf;
 use tidelock_engine::place::Place;
 use tidelock_engine::report::Ending;
+use tidelock_engine::secrets::{Nobody, Secrets};
 use tidelock_remote::world::World;
 
 /// Plays it, to the exit code.
@@ -86,8 +88,10 @@ impl Stage {
             place: Place::at(dir.join("state")),
             listener: Arc::new(Deaf),
             interrupted: Arc::clone(&interrupt.asked),
+            secrets: Secrets::standard(Some(dir.join("config")), dir.join("state"), Arc::new(Nobody)),
             output: Mutex::new(Box::new(std::io::sink())),
             input: Mutex::new(Box::new(std::io::empty())),
+            around: Around::default(),
         };
         Ok(Self { dir, keep, context })
     }

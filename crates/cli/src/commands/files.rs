@@ -6,9 +6,11 @@
 //! device, is written to and never replaced.
 
 use crate::args::Verb;
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use tidelock_core::path::TEMP_PREFIX;
 
 /// So many links lead on from one another, at most.
 const LINKS_MAX: u32 = 40;
@@ -41,9 +43,25 @@ impl Streams {
                     .map_err(|error| format!("the plan {} cannot be read: {error}", args.file.display()))?;
                 streams.input = Box::new(BufReader::new(file));
             }
+            // What these write or read goes on for as long as it likes.
+            Verb::Cat(_) => streams.output = Self::shown(json)?,
+            Verb::Download(args) if is_dash(&args.local) => streams.output = Self::shown(json)?,
+            Verb::Upload(args) if args.files.iter().any(|file| is_dash(file)) => {
+                streams.input = Box::new(BufReader::new(io::stdin()));
+            }
             _ => {}
         }
         Ok(streams)
+    }
+}
+
+impl Streams {
+    /// Standard output for bytes, which no event may stand between.
+    fn shown(json: bool) -> Result<Box<dyn Write + Send>, String> {
+        if json {
+            return Err("both --json and the object would go to standard output; download it to a file".into());
+        }
+        Ok(Box::new(BufWriter::with_capacity(1 << 16, io::stdout())))
     }
 }
 
@@ -125,9 +143,11 @@ struct PlanFile {
 
 impl PlanFile {
     fn new(path: PathBuf) -> io::Result<Self> {
-        let mut unfinished = path.as_os_str().to_owned();
-        unfinished.push(format!(".unfinished-{}", std::process::id()));
-        let unfinished = PathBuf::from(unfinished);
+        // A name that no sync takes part in: the plan may lie in the folder it is about.
+        let mut name = OsString::from(TEMP_PREFIX);
+        name.push(format!("plan-{}-", std::process::id()));
+        name.push(path.file_name().unwrap_or_default());
+        let unfinished = path.with_file_name(name);
         let file = OpenOptions::new().write(true).create_new(true).open(&unfinished)?;
         Ok(Self { path, unfinished, file: BufWriter::new(file) })
     }

@@ -79,10 +79,10 @@ impl Face for Json {
         self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: Some(reply) });
     }
 
-    fn refused(&self, request: &Request, failure: &Failure, code: i32) {
+    fn refused(&self, command: &str, failure: &Failure, code: i32) {
         self.write(&Own::Error { ending: Ended::Run(failure.ending()), message: failure.told() });
         let endings = vec![Ended::Run(failure.ending())];
-        self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: None });
+        self.write(&Own::Summary { command, exit: code, endings, reply: None });
     }
 
     fn narrate(&self, line: &str) {

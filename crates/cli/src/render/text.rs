@@ -4,19 +4,24 @@
 //! Colours only where a terminal shows them and `NO_COLOR` does not forbid them.
 //! What the closing lines say is `text/summary.rs`.
 
+mod batch;
+mod config;
+mod objects;
+mod profiles;
+mod progress;
 mod summary;
 
 use super::words::{bytes, name, shown};
 use super::{Face, Out};
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use progress::{Progress, Shown};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
-use std::time::Duration;
-use tidelock_core::plan::{Problem, Totals};
-use tidelock_engine::api::{Reply, Request};
+use tidelock_core::plan::Problem;
+use tidelock_engine::api::{Reply, Request, Verdict};
 use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::report::{Ending, Report};
+use tidelock_remote::world::World;
 
 /// How much is said.
 #[derive(Debug, Clone, Copy)]
@@ -35,44 +40,36 @@ pub struct Manner {
 pub struct Text {
     out: Out,
     manner: Manner,
-    bar: ProgressBar,
-    draws: bool,
+    progress: Progress,
     colour: bool,
 }
 
 impl Text {
     /// Looks at where it is shown.
-    pub fn new(manner: Manner) -> Self {
+    pub fn new(manner: Manner, world: &World) -> Self {
         let terminal = io::stderr().is_terminal();
-        let bar = ProgressBar::no_length();
-        // Nothing is drawn before a run begins.
-        bar.set_draw_target(ProgressDrawTarget::hidden());
-        bar.set_style(style("{spinner} {msg} {elapsed}"));
+        let shown = match (manner.quiet, terminal) {
+            (true, _) => Shown::Not,
+            (false, true) => Shown::Drawn,
+            (false, false) => Shown::Flat,
+        };
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { out: Out::new(), manner, bar, draws: terminal && !manner.quiet, colour: terminal && !plain }
+        Self { out: Out::new(), manner, progress: Progress::new(shown, world.clone()), colour: terminal && !plain }
     }
 
     /// A line of what was asked for.
     fn say(&self, line: &str) {
         if !self.manner.quiet {
-            self.bar.suspend(|| self.out.line(line));
+            self.progress.suspend(|| self.out.line(line));
         }
     }
 
     /// A line of trouble. Whoever has closed stderr does not want to know.
     fn warn(&self, word: &str, line: &str) {
         let word = if self.colour { format!("\x1b[1;31m{word}\x1b[0m") } else { word.to_owned() };
-        self.bar.suspend(|| {
+        self.progress.suspend(|| {
             let _ = writeln!(io::stderr(), "{word}: {line}");
         });
-    }
-
-    fn begin(&self, totals: &Totals) {
-        self.bar.set_length(totals.upload_bytes + totals.download_bytes);
-        if totals.upload_bytes + totals.download_bytes > 0 {
-            self.bar.set_style(style("{bar:30} {bytes}/{total_bytes} {bytes_per_sec} {msg}"));
-        }
-        self.bar.set_message("");
     }
 
     fn problem(&self, problem: &Problem) {
@@ -81,32 +78,34 @@ impl Text {
     }
 }
 
-fn style(template: &str) -> ProgressStyle {
-    // The templates are constants of this file; one that were wrong would only be plain.
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
-}
-
 impl Listener for Text {
     fn hear(&self, event: &Event) {
         match event {
             Event::RunStarted { local, remote, .. } => {
-                self.bar.set_message(format!("looking at {} and {}", shown(local), shown(remote)));
-                if self.draws {
-                    self.bar.set_draw_target(ProgressDrawTarget::stderr());
-                }
-                self.bar.enable_steady_tick(Duration::from_millis(120));
+                let sides: Vec<String> =
+                    [local, remote].into_iter().filter(|side| !side.is_empty()).map(|side| shown(side)).collect();
+                self.progress.looking(format!("looking at {}", sides.join(" and ")));
             }
-            Event::Planned { totals } => self.begin(totals),
-            Event::Progress { bytes } => self.bar.inc(*bytes),
+            Event::Planned { totals } => self.progress.planned(totals),
+            Event::Began { path, .. } => self.progress.began(path),
+            Event::Progress { bytes } => {
+                if let Some(line) = self.progress.moved(*bytes) {
+                    let _ = writeln!(io::stderr(), "{line}");
+                }
+            }
+            Event::PairStarted { pair } => self.say(&format!("{}:", name(pair))),
             Event::Step { .. } if !self.manner.steps => {}
             Event::Step { action, path, bytes: size, from, row } => {
                 let row = if self.manner.verbose { format!("  [{row}]") } else { String::new() };
                 self.say(&format!("{}{row}", line(action, path, *size, from.as_deref())));
             }
-            Event::Done { action, path, bytes: size, from, .. } if self.manner.verbose => {
-                self.say(&line(action, path, *size, from.as_deref()));
+            Event::Done { action, path, bytes: size, from, .. } => {
+                self.progress.over(path, matches!(action.as_str(), "upload" | "download" | "move"));
+                if self.manner.verbose {
+                    self.say(&line(action, path, *size, from.as_deref()));
+                }
             }
-            Event::Done { .. } | Event::RunEnded { .. } => {}
+            Event::RunEnded { .. } => {}
             Event::Conflict { path, .. } => {
                 let line = format!(
                     "{}: changed on both sides; nothing was written (--conflict tells which is to win)",
@@ -123,9 +122,12 @@ impl Listener for Text {
                     self.say(&name(key));
                 }
             }
-            Event::Problem(problem) => self.problem(problem),
+            Event::Problem(problem) => {
+                self.progress.over(&problem.path, false);
+                self.problem(problem);
+            }
             Event::Note { text } if !self.manner.quiet => {
-                self.bar.suspend(|| {
+                self.progress.suspend(|| {
                     let _ = writeln!(io::stderr(), "note: {}", shown(text));
                 });
             }
@@ -136,7 +138,7 @@ impl Listener for Text {
 
 impl Face for Text {
     fn finished(&self, request: &Request, reply: &Reply, _code: i32) {
-        self.bar.finish_and_clear();
+        self.progress.end();
         match reply {
             Reply::Run(run) => {
                 self.say(&summary::run(request.name(), run));
@@ -149,11 +151,41 @@ impl Face for Text {
             Reply::Ls(ls) if self.manner.long => self.say(&summary::ls(ls)),
             Reply::Ls(_) => {}
             Reply::Why(reasons) => summary::why(reasons).iter().for_each(|line| self.say(line)),
+            Reply::Batch(reply) => {
+                batch::stopped(reply).iter().for_each(|(ending, line)| self.warn(word(*ending), line));
+                batch::lines(reply).iter().for_each(|line| self.say(line));
+            }
+            Reply::ConfigCheck(checked) => {
+                checked.problems.iter().for_each(|problem| self.warn("error", &shown(&problem.to_string())));
+                config::checked(checked).iter().for_each(|line| self.say(line));
+            }
+            Reply::ConfigShow(what) => config::shown(what).iter().for_each(|line| self.say(line)),
+            Reply::ConfigPath(path) => self.say(&config::path(path)),
+            Reply::Profile(reply) => {
+                profiles::profiles(reply).iter().for_each(|line| self.say(line));
+                profiles::error(reply).iter().for_each(|error| self.warn("error", error));
+            }
+            Reply::SetSecret(reply) => self.say(&profiles::secret(reply)),
+            Reply::Import(reply) => {
+                profiles::import(reply).iter().for_each(|line| self.say(line));
+                profiles::notes(reply).iter().for_each(|line| self.warn("note", line));
+            }
+            Reply::ConfigSchema { schema } => config::schema(schema).iter().for_each(|line| self.say(line)),
+            Reply::Info(info) => objects::info(info).iter().for_each(|line| self.say(line)),
+            Reply::Cat(_) => {}
+            Reply::Buckets(reply) => objects::buckets(reply, self.manner.long).iter().for_each(|line| self.say(line)),
+            Reply::Runs(reply) => objects::runs(reply).iter().for_each(|line| self.say(line)),
+            Reply::Doctor(reply) => {
+                objects::doctor(reply).iter().for_each(|line| self.say(line));
+                let bad = reply.findings.iter().filter(|finding| finding.verdict == Verdict::Bad);
+                // Who wants to hear of trouble alone hears of it where trouble is told.
+                bad.filter(|_| self.manner.quiet).for_each(|finding| self.warn(&finding.check, &shown(&finding.what)));
+            }
         }
     }
 
-    fn refused(&self, _request: &Request, failure: &Failure, _code: i32) {
-        self.bar.finish_and_clear();
+    fn refused(&self, _command: &str, failure: &Failure, _code: i32) {
+        self.progress.end();
         self.warn("error", &shown(&failure.told()));
     }
 
@@ -183,12 +215,16 @@ impl Face for Text {
 impl Text {
     fn stopped(&self, report: &Report) {
         let Some(reason) = &report.stopped else { return };
-        let word = match report.ending() {
-            Ending::SafetyStop => "stopped for safety",
-            Ending::Interrupted => "stopped",
-            _ => "error",
-        };
-        self.warn(word, &shown(reason));
+        self.warn(word(report.ending()), &shown(reason));
+    }
+}
+
+/// What an early end is called.
+fn word(ending: Ending) -> &'static str {
+    match ending {
+        Ending::SafetyStop => "stopped for safety",
+        Ending::Interrupted => "stopped",
+        _ => "error",
     }
 }
 

@@ -42,6 +42,7 @@ fn standard_output_holds_events_and_nothing_else() {
     note(run(&["sync", "f", "folder:store"], 5));
 
     let wanted = [
+        "began",
         "conflict",
         "done",
         "error",

@@ -169,7 +169,8 @@ pub fn bytes(root: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
             let path = item.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
-            } else {
+            } else if path.is_file() {
+                // Sockets hold nothing.
                 found.insert(path.clone(), fs::read(&path).expect("readable"));
             }
         }

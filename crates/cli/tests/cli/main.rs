@@ -2,20 +2,32 @@
 //! code, in temporary folders with a state of their own.
 
 mod bad_days;
+mod batch;
+mod bus;
+mod config;
 mod demo;
 mod events;
 mod home;
+mod imports;
+mod keyring;
+mod objects;
 mod outputs;
 mod patience;
 mod places;
 mod plans;
+mod profiles;
 mod safety;
-#[allow(dead_code)]
 #[path = "../../../remote/tests/support/scripted.rs"]
+#[allow(dead_code, reason = "shared with the remote's own tests")]
 mod scripted;
+#[path = "../../../remote/tests/support/servers.rs"]
+#[allow(dead_code, reason = "shared with the remote's own tests")]
+mod servers;
 mod service;
 mod signals;
+mod terminal;
 mod told;
+mod transcripts;
 mod usage;
 mod verbs;
 

@@ -65,6 +65,15 @@ fn a_plan_goes_through_a_pipe() {
 }
 
 #[test]
+fn a_plan_in_the_folder_it_is_about_does_not_name_itself() {
+    let home = Home::furnished();
+    home.run(&["plan", "f", "folder:store", "-o", "f/my.plan"]).expect(0);
+    let plan = std::fs::read_to_string(home.path("f/my.plan")).expect("written");
+    assert!(!plan.contains("my.plan"), "{plan}");
+    home.run(&["apply", "f/my.plan"]).expect(0);
+}
+
+#[test]
 fn what_is_no_longer_as_planned_is_skipped_and_the_rest_done() {
     let home = changed();
     home.run(&["plan", "f", "folder:store", "--delete", "-o", "p"]).expect(0);

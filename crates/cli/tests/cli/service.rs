@@ -5,24 +5,31 @@ use crate::home::{Home, Ran};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 
-const CANARY: &str = "canary+secret/of=the+user";
+pub const CANARY: &str = "canary+secret/of=the+user";
 
 /// A service that answers everything alike; its address.
-fn service(status: &'static str, code: &'static str) -> String {
+pub fn service(status: &'static str, code: &'static str) -> String {
+    serving(move |_| (status.to_owned(), format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>")))
+}
+
+/// A service that answers what it is told, by the request's head: a status with
+/// what headers go with it, and a body.
+fn serving(answer: impl Fn(&str) -> (String, String) + Send + 'static) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
     std::thread::spawn(move || {
         for stream in listener.incoming().flatten() {
             let mut reader = BufReader::new(stream);
-            let (mut line, mut length) = (String::new(), 0);
+            let (mut line, mut head, mut length) = (String::new(), String::new(), 0);
             while reader.read_line(&mut line).is_ok_and(|read| read > 2) {
                 if let Some(value) = line.to_lowercase().strip_prefix("content-length:") {
                     length = value.trim().parse().unwrap_or(0);
                 }
+                head.push_str(&line);
                 line.clear();
             }
             let _ = reader.read_exact(&mut vec![0; length]);
-            let body = format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>");
+            let (status, body) = answer(&head);
             let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
             let _ = reader.get_mut().write_all(format!("{head}{body}").as_bytes());
         }
@@ -93,4 +100,63 @@ fn no_output_holds_a_secret() {
     let kept = crate::home::bytes(&home.path("state"));
     let found = kept.iter().find(|(_, bytes)| bytes.windows(6).any(|window| window == b"canary"));
     assert!(found.is_none(), "the state holds a secret: {:?}", found.map(|(path, _)| path));
+}
+
+/// A profile whose SSO login is long over: the command that helps is named, whatever
+/// is asked for, and nothing is sent.
+#[test]
+fn an_sso_login_that_is_over_names_its_command() {
+    let home = Home::furnished();
+    let config = "[profile work]\nregion = eu-west-1\nsso_session = office\nsso_account_id = 123456789012\n\
+                  sso_role_name = Keeper\n[sso-session office]\nsso_region = eu-west-1\n\
+                  sso_start_url = https://office.awsapps.com/start\n";
+    home.write("home/.aws/config", config);
+    // The SHA-1 of the session's name.
+    let token = "{\"accessToken\":\"canary\",\"expiresAt\":\"2020-01-01T00:00:00Z\",\"region\":\"eu-west-1\",\
+                 \"startUrl\":\"https://office.awsapps.com/start\"}";
+    home.write("home/.aws/sso/cache/e6427457497fe0f4f93a7334d2203b8e17ee82df.json", token);
+    let endpoint = service("403 Forbidden", "NobodyShouldAsk");
+    for verb in [&["sync", "f", "s3://tide/x"][..], &["ls", "s3://tide/x"]] {
+        for json in [false, true] {
+            let more = ["--profile", "work", "--endpoint", &endpoint];
+            let json: &[&str] = if json { &["--json"] } else { &[] };
+            let ran = home.run(&[verb, &more, json].concat()).expect(77);
+            let all = format!("{}{}", ran.out, ran.err);
+            assert!(all.contains("aws sso login --profile work") && all.contains("expired"), "{all}");
+            assert!(!all.contains("canary") && !all.contains("NobodyShouldAsk"), "{all}");
+        }
+    }
+}
+
+#[test]
+fn providers_are_known_by_name() {
+    let home = Home::furnished();
+    let sync = ["sync", "f", "s3://tide/x", "--region", "eu-central-1", "--provider"];
+    home.run(&[&sync[..], &["wasaby"]].concat()).expect(78).says(&["wasaby", "wasabi", "docs/providers.md"]);
+    home.run(&[&sync[..], &["minio"]].concat()).expect(78).says(&["MinIO", "--endpoint"]);
+    let endpoint = service("403 Forbidden", "AccessDenied");
+    ask(&home, &["ls", "s3://tide/x", "--provider", "r2"], &endpoint).expect(77).says(&["s3:ListBucket"]);
+}
+
+/// A bucket that lives elsewhere: asked again as that region wants it, once; where
+/// there is no going on, that is said.
+#[test]
+fn a_bucket_in_another_region_is_followed() {
+    let home = Home::furnished();
+    let asked = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let record = asked.clone();
+    let endpoint = serving(move |head| {
+        let region = head.split("Credential=").nth(1).and_then(|text| text.split('/').nth(2)).unwrap_or("").to_owned();
+        record.lock().expect("unpoisoned").push(region.clone());
+        if region == "eu-west-3" {
+            let body = "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>";
+            return ("200 OK\r\nx-amz-bucket-region: eu-west-3".to_owned(), body.to_owned());
+        }
+        let body = "<Error><Code>PermanentRedirect</Code><Message>elsewhere</Message></Error>".to_owned();
+        ("301 Moved Permanently\r\nx-amz-bucket-region: eu-west-3".to_owned(), body)
+    });
+    ask(&home, &["ls", "s3://tide"], &endpoint).expect(0);
+    assert_eq!(*asked.lock().expect("unpoisoned"), ["us-east-1", "eu-west-3"]);
+    let lost = service("301 Moved Permanently", "PermanentRedirect");
+    ask(&home, &["ls", "s3://tide/x"], &lost).expect(78).says(&["--endpoint", "--region"]);
 }

@@ -187,6 +187,57 @@ fn followed_links_are_sent_as_what_they_point_to() {
 }
 
 #[test]
+fn a_linked_folder_with_folders_in_it_is_followed() {
+    let home = Home::new();
+    home.write("beyond/sub/deep.txt", "deep");
+    home.write("f/near.txt", "near");
+    std::os::unix::fs::symlink("../beyond", home.path("f/link")).expect("linked");
+    home.sync(&["--follow-links"]).expect(0);
+    home.sync(&["--follow-links"]).expect(0).says(&["2 unchanged"]);
+    home.run(&["ls", "folder:store"]).expect(0).says(&["link/sub/deep.txt", "near.txt"]);
+}
+
+#[test]
+fn overwriting_replaces_what_is_of_another_kind() {
+    let home = Home::new();
+    for name in ["link-now", "empty-now", "full-now", "below/was-a-folder", "kept"] {
+        home.write(&format!("f/{name}"), name);
+    }
+    home.sync(&[]).expect(0);
+    let at = |name: &str| home.path(&format!("f/{name}"));
+    for name in ["link-now", "empty-now", "full-now"] {
+        std::fs::remove_file(at(name)).expect("removed");
+    }
+    std::os::unix::fs::symlink("nowhere", at("link-now")).expect("linked");
+    std::fs::create_dir(at("empty-now")).expect("made");
+    home.write("f/full-now/mine", "mine");
+    std::fs::remove_dir_all(at("below")).expect("removed");
+    home.write("f/below", "a file now");
+    // What it would do is what it does: all but the folder that holds something.
+    for more in [&["-n"][..], &[]] {
+        let ran = home.run(&[&["restore", "folder:store", "f", "--overwrite", "--json"], more].concat()).expect(3);
+        let held = ran.events().into_iter().filter(|event| event["event"] == "problem");
+        let held: Vec<_> = held.map(|event| event["path"].to_string()).collect();
+        assert_eq!(held, ["\"full-now\""], "{more:?}");
+    }
+    for name in ["link-now", "empty-now", "below/was-a-folder", "kept"] {
+        assert_eq!(std::fs::read_to_string(at(name)).expect("restored"), name);
+    }
+    assert_eq!(std::fs::read_to_string(at("full-now/mine")).expect("stays"), "mine");
+    let trash = crate::home::tree(&home.path("f/.tidelock/trash"));
+    assert!(trash.values().any(|told| told.contains("a file now")), "{trash:?}");
+    // Without the word for it, everything in the way is told, and foreseen.
+    let again = Home::new();
+    again.write("f/name", "file");
+    again.sync(&[]).expect(0);
+    std::fs::remove_file(again.path("f/name")).expect("removed");
+    again.write("f/name/inside", "x");
+    for more in [&["-n"][..], &[]] {
+        again.run(&[&["restore", "folder:store", "f"], more].concat()).expect(3).says(&["name: another entry"]);
+    }
+}
+
+#[test]
 fn every_metadata_format_comes_back() {
     for format in ["rclone", "s3fs", "minimal"] {
         let home = Home::furnished();

@@ -1,4 +1,4 @@
-//! Console blocks: reading, running, comparing.
+//! Console blocks: reading, running, comparing; and files that a page shows.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -7,35 +7,54 @@ use std::process::Command;
 /// The blocks below one heading.
 #[derive(Debug, Default)]
 pub struct Section {
+    pub page: String,
     pub heading: String,
     pub commands: Vec<Example>,
 }
 
-/// A command and what it must print.
+/// A command and what it must print; or a file that is written as it is shown.
 #[derive(Debug)]
 pub struct Example {
     pub line: usize,
     pub command: String,
     pub expected: Vec<String>,
+    pub is_file: bool,
+}
+
+/// What a line of a page is part of.
+enum Block {
+    None,
+    Console,
+    File,
+    Other,
 }
 
 /// The sections of a page that have examples.
-pub fn sections(page: &str) -> Vec<Section> {
+pub fn sections(name: &str, page: &str) -> Vec<Section> {
     let mut sections = vec![Section::default()];
-    let mut inside = false;
+    let mut block = Block::None;
     for (number, line) in page.lines().enumerate() {
         let section = sections.last_mut().expect("there is always one");
-        match (inside, line) {
-            (false, "```console") => inside = true,
-            (false, heading) if heading.starts_with('#') => {
-                sections.push(Section { heading: heading.trim_start_matches(['#', ' ']).to_owned(), commands: vec![] });
+        match (&block, line) {
+            (Block::None, "```console") => block = Block::Console,
+            // A language and a path: the file is there from here on.
+            (Block::None, fence) if fence.starts_with("```") && fence.contains(' ') => {
+                block = Block::File;
+                let command = fence.rsplit(' ').next().expect("a path").to_owned();
+                section.commands.push(Example { line: number + 1, command, expected: vec![], is_file: true });
             }
-            (false, _) => {}
-            (true, "```") => inside = false,
-            (true, line) => match (line.strip_prefix("$ "), section.commands.last_mut()) {
+            (Block::None, fence) if fence.starts_with("```") => block = Block::Other,
+            (Block::None, heading) if heading.starts_with('#') => {
+                let heading = heading.trim_start_matches(['#', ' ']).to_owned();
+                sections.push(Section { page: name.to_owned(), heading, commands: vec![] });
+            }
+            (_, "```") => block = Block::None,
+            (Block::None | Block::Other, _) => {}
+            (Block::File, line) => section.commands.last_mut().expect("the file").expected.push(line.to_owned()),
+            (Block::Console, line) => match (line.strip_prefix("$ "), section.commands.last_mut()) {
                 (Some(command), _) => {
                     let command = command.to_owned();
-                    section.commands.push(Example { line: number + 1, command, expected: vec![] });
+                    section.commands.push(Example { line: number + 1, command, expected: vec![], is_file: false });
                 }
                 (None, Some(example)) => example.expected.push(line.to_owned()),
                 (None, None) => panic!("line {}: output before any command", number + 1),
@@ -50,10 +69,16 @@ pub fn sections(page: &str) -> Vec<Section> {
 pub fn run(section: &Section) -> Result<(), String> {
     let place = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).expect("a temporary folder");
     for example in &section.commands {
+        if example.is_file {
+            let path = place.path().join(&example.command);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+            std::fs::write(path, example.expected.join("\n") + "\n").expect("written");
+            continue;
+        }
         let printed = execute(place.path(), &example.command);
         let expected: Vec<&str> = example.expected.iter().map(String::as_str).collect();
         if !matches(&expected, &printed.iter().map(String::as_str).collect::<Vec<_>>()) {
-            let mut text = format!("docs/semantics.md:{}: {}\n", example.line, section.heading);
+            let mut text = format!("{}:{}: {}\n", section.page, example.line, section.heading);
             let _ = writeln!(text, "$ {}\nexpected:\n{}", example.command, example.expected.join("\n"));
             let _ = write!(text, "printed:\n{}", printed.join("\n"));
             return Err(text);
@@ -114,9 +139,17 @@ fn dots_stand_for_anything() {
 }
 
 #[test]
+fn a_file_that_is_shown_is_there() {
+    let page = "# One\n```toml a/b.toml\nx = 1\n```\n```toml\ny = 2\n```\n```console\n$ cat a/b.toml; ls a\nx = 1\nb.toml\n```\n";
+    let sections = sections("p.md", page);
+    assert_eq!(sections.iter().map(|section| section.commands.len()).collect::<Vec<_>>(), [2]);
+    run(&sections[0]).expect("it is true");
+}
+
+#[test]
 fn an_untrue_example_is_found() {
     let page = "# One\n```console\n$ echo yes\nno\n```\n# Two\n```console\n$ exit 3\n[exit 3]\n$ pwd\n...\n```\n";
-    let sections = sections(page);
+    let sections = sections("semantics.md", page);
     assert_eq!(sections.len(), 2);
     let untrue = run(&sections[0]).expect_err("it says no");
     assert!(untrue.contains("semantics.md:3: One") && untrue.ends_with("printed:\nyes"), "{untrue}");

@@ -76,7 +76,23 @@ const WALLS: &[Wall] = &[
                 "where states, locks and this device's name live, outside every synced folder; the simulation is given \
                  a state of its own",
             ),
+            (
+                "secrets/private.rs",
+                &["std::fs", "rustix::process"],
+                "the files of secrets, private to their owner and outside every synced folder",
+            ),
+            (
+                "secrets/keyring.rs",
+                &["std::thread"],
+                "the secret service blocks while a person unlocks it; a run needs it before it begins, and never after",
+            ),
             ("disk/sys.rs", &["std::fs", "rustix::fs", "rustix::process"], "the system calls of the real disk"),
+            ("config/find.rs", &["std::fs"], "the configuration file: read once, before anything runs; made by `init`"),
+            (
+                "config/rewrite.rs",
+                &["std::fs"],
+                "the configuration file, replaced whole by `config profile` and `config import`; no run does that",
+            ),
         ],
     },
 ];

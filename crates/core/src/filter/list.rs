@@ -16,6 +16,8 @@ pub(super) struct PatternList {
 #[derive(Debug, PartialEq, Eq)]
 struct Rule {
     line: u32,
+    /// Where an option is written, if it was not typed.
+    written: Option<Box<str>>,
     text: Box<str>,
     pattern: Pattern,
 }
@@ -24,11 +26,20 @@ impl PatternList {
     /// Reads the options, which are patterns already.
     pub(super) fn from_options(options: &[RuleLine]) -> Result<Self, FilterError> {
         let mut rules = Vec::new();
-        for (option, line) in options.iter().zip(1..) {
+        // What was typed is counted, what is written elsewhere has its place.
+        let mut line = 0;
+        for option in options {
+            line += u32::from(option.written.is_none());
             let text = if option.include { format!("!{}", option.pattern) } else { option.pattern.clone() };
+            let written = option.written.clone();
             match Pattern::parse(&text) {
-                Ok(pattern) => rules.push(Rule { line, text: text.into(), pattern }),
-                Err(why) => return Err(FilterError { file: None, line, pattern: text, why: why.into() }),
+                Ok(pattern) => {
+                    rules.push(Rule { line, written: written.map(Into::into), text: text.into(), pattern });
+                }
+                Err(why) => {
+                    let line = if written.is_none() { line } else { 0 };
+                    return Err(FilterError { file: written, line, pattern: text, why: why.into() });
+                }
             }
         }
         Ok(Self { file: None, rules })
@@ -42,7 +53,9 @@ impl PatternList {
             let line = line.strip_suffix('\r').unwrap_or(line);
             match Pattern::parse_line(line) {
                 None => {}
-                Some((text, Ok(pattern))) => rules.push(Rule { line: number, text: text.into(), pattern }),
+                Some((text, Ok(pattern))) => {
+                    rules.push(Rule { line: number, written: None, text: text.into(), pattern })
+                }
                 Some((text, Err(why))) => problems.push(FilterError {
                     file: Some(path.into()),
                     line: number,
@@ -62,9 +75,10 @@ impl PatternList {
     /// below the folder the list is rooted in.
     pub(super) fn last_match(&self, below: &str, name: &str, is_dir: bool) -> Option<(RuleRef, bool)> {
         let rule = self.rules.iter().rev().find(|rule| rule.pattern.matches(below, name, is_dir))?;
-        let origin = match &self.file {
-            Some(file) => Origin::File { path: file.to_string(), line: rule.line },
-            None => Origin::Option(rule.line),
+        let origin = match (&self.file, &rule.written) {
+            (Some(file), _) => Origin::File { path: file.to_string(), line: rule.line },
+            (None, Some(place)) => Origin::Config(place.to_string()),
+            (None, None) => Origin::Option(rule.line),
         };
         Some((RuleRef { origin, pattern: rule.text.to_string() }, rule.pattern.negated))
     }
@@ -88,7 +102,7 @@ impl PatternList {
         let mut rules = Vec::new();
         for (line, text) in lines {
             match Pattern::parse(&text) {
-                Ok(pattern) => rules.push(Rule { line, text: text.into(), pattern }),
+                Ok(pattern) => rules.push(Rule { line, written: None, text: text.into(), pattern }),
                 Err(why) => {
                     return Err(FilterError { file: Some(path.into()), line, pattern: text, why: why.into() });
                 }

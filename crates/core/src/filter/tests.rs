@@ -167,8 +167,20 @@ fn a_nested_file_cannot_save_its_own_folder() {
     assert!(excluded(&[("", "d/"), ("d", "!*")], "d/a"));
 }
 
+#[test]
+fn lines_of_the_configuration_are_told_by_their_place() {
+    let line = RuleLine { written: Some("config.toml:4".into()), ..option("*.tmp", false) };
+    let rules = Rules::new(vec![line.clone(), option("*.log", false)], vec![], true).expect("valid");
+    let rule = |path| judge(&rules, &[], path).rule().map(ToString::to_string);
+    assert_eq!(rule("a.tmp").as_deref(), Some("\"*.tmp\", config.toml:4"));
+    assert_eq!(rule("a.log").as_deref(), Some("\"*.log\", include/exclude option 1"), "only what was typed is counted");
+    let broken = RuleLine { pattern: "a/".repeat(2) + "[", ..line };
+    let why = Rules::new(vec![broken], vec![], true).expect_err("it cannot match").to_string();
+    assert!(why.starts_with("config.toml:4: the pattern"), "{why}");
+}
+
 fn option(pattern: &str, include: bool) -> RuleLine {
-    RuleLine { pattern: pattern.into(), include }
+    RuleLine { pattern: pattern.into(), include, written: None }
 }
 
 fn judge(rules: &Rules, files: &[(&str, &str)], text: &str) -> Verdict {

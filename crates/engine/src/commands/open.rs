@@ -4,8 +4,8 @@
 //! runs that change anything, locked. Sides that lie in each other are refused:
 //! a folder that holds its own store would be synced into itself.
 
-use super::saved;
-use crate::api::{Context, Options, Service, Sides};
+use super::{credentials, saved};
+use crate::api::{Context, Options, Service, Sides, Sse};
 use crate::cycle::{self, Mode};
 use crate::disk::Disk;
 use crate::disk::missing::Missing;
@@ -16,16 +16,18 @@ use crate::pair::{Pair, Settings};
 use crate::place::{self, KnownAbilities, Lock, PairPlace};
 use crate::planted::Planted;
 use crate::report::Report;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tidelock_core::filter::Rules;
-use tidelock_core::meta::MetaFormat;
+use tidelock_core::meta::{MetaFormat, is_own_key};
 use tidelock_core::policy::{Flow, Policy};
+use tidelock_remote::bandwidth::Bandwidth;
 use tidelock_remote::layer::Requests;
 use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, Opened, open, stack};
-use tidelock_remote::s3::S3Options;
+use tidelock_remote::s3::{Encryption, Keys, S3Options};
 use tidelock_remote::url::RemoteUrl;
 use tidelock_remote::{Error, ErrorKind};
 
@@ -76,7 +78,7 @@ impl Open {
             Arc::new(real.map_err(|error| Failure::root(&sides.local.display().to_string(), &error).untouched())?)
         };
         let settings = settings(context, wanted, &url)?;
-        let store = Store { context, url: &url, service: &sides.service, concurrency: settings.concurrency };
+        let store = Store { context, url: &url, service: &sides.service, options, concurrency: settings.concurrency };
         // Who wants something from there wants no empty store in its place.
         let existing = wanted.existing || restores && !dry;
         // Naming a bucket sends nothing; a store in a folder is named by its path.
@@ -90,8 +92,8 @@ impl Open {
         let place = context.place.pair(&local, &name);
         if wanted.pair.is_some_and(|pair| pair != place.id) {
             return Err(Failure::Unable(format!(
-                "this plan was made for another pair than {} and {} as they are now; give the same --endpoint as then, \
-                 or make a new plan",
+                "this plan was made for another pair than {} and {} as they are now; give the same \
+                 --profile or --endpoint as then, or make a new plan",
                 sides.local.display(),
                 sides.remote
             )));
@@ -162,25 +164,45 @@ pub(crate) fn parse(remote: &str) -> Result<RemoteUrl, Failure> {
 /// Opens a remote to look at it alone.
 pub(crate) async fn open_to_look(context: &Context, remote: &str, service: &Service) -> Result<Opened, Failure> {
     let url = parse(remote)?;
-    Store { context, url: &url, service, concurrency: 8 }.open(true, true).await
+    let options = &Options::default();
+    Store { context, url: &url, service, options, concurrency: 8 }.open(true, true).await
 }
 
-struct Store<'a> {
-    context: &'a Context,
-    url: &'a RemoteUrl,
-    service: &'a Service,
-    concurrency: usize,
+/// A place to be opened, and how.
+pub(super) struct Store<'a> {
+    pub(super) context: &'a Context,
+    pub(super) url: &'a RemoteUrl,
+    pub(super) service: &'a Service,
+    pub(super) options: &'a Options,
+    pub(super) concurrency: usize,
+}
+
+/// What is said of an S3 service, as its client takes it, with the keys that it names.
+pub(super) async fn s3_options(context: &Context, service: &Service, options: &Options) -> Result<S3Options, Failure> {
+    let keys = credentials::keys(context, &service.credentials).await?;
+    Ok(S3Options { encryption: encryption(options)?, ..s3_service(service, keys) })
+}
+
+/// The same with keys that are known already, for who writes nothing.
+pub(super) fn s3_service(service: &Service, keys: Option<Keys>) -> S3Options {
+    let Service { endpoint, region, profile, path_style, provider, .. } = service.clone();
+    S3Options { endpoint, region, provider, profile, path_style, keys, ..S3Options::default() }
 }
 
 impl Store<'_> {
     async fn open(&self, read_only: bool, existing: bool) -> Result<Opened, Failure> {
-        let Service { endpoint, region, profile, path_style } = self.service.clone();
+        let s3 = match self.url {
+            RemoteUrl::S3 { .. } => s3_options(self.context, self.service, self.options).await?,
+            // A store in a folder asks no vault.
+            _ => S3Options { encryption: encryption(self.options)?, ..S3Options::default() },
+        };
         let options = OpenOptions {
-            s3: S3Options { endpoint, region, profile, path_style, keys: None },
+            s3,
             abilities: Some(Arc::new(KnownAbilities::of(&self.context.place))),
             concurrency: self.concurrency,
             read_only,
             create: !existing,
+            bandwidth: self.options.bwlimit.map(|limit| Arc::new(Bandwidth::new(self.context.world.clone(), limit))),
             ..OpenOptions::default()
         };
         match open(self.url, &options, self.context.world.clone()).await {
@@ -229,7 +251,12 @@ impl Store<'_> {
     }
 
     /// Waits for another process that has the store open.
-    async fn open_patiently(&self, read_only: bool, existing: bool, patience: Duration) -> Result<Opened, Failure> {
+    pub(super) async fn open_patiently(
+        &self,
+        read_only: bool,
+        existing: bool,
+        patience: Duration,
+    ) -> Result<Opened, Failure> {
         let clock = &self.context.world.clock;
         let patience_ns = u64::try_from(patience.as_nanos()).unwrap_or(u64::MAX);
         let deadline = clock.monotonic_ns().saturating_add(patience_ns);
@@ -241,6 +268,18 @@ impl Store<'_> {
                 other => return other,
             }
         }
+    }
+}
+
+/// How the place is to encrypt what is written. A store in a folder has no keys.
+fn encryption(options: &Options) -> Result<Option<Encryption>, Failure> {
+    match (options.sse, &options.sse_kms_key) {
+        (Some(Sse::Kms), key) => Ok(Some(Encryption::Kms(key.clone()))),
+        (_, Some(_)) => {
+            Err(Failure::Unable("a key for encryption (sse_kms_key) needs sse to be aws:kms; set both".to_owned()))
+        }
+        (Some(Sse::Aes256), None) => Ok(Some(Encryption::Aes256)),
+        (None, None) => Ok(None),
     }
 }
 
@@ -270,7 +309,31 @@ fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Fa
     Ok(())
 }
 
-fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
+/// The person's own metadata.
+fn user_meta(options: &Options) -> Result<BTreeMap<String, String>, Failure> {
+    for (name, value) in &options.meta {
+        if let Some(why) = unfit_meta(name, value) {
+            return Err(Failure::Unable(format!("the metadata {name:?} cannot be set: {why}")));
+        }
+    }
+    Ok(options.meta.clone())
+}
+
+/// Why metadata cannot be set by hand, and what can. What Tidelock writes itself cannot:
+/// a wrong time or digest would be believed.
+pub(crate) fn unfit_meta(name: &str, value: &str) -> Option<&'static str> {
+    let is_token = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_.".contains(&byte);
+    if name.is_empty() || !name.bytes().all(is_token) {
+        return Some("a name is made of a-z, 0-9, `-`, `_` and `.`");
+    }
+    if is_own_key(name) {
+        return Some("Tidelock writes it itself; choose another name");
+    }
+    let is_plain = value.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && value.trim() == value;
+    (!is_plain).then_some("a value is printable ASCII without spaces at its ends")
+}
+
+pub(super) fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<Settings, Failure> {
     let options = wanted.options;
     let device = match wanted.mode {
         Mode::Execute => context.place.device(&context.world)?,
@@ -304,6 +367,9 @@ fn settings(context: &Context, wanted: &Wanted<'_>, url: &RemoteUrl) -> Result<S
     settings.take_over = options.take_over;
     settings.allow_unconditional = options.allow_unconditional;
     settings.remote_check = options.remote_check;
+    settings.storage_class.clone_from(&options.storage_class);
+    settings.content_type.clone_from(&options.content_type);
+    settings.user_meta = user_meta(options)?;
     wanted.command.clone_into(&mut settings.command);
     Ok(settings)
 }

@@ -22,14 +22,15 @@ pub async fn run(context: &Context, request: &Status) -> Result<StatusReply, Fai
     };
     let mut open = Open::new(context, &wanted).await?;
     let mode = open.pair.state.fact("mode")?;
-    let preset = Preset::ALL.into_iter().find(|preset| Some(preset.name()) == mode.as_deref());
+    let on_record = Preset::ALL.into_iter().find(|preset| Some(preset.name()) == mode.as_deref());
+    let preset = request.preset.or(on_record);
     if let Some(preset) = preset {
         let mut policy = preset.policy();
         policy.compare = request.options.compare.unwrap_or(policy.compare);
         policy.conflict = request.options.conflict.unwrap_or(policy.conflict);
         open.pair.settings.policy = policy;
     }
-    open.pair.settings.sets_mode = false;
+    open.pair.settings.sets_mode = request.preset.is_some();
     let last_run = open.pair.state.runs(1)?.into_iter().next();
     let entries = open.pair.state.count()?;
     let report = open.run(Mode::DryRun).await;

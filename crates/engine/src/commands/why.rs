@@ -85,15 +85,16 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
         pair: None,
     };
     let mut open = Open::new(context, &wanted).await?;
-    // It is judged under the mode on record.
-    open.pair.settings.sets_mode = false;
+    // It is judged under the mode on record, or under the one that a sync would have.
+    let (mode, policy) = mode(&open.pair, request.preset, &request.options)?;
+    open.pair.settings.policy = policy;
+    open.pair.settings.sets_mode = request.preset.is_some();
     let pair = &open.pair;
     let lapsed = Turn::of(pair)?.lapses();
     let text = request.path.trim_start_matches("./").trim_end_matches('/');
     let path = RelPath::parse(text).map_err(|problem| {
         Failure::Unable(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
     })?;
-    let (mode, policy) = mode(pair, &request.options)?;
     let (stat, problem) = match pair.disk.stat(&path).await {
         Ok(stat) => (stat, stat.as_ref().and_then(|stat| problem(pair, &path, stat))),
         Err(error) => (None, Some(format!("it cannot be looked at, so nothing is done about it: {}", error.message))),
@@ -132,10 +133,10 @@ fn problem(pair: &Pair, path: &RelPath, stat: &Stat) -> Option<String> {
     key_of(path, kind, pair.settings.scan.links).err().map(|problem| problem.to_string())
 }
 
-fn mode(pair: &Pair, options: &crate::api::Options) -> Result<(String, Policy), Failure> {
+fn mode(pair: &Pair, said: Option<Preset>, options: &crate::api::Options) -> Result<(String, Policy), Failure> {
     let known = pair.state.fact("mode")?;
     let preset = Preset::ALL.into_iter().find(|preset| Some(preset.name()) == known.as_deref());
-    let preset = preset.unwrap_or(Preset::Push);
+    let preset = said.or(preset).unwrap_or(Preset::Push);
     let mut policy = preset.policy();
     policy.compare = options.compare.unwrap_or(policy.compare);
     policy.conflict = options.conflict.unwrap_or(policy.conflict);

@@ -384,7 +384,9 @@ impl Disk for RealDisk {
     }
 
     async fn sync_dir(&self, dir: &RelPath) -> Result<()> {
-        let fd = self.shared.open("sync folder", dir, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        // Whose content is read through links is where its names are, too.
+        let opened = self.shared.open_to_read(dir, OFlags::RDONLY | OFlags::DIRECTORY);
+        let fd = opened.map_err(|errno| lookup_error("sync folder", dir, errno))?;
         match sys::sync(&fd, "fsync folder") {
             // Some file systems keep folders safe in their own way and refuse this.
             Err(Errno::INVAL) => Ok(()),
@@ -395,6 +397,10 @@ impl Disk for RealDisk {
     async fn sync_all(&self) -> Result<()> {
         let root = RelPath::root();
         let fd = self.shared.open("sync the file system", &root, OFlags::RDONLY | OFlags::DIRECTORY)?;
+        if self.shared.follow_links {
+            // Links lead to file systems that nobody has counted.
+            return sys::sync_everything().map_err(|errno| error("sync the file systems", &root, errno));
+        }
         sys::sync_all(&fd).map_err(|errno| error("sync the file system", &root, errno))
     }
 

@@ -228,6 +228,13 @@ pub(super) fn sync_all(fd: impl AsFd) -> Result<()> {
     rustix::fs::syncfs(fd)
 }
 
+/// Makes every file system durable.
+pub(super) fn sync_everything() -> Result<()> {
+    gate("sync")?;
+    rustix::fs::sync();
+    Ok(())
+}
+
 /// Whether some process holds a regular file open for writing, or mapped so: then
 /// nobody may have a read lease on it. `fd` must be open for reading only. Where
 /// leases are not to be had (network file systems, files of others) it is `false`.

@@ -55,7 +55,7 @@ impl<'a> Spool<'a> {
     /// Appends a step. `arrived` says that another file than the agreed one is at
     /// its path, which may have come there by a rename.
     pub fn push(&self, step: &Step, arrived: bool) -> Result<()> {
-        let id = step.here.as_ref().filter(|_| arrived).map(|here| here.stamp.file_id);
+        let id = step.here.as_ref().filter(|_| step.kind == Kind::File).map(|here| here.stamp.file_id);
         let wanted = (step.action == Action::Download).then_some(step.there.as_ref()).flatten();
         let sql = "INSERT INTO temp.step (phase, key, is_dir, arrived, inode, birth, etag, size, json) \
                    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
@@ -130,19 +130,19 @@ impl<'a> Spool<'a> {
         found.map(|(seq, json)| Ok((seq, from_json(&json)?))).transpose()
     }
 
-    /// The step of the name under which the file with this identity is now, if it was
-    /// renamed.
-    pub fn arrival(&self, id: FileId) -> Result<Option<Step>> {
-        let sql = "SELECT seq, json FROM temp.step WHERE inode = ?1 AND birth = ?2 AND arrived = 1 LIMIT 1";
-        let found = self.select(sql, params![id.inode.cast_signed(), id.birth_ns])?;
+    /// The step of another name than `key` under which the file with this identity is
+    /// now, if something is to be done about that.
+    pub fn elsewhere(&self, id: FileId, key: &Key) -> Result<Option<Step>> {
+        let sql = "SELECT seq, json FROM temp.step WHERE inode = ?1 AND birth = ?2 AND key <> ?3 LIMIT 1";
+        let found = self.select(sql, params![id.inode.cast_signed(), id.birth_ns, key.as_str()])?;
         Ok(found.into_iter().next().map(|(_, step)| step))
     }
 
-    /// Makes finding steps by key, and arrived files by identity, fast.
+    /// Makes finding steps by key, and files by identity, fast.
     pub fn index(&self) -> Result<()> {
         self.state.lock().execute_batch(
             "CREATE INDEX IF NOT EXISTS temp.step_key ON step (key); \
-             CREATE INDEX IF NOT EXISTS temp.step_file ON step (inode, birth) WHERE arrived = 1;",
+             CREATE INDEX IF NOT EXISTS temp.step_file ON step (inode, birth);",
         )?;
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Carrier<'_> {
         let proved_by_etag = both_moved && look.etag_proves(step);
         // An ETag proves nothing of the metadata, which is compared where some is on record,
         // or was lost on the way there.
-        let is_enough = proved_by_etag && base.is_none() && !self.may_be_ours(step)?;
+        let is_enough = proved_by_etag && base.is_none() && !self.may_be_ours(step);
         if let Some(there) = step.there.as_ref().filter(|_| step.row.there != Side::Same && !is_enough) {
             let head = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
             // Whoever wrote it since is not who was planned on: what the row says of the
@@ -115,10 +115,10 @@ impl Carrier<'_> {
         Ok(look)
     }
 
-    fn may_be_ours(&self, step: &Step) -> Result<bool, Fate> {
-        let first_run_ms = self.pair.state.first_run_ms().map_err(|error| Fate::Fatal(error.into()))?;
+    fn may_be_ours(&self, step: &Step) -> bool {
+        let first_run_ms = self.pair.state.first_run_ms().ok().flatten();
         let modified_s = step.there.as_ref().and_then(|there| there.stamp.modified_s);
-        Ok(may_be_our_write(modified_s, first_run_ms, self.pair.remote.clock_skew_ms()))
+        may_be_our_write(modified_s, first_run_ms, self.pair.remote.clock_skew_ms())
     }
 
     async fn read_here(&self, step: &Step, wanted: &Wanted) -> Result<Fingerprint, Fate> {

@@ -146,8 +146,8 @@ impl Carrier<'_> {
     fn would_bury(&self, step: &Step) -> crate::state::Result<bool> {
         let Some(row) = self.pair.state.row(&step.key)?.filter(|_| step.there.is_some()) else { return Ok(false) };
         let Some(agreed) = row.here else { return Ok(false) };
-        let arrival = self.spool.arrival(agreed.stamp.file_id)?;
-        Ok(arrival.is_some_and(|arrival| !arrival.action.is_rename()))
+        let elsewhere = self.spool.elsewhere(agreed.stamp.file_id, &step.key)?;
+        Ok(elsewhere.is_some_and(|elsewhere| !elsewhere.action.is_rename()))
     }
 
     /// What turned out to be no rename is sent, unless only renames are wanted: then

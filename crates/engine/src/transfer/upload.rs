@@ -209,8 +209,12 @@ impl Carrier<'_> {
             let left_out = problem(step, ProblemClass::Skipped, left_out.to_string());
             self.left_out.lock().unwrap_or_else(PoisonError::into_inner).push(left_out);
         }
-        let content_type = Some(content_type(step.kind, step.path.name()));
-        let meta = ObjectMeta { content_type, user: encoded.keys, ..ObjectMeta::default() };
+        let asked = self.pair.settings.content_type.clone().filter(|_| step.kind == Kind::File);
+        let content_type = asked.unwrap_or_else(|| content_type(step.kind, step.path.name()));
+        // What the person says of an object beside what we do; ours were refused before.
+        let mut user = self.pair.settings.user_meta.clone();
+        user.extend(encoded.keys);
+        let meta = ObjectMeta { content_type: Some(content_type), user, ..ObjectMeta::default() };
         let storage_class = self.pair.settings.storage_class.clone();
         let mut request = Put { key: step.key.clone(), recipe, meta, storage_class, condition };
         if let Some(kept) = kept {

@@ -6,6 +6,7 @@ mod finds;
 mod golden;
 mod listings;
 mod losses;
+mod named;
 mod records;
 mod safety;
 mod scenarios;

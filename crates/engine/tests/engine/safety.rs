@@ -146,6 +146,23 @@ fn two_way_wants_conditions_or_versions() {
     }
 }
 
+/// A run that is refused changes nothing: what was deleted before it still counts as
+/// deleted in the run after it.
+#[test]
+fn a_refused_two_way_sync_leaves_the_mode_as_it_was() {
+    let (world, hand) = world(1);
+    let bench = Bench::on(Memory::new(Profile::ignoring(), world.clone()), world, hand, "laptop");
+    for name in ["a", "b", "c"] {
+        bench.write(name, name.as_bytes());
+    }
+    assert_ok(&bench.run(Preset::SyncDelete));
+    bench.disk.user_remove(&path("a")).expect("removes");
+    assert_eq!(bench.run(Preset::TwoWay).ending(), Ending::Config);
+    let report = bench.run(Preset::SyncDelete);
+    assert_ok(&report);
+    assert_eq!((report.deleted_there, bench.objects().len()), (1, 2), "{report:#?}");
+}
+
 /// A run died in its deletions and left an empty folder, and an upload in parts. The
 /// next one looks at the root and asks the guard before it clears them up, and touches
 /// no side that it may not write.

@@ -289,7 +289,7 @@ impl Stage {
         }
         settings.small_bytes = self.case.setup.large_over.unwrap_or(settings.small_bytes);
         if let Some(pattern) = &device.excluded {
-            let line = RuleLine { pattern: format!("/{pattern}"), include: false };
+            let line = RuleLine { pattern: format!("/{pattern}"), include: false, written: None };
             settings.rules = Rules::new(vec![line], Vec::new(), true).expect("a valid pattern");
         }
         let options = OpenOptions { concurrency: self.case.setup.concurrency, ..OpenOptions::default() };

@@ -121,6 +121,11 @@ fn survey(path: &Path) -> Result<Survey> {
             Some(name) => name.starts_with(DATABASE_NEW),
             None => false,
         };
+        // Another process may have finished it since we looked.
+        if !ours && path.join(DATABASE).try_exists().map_err(fail)? {
+            schema::check_header(path)?;
+            return Ok(Survey::Store);
+        }
         if !ours {
             let message = format!(
                 "{} holds {:?} and is not a Tidelock store: give an empty or a new folder",

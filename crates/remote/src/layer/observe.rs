@@ -63,6 +63,24 @@ pub struct RequestCounts {
     pub retries: u64,
 }
 
+impl RequestCounts {
+    /// Takes what was asked of another place in.
+    pub fn absorb(&mut self, other: &Self) {
+        self.list += other.list;
+        self.head += other.head;
+        self.get += other.get;
+        self.put += other.put;
+        self.copy += other.copy;
+        self.delete += other.delete;
+        self.other += other.other;
+        self.uploads += other.uploads;
+        self.bytes_up += other.bytes_up;
+        self.bytes_down += other.bytes_down;
+        self.errors += other.errors;
+        self.retries += other.retries;
+    }
+}
+
 impl Requests {
     /// The counters now.
     pub fn snapshot(&self) -> RequestCounts {

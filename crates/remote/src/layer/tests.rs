@@ -71,9 +71,11 @@ fn every_layer_is_a_remote() {
     let memory = Arc::new(Memory::new(Profile::versioned().with_mib(MIB), world.clone()));
     let bare = Arc::new(Memory::new(Profile::ignoring().with_mib(MIB), world.clone()));
     let requests = Arc::new(Requests::default());
-    let layers: [(&str, Arc<dyn Remote>); 6] = [
+    let bandwidth = Arc::new(crate::bandwidth::Bandwidth::new(world.clone(), 100 << 10));
+    let layers: [(&str, Arc<dyn Remote>); 7] = [
         ("scope", Arc::new(Scope::new(memory.clone(), "some/where"))),
         ("observe", Arc::new(Observe::new(memory.clone(), requests.clone()))),
+        ("throttle", Arc::new(Throttle::new(memory.clone(), bandwidth, true))),
         ("limit", Arc::new(Limit::new(memory.clone(), 3))),
         ("retry", Arc::new(retrying(memory.clone(), &requests, world.clone()))),
         ("condition", Arc::new(Emulated::new(memory.clone()))),

@@ -35,7 +35,9 @@ impl S3 {
     /// Whether to send CRC64NVME: unless the place does not check it. It is a header,
     /// not a trailer, so places that do not know it let it pass.
     pub(super) fn sends_crc(&self) -> bool {
-        self.abilities.known(Ability::Crc64Nvme) != Some(false) && !self.crc.is(SILENT)
+        self.client.provider().crc64nvme
+            && self.abilities.known(Ability::Crc64Nvme) != Some(false)
+            && !self.crc.is(SILENT)
     }
 
     /// The body with its checksum, which is returned. `crc` says whether CRC64NVME is

@@ -7,13 +7,15 @@
 //! retried: that is the retry layer's business. Nothing secret leaves in errors.
 
 use super::address::{Address, Endpoint};
-use super::config::{Settings, chain};
+use super::config::{Encryption, Settings, chain};
 use super::connect::{Dialer, dialer, proxies, proxy_authorization};
 use super::credentials::Keyring;
 use super::headers;
+use super::provider::Provider;
 use super::refusal::{Effect, Refusal};
 use super::reply::{Parcel, Reply, watched};
 use super::sign::{Occasion, Signable, Signer, UNSIGNED, payload_hash};
+use crate::bandwidth::Bandwidth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::world::World;
 use aws_credential_types::Credentials;
@@ -114,6 +116,8 @@ pub(super) struct Client {
     pub(super) seen: AtomicBool,
     /// What the server last called itself.
     server: Mutex<Option<String>>,
+    /// How fast bodies leave.
+    pub(super) bandwidth: Option<Arc<Bandwidth>>,
 }
 
 /// Which corrections a request has already had.
@@ -147,6 +151,7 @@ impl Client {
             correction_ms: AtomicI64::new(0),
             seen: AtomicBool::new(false),
             server: Mutex::default(),
+            bandwidth: None,
         })
     }
 
@@ -187,6 +192,16 @@ impl Client {
     /// What the server calls itself, version and all, once it has answered.
     pub(super) fn server(&self) -> Option<String> {
         self.server.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How what is written is to be encrypted there.
+    pub(super) fn encryption(&self) -> Option<&Encryption> {
+        self.settings.encryption.as_ref()
+    }
+
+    /// The place's habits.
+    pub(super) fn provider(&self) -> &'static Provider {
+        self.settings.provider
     }
 
     /// Whether Amazon runs the place.
@@ -278,7 +293,7 @@ impl Client {
             .parse()
             .map_err(|_| impossible("the address"))?;
         let proxy = proxy_authorization(&self.proxies, &uri);
-        let mut outgoing = http::Request::new(Parcel::new(request.body.clone(), moved.clone()));
+        let mut outgoing = http::Request::new(Parcel::new(request.body.clone(), moved.clone(), self.bandwidth.clone()));
         *outgoing.method_mut() = request.method.clone();
         *outgoing.uri_mut() = uri;
         let map = outgoing.headers_mut();

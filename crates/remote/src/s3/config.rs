@@ -7,6 +7,7 @@
 //! Explicit options win. Nothing here opens a connection to the bucket.
 
 use super::address::Endpoint;
+use super::provider::Provider;
 use super::signin::{Source, no_credentials, unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use aws_config::profile::ProfileSet;
@@ -18,6 +19,7 @@ use aws_smithy_http_client::{Builder, Connector, proxy::ProxyConfig, tls};
 use aws_types::os_shim_internal::{Env, Fs};
 use aws_types::service_config::ServiceConfigKey;
 use std::path::PathBuf;
+use zeroize::Zeroize;
 
 /// What a person may say beside the standard AWS settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,12 +28,25 @@ pub struct S3Options {
     pub endpoint: Option<String>,
     /// The region that requests are signed for.
     pub region: Option<String>,
+    /// The service by its name in [`super::provider::PROVIDERS`], for its habits.
+    pub provider: Option<String>,
     /// The profile in the shared AWS files.
     pub profile: Option<String>,
     /// Whether the bucket is named in the path instead of the host name.
     pub path_style: Option<bool>,
     /// Who we are, instead of whom the standard AWS places say.
     pub keys: Option<Keys>,
+    /// How the place is to encrypt what is written; its own default if nobody says.
+    pub encryption: Option<Encryption>,
+}
+
+/// How a place encrypts what it keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encryption {
+    /// With keys of its own.
+    Aes256,
+    /// With a key of its key service: this one, or the account's.
+    Kms(Option<String>),
 }
 
 /// An access key, as a login or a test gives it.
@@ -51,6 +66,13 @@ impl std::fmt::Debug for Keys {
     }
 }
 
+impl Drop for Keys {
+    fn drop(&mut self) {
+        self.secret.zeroize();
+        self.token.zeroize();
+    }
+}
+
 /// What the client works with.
 pub(super) struct Settings {
     pub(super) endpoint: Endpoint,
@@ -63,6 +85,8 @@ pub(super) struct Settings {
     pub(super) ca_bundle: Option<PathBuf>,
     pub(super) credentials: SharedCredentialsProvider,
     pub(super) source: Source,
+    pub(super) provider: &'static Provider,
+    pub(super) encryption: Option<Encryption>,
 }
 
 impl std::fmt::Debug for Settings {
@@ -78,6 +102,7 @@ impl std::fmt::Debug for Settings {
 impl Settings {
     /// Reads everything. Asks no credentials provider yet.
     pub(super) async fn load(bucket: &str, options: &S3Options) -> Result<Self> {
+        let preset = options.provider.as_deref().map(provider).transpose()?;
         let profile = load_profile(options).await?;
         let ca_bundle = ca_bundle(&profile)?;
         let config = load_chain(options, &profile, ca_bundle.as_ref()).await?;
@@ -93,13 +118,48 @@ impl Settings {
         };
         let (fips, dual_stack) = (config.use_fips().unwrap_or(false), config.use_dual_stack().unwrap_or(false));
         let given = endpoint(options, &config)?;
-        let region = region(&config, given.as_ref())?;
-        let endpoint = given.unwrap_or_else(|| Endpoint::amazon(&region, fips, dual_stack));
-        let path_style = path_style(bucket, options, &profile, &endpoint)?;
+        let region = region(&config, given.as_ref(), preset)?;
+        let endpoint = match (given, preset) {
+            (Some(given), _) => given,
+            (None, Some(preset)) if preset.name != "aws" => preset_endpoint(preset, &region)?,
+            (None, _) => Endpoint::amazon(&region, fips, dual_stack),
+        };
+        let path_style = match preset.and_then(|preset| preset.path_style) {
+            Some(habit) if options.path_style.is_none() && s3_setting(&profile, "addressing_style").is_none() => habit,
+            _ => path_style(bucket, options, &profile, &endpoint)?,
+        };
         let sign_payload = s3_setting(&profile, "payload_signing_enabled").is_some_and(|value| value == "true");
-        let source = Source::of(&profile);
-        Ok(Self { endpoint, fips, dual_stack, region, path_style, sign_payload, ca_bundle, credentials, source })
+        Ok(Self {
+            endpoint,
+            fips,
+            dual_stack,
+            region,
+            path_style,
+            sign_payload,
+            ca_bundle,
+            credentials,
+            source: Source::of(&profile),
+            provider: preset.unwrap_or(Provider::usual()),
+            encryption: options.encryption.clone(),
+        })
     }
+}
+
+fn provider(name: &str) -> Result<&'static Provider> {
+    Provider::named(name).ok_or_else(|| {
+        config_error(format!(
+            "there is no provider {name:?}; there are {}, described in docs/providers.md",
+            Provider::names()
+        ))
+    })
+}
+
+fn preset_endpoint(preset: &Provider, region: &str) -> Result<Endpoint> {
+    let Some(address) = preset.address(region) else {
+        let what = format!("{} listens where you say: give --endpoint, or `endpoint` in the profile", preset.title);
+        return Err(config_error(what));
+    };
+    Endpoint::parse(&address).map_err(|why| config_error(format!("{region:?} is no region of {}: {why}", preset.title)))
 }
 
 fn config_error(message: impl Into<String>) -> Error {
@@ -195,13 +255,18 @@ async fn load_chain(options: &S3Options, profile: &ProfileSet, ca_bundle: Option
 /// The region for an endpoint of one's own, if none is set anywhere: the chain
 /// would go on to ask the metadata service of a cloud that this is not.
 fn region_of_custom_endpoint(options: &S3Options, profile: &ProfileSet) -> Option<String> {
+    let preset = options.provider.as_deref().and_then(Provider::named);
     let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     let custom = options.endpoint.as_ref().is_some_and(|text| Endpoint::parse(text).is_ok_and(|found| !found.amazon))
         || set("AWS_ENDPOINT_URL_S3")
         || set("AWS_ENDPOINT_URL")
         || profile.get("endpoint_url").is_some();
     let known = set("AWS_REGION") || set("AWS_DEFAULT_REGION") || profile.get("region").is_some();
-    (custom && !known).then(|| "us-east-1".to_owned())
+    match preset {
+        _ if known => None,
+        Some(Provider { region: Some(region), .. }) => Some((*region).to_owned()),
+        _ => custom.then(|| "us-east-1".to_owned()),
+    }
 }
 
 fn endpoint(options: &S3Options, config: &SdkConfig) -> Result<Option<Endpoint>> {
@@ -229,12 +294,16 @@ fn endpoint_source(text: &str) -> &'static str {
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find(says).unwrap_or("endpoint_url in the profile")
 }
 
-fn region(config: &SdkConfig, given: Option<&Endpoint>) -> Result<String> {
+fn region(config: &SdkConfig, given: Option<&Endpoint>, preset: Option<&Provider>) -> Result<String> {
     if let Some(region) = config.region() {
         return Ok(region.as_ref().to_owned());
     }
-    match given {
-        Some(endpoint) if !endpoint.amazon => Ok("us-east-1".to_owned()),
+    match (given, preset) {
+        (Some(endpoint), _) if !endpoint.amazon => Ok("us-east-1".to_owned()),
+        (None, Some(preset)) if preset.is_regional() => Err(config_error(format!(
+            "{} listens at a host for each region, and none is set; give --region, AWS_REGION, or `region` in the profile",
+            preset.title
+        ))),
         _ => Err(config_error("no region is set; give --region, AWS_REGION, or `region` in the profile")),
     }
 }

@@ -1,9 +1,10 @@
 //! How a recipe becomes requests: arithmetic, no requests.
 //!
-//! Knows S3's limits on parts (5 MiB to 5 GiB, the last may be smaller, 10,000 at
-//! most) and keeps them, whatever the pieces are: what is too short to be copied as
-//! a part is read back and sent together with its neighbours.
+//! Knows S3's limits on parts (5 MiB to 5 GiB, the last may be smaller) and keeps
+//! them and those of the service, whatever the pieces are: what is too short to be
+//! copied as a part is read back and sent together with its neighbours.
 
+use super::provider::PartRules;
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Piece, Put};
 use std::collections::VecDeque;
@@ -15,8 +16,8 @@ pub(crate) const MULTIPART_THRESHOLD: u64 = 8 << 20;
 /// The usual size of a part.
 const PART_BYTES: u64 = 8 << 20;
 const PART_MIN_BYTES: u64 = 5 << 20;
+/// The longest stretch that is copied as one part.
 const COPY_MAX_BYTES: u64 = 5 << 30;
-const PARTS_MAX: u64 = 10_000;
 
 /// One of the ways to write an object.
 pub(super) enum Way {
@@ -37,11 +38,11 @@ pub(super) enum Part {
 }
 
 /// Plans one write. `copy_object` says whether a whole copy may be one request.
-pub(super) fn plan(put: &Put, copy_object: bool) -> Result<Way> {
+pub(super) fn plan(put: &Put, copy_object: bool, rules: PartRules) -> Result<Way> {
     let total = put.size();
     if let [Piece::CopyOf { key, stamp, offset: 0, size }] = put.recipe.as_slice()
         && *size == stamp.size
-        && *size <= COPY_MAX_BYTES
+        && *size <= rules.copy_max_bytes
         && (copy_object || *size == 0)
     {
         return Ok(Way::Copy { from: key.clone(), stamp: stamp.clone() });
@@ -51,9 +52,16 @@ pub(super) fn plan(put: &Put, copy_object: bool) -> Result<Way> {
     if total <= MULTIPART_THRESHOLD && all_bytes {
         return Ok(Way::Single(pieces));
     }
-    let mut parts = split(pieces, part_size(total));
-    if parts.len() as u64 > PARTS_MAX {
-        let text = format!("the object would have {} parts, and 10,000 are allowed", parts.len());
+    let part_size = part_size(total, rules.max);
+    let mut parts = split(pieces.clone(), part_size);
+    if rules.equal && !are_equal(&parts) {
+        // What could have been copied is read back: better than being refused at the end.
+        parts.clear();
+        let size = pieces.iter().map(Piece::size).sum();
+        Run { pieces, size }.flush(&mut parts, part_size, true);
+    }
+    if parts.len() as u64 > rules.max {
+        let text = format!("the object would have {} parts, and {} are allowed", parts.len(), rules.max);
         return Err(Error::new(ErrorKind::Unsupported, "put", text).on(&put.key));
     }
     match parts.as_mut_slice() {
@@ -62,9 +70,19 @@ pub(super) fn plan(put: &Put, copy_object: bool) -> Result<Way> {
     }
 }
 
+/// Whether all parts but the last are of one size, and the last is no larger.
+fn are_equal(parts: &[Part]) -> bool {
+    let size = |part: &Part| match part {
+        Part::Sent(pieces) => pieces.iter().map(Piece::size).sum(),
+        Part::Copied { size, .. } => *size,
+    };
+    let [first, middle @ .., last] = parts else { return true };
+    middle.iter().all(|part| size(part) == size(first)) && size(last) <= size(first)
+}
+
 /// The size of sent parts: grown, in whole MiB, so that a file of any size fits.
-fn part_size(total: u64) -> u64 {
-    total.div_ceil(PARTS_MAX).next_multiple_of(1 << 20).max(PART_BYTES)
+fn part_size(total: u64, parts_max: u64) -> u64 {
+    total.div_ceil(parts_max).next_multiple_of(1 << 20).max(PART_BYTES)
 }
 
 fn split(pieces: Vec<Piece>, part_size: u64) -> Vec<Part> {
@@ -171,6 +189,7 @@ fn slice(piece: &Piece, skip: u64, size: u64) -> Option<Piece> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::provider::Provider;
     use super::*;
     use crate::{Condition, ObjectMeta};
     use bytes::Bytes;
@@ -235,9 +254,27 @@ mod tests {
             ("remainder joins", vec![bytes(0, 9 * M), copy(0, 8 * M, 32 * M)], "s9 c8"),
         ];
         for (name, recipe, expected) in cases {
-            assert_eq!(shape(&plan(&put(recipe), true).expect("plannable")), expected, "{name}");
+            assert_eq!(shape(&planned(recipe, "other")), expected, "{name}");
         }
-        assert_eq!(shape(&plan(&put(vec![copy(0, 9, 9)]), false).expect("plannable")), "c0");
+        let way = plan(&put(vec![copy(0, 9, 9)]), false, Provider::usual().parts);
+        assert_eq!(shape(&way.expect("plannable")), "c0");
+    }
+
+    fn planned(recipe: Vec<Piece>, provider: &str) -> Way {
+        plan(&put(recipe), true, Provider::named(provider).expect("known").parts).expect("plannable")
+    }
+
+    #[test]
+    fn services_with_rules_of_their_own() {
+        const M: u64 = 1 << 20;
+        let changed = || vec![copy(0, 16 * M, 32 * M), bytes(16 * M, 7 * M), copy(23 * M, 9 * M, 32 * M)];
+        assert_eq!(shape(&planned(changed(), "aws")), "c16 s7 c9");
+        assert_eq!(shape(&planned(changed(), "r2")), "s8 s8 s8 s8", "equal parts");
+        assert_eq!(shape(&planned(vec![copy(0, 12 << 30, 12 << 30)], "r2")), "c4096 c4096 c4096");
+        assert_eq!(shape(&planned(vec![copy(0, 12 << 30, 12 << 30)], "gcs")), "copy");
+        assert_eq!(shape(&planned(vec![copy(0, 2 << 30, 2 << 30)], "alibaba")), "c2048");
+        let Way::Parts(parts) = planned(vec![bytes(0, 20_000 * M)], "scaleway") else { panic!("in parts") };
+        assert_eq!(parts.len(), 1_000, "no more than it takes");
     }
 
     proptest! {
@@ -252,7 +289,7 @@ mod tests {
                 })
                 .collect();
             let wanted: Vec<(u64, u64)> = spans(&recipe);
-            let got = match plan(&put(recipe), true).expect("plannable") {
+            let got = match planned(recipe, "other") {
                 Way::Single(pieces) => spans(&pieces),
                 Way::Copy { .. } => unreachable!("no piece is a whole object"),
                 Way::Parts(parts) => {

@@ -7,6 +7,7 @@
 
 use super::S3;
 use super::client::{LONG_PATIENCE, Request};
+use super::config::Encryption;
 use super::headers::{iso_date, quoted, unquoted, version};
 use super::parts::{self, Way};
 use super::refusal::Refusal;
@@ -24,11 +25,12 @@ use tidelock_core::path::Key;
 impl S3 {
     /// Writes the object.
     pub(super) async fn store(&self, put: &Put, progress: &dyn Progress) -> Result<Stored> {
-        let outcome = match parts::plan(put, self.can_copy_under_condition(&put.condition))? {
-            Way::Single(pieces) => self.put_whole(put, &pieces, progress).await,
-            Way::Copy { from, stamp } => self.copy_whole(put, &from, &stamp).await,
-            Way::Parts(parts) => self.put_parts(put, parts, progress).await,
-        };
+        let outcome =
+            match parts::plan(put, self.can_copy_under_condition(&put.condition), self.client.provider().parts)? {
+                Way::Single(pieces) => self.put_whole(put, &pieces, progress).await,
+                Way::Copy { from, stamp } => self.copy_whole(put, &from, &stamp).await,
+                Way::Parts(parts) => self.put_parts(put, parts, progress).await,
+            };
         outcome.map_err(|error| match (&error.kind, &put.condition) {
             // An object that should be as it was seen, and is not there at all.
             (ErrorKind::NotFound, Condition::Matches(_)) => Error { kind: ErrorKind::Precondition, ..error },
@@ -111,7 +113,7 @@ impl S3 {
         Err(Error::new(ErrorKind::Source, "read", format!("{} bytes came where {size} were asked", bytes.len())))
     }
 
-    /// Metadata, type, other headers and class.
+    /// Metadata, type, other headers, class and encryption.
     pub(super) fn describe(&self, request: &mut Request<'_>, put: &Put) -> Result<()> {
         if let Some(content_type) = &put.meta.content_type {
             request.header("content-type", content_type)?;
@@ -122,9 +124,16 @@ impl S3 {
         for (name, value) in &put.meta.user {
             request.header(&format!("x-amz-meta-{name}"), value)?;
         }
-        match &put.storage_class {
-            Some(class) => request.header("x-amz-storage-class", class),
+        if let Some(class) = &put.storage_class {
+            request.header("x-amz-storage-class", class)?;
+        }
+        match self.client.encryption() {
             None => Ok(()),
+            Some(Encryption::Aes256) => request.header("x-amz-server-side-encryption", "AES256"),
+            Some(Encryption::Kms(key)) => {
+                request.header("x-amz-server-side-encryption", "aws:kms")?;
+                key.as_ref().map_or(Ok(()), |key| request.header("x-amz-server-side-encryption-aws-kms-key-id", key))
+            }
         }
     }
 

@@ -6,10 +6,12 @@
 
 use super::client::Request;
 use super::refusal::Effect;
+use crate::bandwidth::{Bandwidth, Direction};
 use crate::error::{Error, ErrorKind, Result};
 use crate::world::World;
 use bytes::{Buf, Bytes, BytesMut};
-use futures::future::{Either, select};
+use futures::future::{BoxFuture, Either, select};
+use futures::{FutureExt as _, ready};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
@@ -27,15 +29,37 @@ pub(super) const DOCUMENT_MAX_BYTES: usize = 8 << 20;
 /// Bodies go out in steps of this size, each a sign of life.
 const STEP_BYTES: usize = 256 << 10;
 
-/// A body in memory that tells how far it has got.
+/// A body in memory that tells how far it has got, and may have to take its time.
 pub(super) struct Parcel {
     left: Bytes,
     moved: Arc<AtomicU64>,
+    bandwidth: Option<Arc<Bandwidth>>,
+    /// The next step, and the wait before it.
+    waiting: Option<(usize, BoxFuture<'static, ()>)>,
 }
 
 impl Parcel {
-    pub(super) fn new(bytes: Bytes, moved: Arc<AtomicU64>) -> Self {
-        Self { left: bytes, moved }
+    pub(super) fn new(bytes: Bytes, moved: Arc<AtomicU64>, bandwidth: Option<Arc<Bandwidth>>) -> Self {
+        Self { left: bytes, moved, bandwidth, waiting: None }
+    }
+
+    /// How many bytes go next, once they may.
+    fn poll_step(&mut self, context: &mut Context<'_>) -> Poll<usize> {
+        let Some(bandwidth) = &self.bandwidth else { return Poll::Ready(self.left.len().min(STEP_BYTES)) };
+        let (step, wait) = self.waiting.get_or_insert_with(|| {
+            let step = self.left.len().min(bandwidth.step_bytes());
+            let (bandwidth, moved) = (bandwidth.clone(), self.moved.clone());
+            let bytes = u64::try_from(step).unwrap_or(u64::MAX);
+            // A wait of our own making is no sign of a connection that stands still.
+            let alive = move || {
+                moved.fetch_add(1, Ordering::Relaxed);
+            };
+            (step, async move { bandwidth.pass(Direction::Up, bytes, alive).await }.boxed())
+        });
+        ready!(wait.as_mut().poll(context));
+        let step = *step;
+        self.waiting = None;
+        Poll::Ready(step)
     }
 }
 
@@ -45,12 +69,12 @@ impl Body for Parcel {
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
-        _: &mut Context<'_>,
+        context: &mut Context<'_>,
     ) -> Poll<Option<std::result::Result<Frame<Bytes>, Infallible>>> {
         if self.left.is_empty() {
             return Poll::Ready(None);
         }
-        let step = self.left.len().min(STEP_BYTES);
+        let step = ready!(self.poll_step(context));
         let next = self.left.split_to(step);
         self.moved.fetch_add(1, Ordering::Relaxed);
         Poll::Ready(Some(Ok(Frame::data(next))))

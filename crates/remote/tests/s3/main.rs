@@ -5,6 +5,7 @@ mod chain;
 mod downloads;
 mod faults;
 mod probe;
+mod providers;
 mod real;
 #[path = "../support/scripted.rs"]
 mod scripted;
@@ -12,6 +13,7 @@ mod scripted;
 mod servers;
 mod settings;
 mod uploads;
+mod wanted;
 
 use async_trait::async_trait;
 use bytes::Bytes;

@@ -195,3 +195,36 @@ async fn missing_buckets_and_wrong_keys() {
     let refused = remote.list("", &Cursor::start()).await.expect_err("a wrong secret");
     assert_eq!(refused.kind, ErrorKind::Credentials, "{refused}");
 }
+
+/// `make conformance`: one case that holds, one that does not on this server, and
+/// nothing left of either; what was there before stays.
+#[tokio::test]
+async fn a_bucket_of_ones_own_is_left_as_it_was() {
+    use tidelock_remote::testing::yours::{Yours, run};
+    let server = servers::moto();
+    servers::create_bucket(&server, BUCKET);
+    let remote = open(&server, BUCKET).await;
+    for key in ["mine", "some/where/mine"] {
+        remote.put(&put(key, b"mine", Condition::Absent), &Unwatched).await.expect("stored");
+    }
+    let yours = Yours {
+        bucket: BUCKET.to_owned(),
+        prefix: "some/where/".to_owned(),
+        s3: options(&server.url),
+        concurrency: 4,
+        only: Some("cter".to_owned()),
+        except: Vec::new(),
+    };
+    let mut place = String::new();
+    let found = run(yours.clone(), World::real(), |told| told.clone_into(&mut place)).await.expect("runs");
+    assert!(place.contains("some/where/conformance-"), "{place}");
+    assert_eq!(found.report.failed.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["control_characters"]);
+    let whole = Yours { only: Some("put_if_absent".to_owned()), ..yours.clone() };
+    let found = run(whole, World::real(), |_| ()).await.expect("runs");
+    found.report.assert_clean();
+    assert!(found.requests.put > 3 && found.removed == 0, "{:?}", found.requests);
+    assert_eq!(all_keys(&remote, "").await, ["mine", "some/where/mine"]);
+    let nowhere = Yours { bucket: "no-such-bucket".to_owned(), ..yours };
+    let refused = run(nowhere, World::real(), |_| panic!("nothing begins")).await.expect_err("no bucket");
+    assert_eq!(refused.kind, ErrorKind::NoBucket);
+}

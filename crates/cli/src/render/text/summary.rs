@@ -27,6 +27,13 @@ pub fn run(command: &str, reply: &RunReply) -> String {
     format!("{command}: {what} · {} · {}", requests(&reply.requests), duration(report.duration_ms))
 }
 
+/// What came of a run that is over long since: nobody knows any more what it asked.
+pub fn of_the_past(command: &str, reply: &RunReply) -> String {
+    let parts = done(&reply.report);
+    let what = if parts.is_empty() { NOTHING.to_owned() } else { parts.join(", ") };
+    format!("{command}: {what} · {}", duration(reply.report.duration_ms))
+}
+
 /// How a pair stands.
 pub fn status(reply: &StatusReply) -> Vec<String> {
     let mode = reply.mode.as_deref().unwrap_or("never synced");
@@ -70,7 +77,7 @@ pub fn ls(reply: &LsReply) -> String {
 
 const NOTHING: &str = "nothing to do";
 
-fn join(parts: &[String]) -> String {
+pub(super) fn join(parts: &[String]) -> String {
     if parts.is_empty() { NOTHING.to_owned() } else { parts.join(", ") }
 }
 
@@ -80,7 +87,7 @@ fn part(parts: &mut Vec<String>, number: u64, one: &str, many: &str) {
     }
 }
 
-fn done(report: &Report) -> Vec<String> {
+pub(super) fn done(report: &Report) -> Vec<String> {
     let mut parts = Vec::new();
     if report.uploaded > 0 {
         parts.push(format!("{} sent ({})", count(report.uploaded, "entry", "entries"), bytes(report.uploaded_bytes)));
@@ -101,7 +108,7 @@ fn done(report: &Report) -> Vec<String> {
     parts
 }
 
-fn planned(totals: &Totals, report: &Report) -> String {
+pub(super) fn planned(totals: &Totals, report: &Report) -> String {
     let mut parts = Vec::new();
     if totals.uploads > 0 {
         parts.push(format!("send {} ({})", count(totals.uploads, "entry", "entries"), bytes(totals.upload_bytes)));
@@ -135,7 +142,7 @@ fn rest(parts: &mut Vec<String>, report: &Report) {
     part(parts, report.problem_count, "problem", "problems");
 }
 
-fn requests(counts: &RequestCounts) -> String {
+pub(super) fn requests(counts: &RequestCounts) -> String {
     let kinds = [
         (counts.list, "list"),
         (counts.head, "head"),

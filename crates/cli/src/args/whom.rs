@@ -1,0 +1,217 @@
+//! Whom a command is about: what was typed, lain on what is configured.
+//!
+//! Options become the uppermost layer only where they were typed: a default of the
+//! command line must not hide what a person wrote down. The order of patterns is the
+//! order in which they were typed, across both options.
+
+use super::object::ObjectArgs;
+use super::objects;
+use super::options::{self, LookArgs, RunArgs, ServiceArgs};
+use super::verbs::ModeArgs;
+use clap::ArgMatches;
+use clap::parser::ValueSource;
+use std::path::{Path, PathBuf};
+use tidelock_core::meta::MetaFormat;
+use tidelock_core::policy::{Compare, OnConflict};
+use tidelock_engine::api::{Options, Service};
+use tidelock_engine::config::around::Around;
+use tidelock_engine::config::find::{Loaded, ignore_file, load};
+use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve};
+use tidelock_engine::config::units::{Rate, Wait};
+use tidelock_engine::config::{Knobs, Mode, Profile};
+use tidelock_engine::failure::Failure;
+use tidelock_engine::pair::RemoteCheck;
+
+/// Why there is no request.
+pub enum Complaint {
+    /// The command line is wrong.
+    Misused(String),
+    /// Something else is.
+    Failed(Failure),
+}
+
+impl From<Failure> for Complaint {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+/// What is configured, and what was typed.
+pub struct Told<'a> {
+    /// What is configured.
+    pub loaded: Loaded,
+    matches: &'a ArgMatches,
+}
+
+impl<'a> Told<'a> {
+    /// Reads the configuration; `matches` are the verb's.
+    pub fn new(around: &Around, matches: &'a ArgMatches) -> Result<Self, Complaint> {
+        let loaded = load(around).map_err(Failure::from)?;
+        Ok(Self { loaded, matches })
+    }
+
+    /// A folder and its remote, or a pair by its name alone.
+    pub fn pair_or_sides(&self, local: &Path, remote: Option<&str>) -> Result<Whom, Complaint> {
+        if let Some(remote) = remote {
+            return Ok(Whom::Sides { local: local.to_owned(), remote: remote.to_owned() });
+        }
+        let name = local.to_str().ok_or_else(|| {
+            Complaint::Misused(format!("{} is no pair's name; for a folder, give its REMOTE too", local.display()))
+        })?;
+        Ok(Whom::Pair { name: name.to_owned(), local: None })
+    }
+
+    /// A remote, or a pair's by the pair's name.
+    pub fn remote_or_pair(&self, text: &str) -> Result<Whom, Complaint> {
+        match objects::name(text) {
+            Ok(remote) => Ok(Whom::Remote(remote)),
+            Err(_) if self.loaded.config.pair.contains_key(text) => {
+                Ok(Whom::Pair { name: text.to_owned(), local: None })
+            }
+            Err(why) => {
+                let pairs = self.loaded.config.pair.keys();
+                let known = pairs.map(String::as_str).collect::<Vec<_>>().join(", ");
+                let known =
+                    if known.is_empty() { "none is configured".to_owned() } else { format!("there are {known}") };
+                Err(Complaint::Misused(format!("{text:?} is neither a remote nor a pair's name ({known}): {why}")))
+            }
+        }
+    }
+
+    /// Where a restore comes from, and where to.
+    pub fn restore(&self, remote: &str, local: Option<&PathBuf>) -> Result<Whom, Complaint> {
+        match (self.remote_or_pair(remote)?, local) {
+            (Whom::Pair { name, .. }, local) => Ok(Whom::Pair { name, local: local.cloned() }),
+            (_, Some(local)) => Ok(Whom::Sides { local: local.clone(), remote: remote.to_owned() }),
+            (_, None) => {
+                let what =
+                    format!("into which folder? write: tidelock restore {remote} LOCAL (a pair has its own folder)");
+                Err(Complaint::Misused(what))
+            }
+        }
+    }
+
+    /// What the command works with, its ignore files read.
+    pub fn find(&self, whom: &Whom, typed: Typed) -> Result<Resolved, Complaint> {
+        let mut found = resolve(&self.loaded, whom, &typed).map_err(|refusal| match refusal {
+            Refusal::Typed(what) => Complaint::Misused(what),
+            Refusal::Written(problem) => Complaint::Failed(problem.into()),
+        })?;
+        let files = found.ignore_files.iter().map(|path| ignore_file(path));
+        found.options.ignore_files = files.collect::<Result<_, _>>().map_err(Complaint::Misused)?;
+        Ok(found)
+    }
+
+    /// A remote's address and service, for verbs that need no more.
+    pub fn remote(&self, text: &str, service: &ServiceArgs) -> Result<(String, Service), Complaint> {
+        let typed = Typed { profile: service.profile.clone(), service: service.into(), ..Typed::default() };
+        let found = self.find(&self.remote_or_pair(text)?, typed)?;
+        Ok((found.sides.remote, found.sides.service))
+    }
+
+    /// The layer of what was typed.
+    pub fn typed(&self, look: Option<&LookArgs>, run: Option<&RunArgs>, object: Option<&ObjectArgs>) -> Typed {
+        let mut knobs = look.map_or_else(Knobs::default, |look| self.look(look));
+        if let Some(run) = run {
+            knobs.max_delete = run.max_delete;
+            knobs.allow_unconditional = run.allow_unconditional.then_some(true);
+            knobs.concurrency = run.concurrency;
+            knobs.bwlimit = run.bwlimit.map(Rate);
+            let ms = u64::try_from(run.lock_timeout.as_millis()).unwrap_or(u64::MAX);
+            knobs.lock_timeout = self.was_typed("lock_timeout").then_some(Wait(ms));
+        }
+        if let Some(object) = object {
+            let written = object.within(Options::default());
+            knobs.storage_class = written.storage_class;
+            knobs.sse = written.sse;
+            knobs.sse_kms_key = written.sse_kms_key;
+            knobs.content_type = written.content_type;
+            knobs.meta = (!written.meta.is_empty()).then_some(written.meta);
+        }
+        Typed { knobs, ..Typed::default() }
+    }
+
+    fn look(&self, look: &LookArgs) -> Knobs {
+        let patterns = self.patterns(look);
+        let files = look.ignore_file.iter().map(|path| path.to_string_lossy().into_owned());
+        Knobs {
+            exclude: (!patterns.is_empty()).then_some(patterns),
+            ignore_files: (!look.ignore_file.is_empty()).then(|| files.collect()),
+            hidden: if look.no_hidden { Some(false) } else { look.hidden.then_some(true) },
+            follow_links: look.follow_links.then_some(true),
+            xattrs: look.xattrs.then_some(true),
+            compare: look.compare.map(|compare| match compare {
+                options::Compare::Stamp => Compare::Stamp,
+                options::Compare::Digest => Compare::Digest,
+            }),
+            conflict: look.conflict.map(|conflict| match conflict {
+                options::Conflict::Report => OnConflict::Report,
+                options::Conflict::KeepBoth => OnConflict::KeepBoth,
+                options::Conflict::Local => OnConflict::Local,
+                options::Conflict::Remote => OnConflict::Remote,
+                options::Conflict::Newer => OnConflict::Newer,
+            }),
+            remote_check: self.was_typed("remote_check").then_some(match look.remote_check {
+                options::RemoteCheck::List => RemoteCheck::List,
+                options::RemoteCheck::State => RemoteCheck::State,
+            }),
+            metadata: self.was_typed("metadata").then_some(match look.metadata {
+                options::Metadata::Rclone => MetaFormat::Rclone,
+                options::Metadata::S3fs => MetaFormat::S3fs,
+                options::Metadata::Minimal => MetaFormat::Minimal,
+            }),
+            ..Knobs::default()
+        }
+    }
+
+    fn was_typed(&self, option: &str) -> bool {
+        self.matches.value_source(option) == Some(ValueSource::CommandLine)
+    }
+
+    /// Patterns of both options in the order in which they were typed.
+    fn patterns(&self, look: &LookArgs) -> Vec<String> {
+        let places = |name: &str| self.matches.indices_of(name).map(Iterator::collect::<Vec<_>>).unwrap_or_default();
+        let excluded = places("exclude").into_iter().zip(look.exclude.iter().cloned());
+        let included = look.include.iter().map(|pattern| format!("!{pattern}"));
+        let mut all: Vec<_> = excluded.chain(places("include").into_iter().zip(included)).collect();
+        all.sort_by_key(|(place, _)| *place);
+        all.into_iter().map(|(_, pattern)| pattern).collect()
+    }
+}
+
+impl From<&ServiceArgs> for Profile {
+    fn from(args: &ServiceArgs) -> Self {
+        Self {
+            provider: args.provider.clone(),
+            endpoint: args.endpoint.clone(),
+            region: args.region.clone(),
+            path_style: args.path_style.then_some(true),
+            ..Self::default()
+        }
+    }
+}
+
+impl RunArgs {
+    /// With what is confirmed for this once: no configuration may say these.
+    pub fn confirmed(&self, options: Options) -> Options {
+        Options {
+            confirm_deletes: self.confirm_deletes,
+            accept_root: self.accept_root,
+            take_over: self.take_over,
+            ..options
+        }
+    }
+}
+
+impl ModeArgs {
+    /// The mode that was typed.
+    pub fn typed(&self) -> Option<Mode> {
+        match self {
+            Self { push: true, .. } => Some(Mode::Push),
+            Self { delete: true, .. } => Some(Mode::Delete),
+            Self { mirror: true, .. } => Some(Mode::Mirror),
+            Self { two_way: true, .. } => Some(Mode::TwoWay),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! The closing lines of a batch: a line for each pair, and one for all.
+//!
+//! The last line is the sum of what the pairs' own reports counted; nothing is
+//! counted here.
+
+use super::summary::{done, join, planned, requests};
+use crate::render::words::{count, duration, name, shown};
+use tidelock_engine::api::{BatchReply, BatchRun, RunReply};
+use tidelock_engine::report::{Ending, Report};
+use tidelock_remote::layer::RequestCounts;
+
+/// What came of several pairs: a line of each, and one of all.
+pub fn lines(reply: &BatchReply) -> Vec<String> {
+    let width = reply.runs.iter().map(|one| name(&one.pair).chars().count()).max().unwrap_or(0);
+    let mut lines = Vec::new();
+    let (mut all, mut counts) = (Report::default(), RequestCounts::default());
+    for one in &reply.runs {
+        let what = match &one.run {
+            Some(run) => {
+                add(&mut all, &mut counts, run);
+                let parts =
+                    if reply.dry_run { planned(&run.report.planned, &run.report) } else { join(&done(&run.report)) };
+                let stopped = run.report.stopped.as_ref().map_or("", |_| "stopped: ");
+                format!("{stopped}{parts}")
+            }
+            None => "not begun".to_owned(),
+        };
+        lines.push(format!("{:width$}  {what}", name(&one.pair)));
+    }
+    if !reply.skipped.is_empty() {
+        let names: Vec<String> = reply.skipped.iter().map(|pair| name(pair)).collect();
+        lines.push(format!("not come to: {}", names.join(", ")));
+    }
+    let number = u64::try_from(reply.runs.len()).unwrap_or(u64::MAX);
+    let wrong = reply.runs.iter().filter(|one| one.ending != Ending::Ok).count();
+    let went = if wrong == 0 { String::new() } else { format!(", {wrong} of them not well") };
+    let what = if reply.dry_run { planned(&all.planned, &all) } else { join(&done(&all)) };
+    let verb = if reply.dry_run { "batch would" } else { "batch" };
+    let end = format!("{} · {}", requests(&counts), duration(all.duration_ms));
+    lines.push(format!("{verb}: {}{went}: {what} · {end}", count(number, "pair", "pairs")));
+    lines
+}
+
+/// Why runs could not be begun or gone on with, and whose they are.
+pub fn stopped(reply: &BatchReply) -> Vec<(Ending, String)> {
+    let of_run = |one: &BatchRun| {
+        let reason = one.stopped.clone().or_else(|| one.run.as_ref()?.report.stopped.clone())?;
+        Some((one.ending, format!("{}: {}", name(&one.pair), shown(&reason))))
+    };
+    reply.runs.iter().filter_map(of_run).collect()
+}
+
+/// Adds what is told of a run to the sum of all.
+fn add(all: &mut Report, counts: &mut RequestCounts, run: &RunReply) {
+    let report = &run.report;
+    all.uploaded += report.uploaded;
+    all.uploaded_bytes += report.uploaded_bytes;
+    all.moved += report.moved;
+    all.downloaded += report.downloaded;
+    all.downloaded_bytes += report.downloaded_bytes;
+    all.reused += report.reused;
+    all.metas += report.metas;
+    all.deleted_there += report.deleted_there;
+    all.deleted_here += report.deleted_here;
+    all.adopted += report.adopted;
+    all.kept_both += report.kept_both;
+    all.unchanged += report.unchanged;
+    all.drift += report.drift;
+    all.conflicts += report.conflicts;
+    all.problem_count += report.problem_count;
+    all.duration_ms += report.duration_ms;
+    let (sum, planned) = (&mut all.planned, &report.planned);
+    sum.uploads += planned.uploads;
+    sum.upload_bytes += planned.upload_bytes;
+    sum.moves += planned.moves;
+    sum.downloads += planned.downloads;
+    sum.download_bytes += planned.download_bytes;
+    sum.metas += planned.metas;
+    sum.deletes_there += planned.deletes_there;
+    sum.deletes_here += planned.deletes_here;
+    sum.compares += planned.compares;
+    sum.unchanged += planned.unchanged;
+    counts.list += run.requests.list;
+    counts.head += run.requests.head;
+    counts.put += run.requests.put;
+    counts.copy += run.requests.copy;
+    counts.get += run.requests.get;
+    counts.delete += run.requests.delete;
+    counts.other += run.requests.other;
+    counts.retries += run.requests.retries;
+}

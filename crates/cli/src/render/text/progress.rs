@@ -1,0 +1,211 @@
+//! How far a run has got.
+//!
+//! On a terminal a line that is drawn over and over, as wide as the terminal is at that
+//! moment: bytes, rate, what is left, files, and what is moving now. Elsewhere a plain
+//! line now and then, so that the log of a long run is not silent. It counts what events
+//! say and knows nothing else.
+
+use crate::render::words::{bytes, duration, name};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tidelock_core::plan::Totals;
+use tidelock_remote::world::World;
+
+/// How often a line is written where nothing can be drawn.
+const FLAT_EVERY_NS: u64 = 30_000_000_000;
+/// So many names fit beside the numbers.
+const NAMES_SHOWN: usize = 2;
+/// More names than transfers could be under way are not remembered.
+const NAMES_KEPT: usize = 2048;
+
+/// Where progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Nowhere.
+    Not,
+    /// Line by line.
+    Flat,
+    /// Drawn over.
+    Drawn,
+}
+
+/// The progress of one command.
+pub struct Progress {
+    bar: ProgressBar,
+    shown: Shown,
+    world: World,
+    count: Mutex<Count>,
+}
+
+/// What was counted so far.
+#[derive(Debug, Default)]
+struct Count {
+    bytes: u64,
+    bytes_planned: u64,
+    files: u64,
+    files_planned: u64,
+    moving: VecDeque<String>,
+    begun_ns: u64,
+    told_ns: u64,
+}
+
+impl Count {
+    /// Files, and what is moving now.
+    fn names(&self) -> String {
+        let mut text = format!("{}/{} files", self.files, self.files_planned.max(self.files));
+        let shown: Vec<String> = self.moving.iter().take(NAMES_SHOWN).map(|path| name(path)).collect();
+        if !shown.is_empty() {
+            text.push_str(" · ");
+            text.push_str(&shown.join(", "));
+        }
+        if self.moving.len() > NAMES_SHOWN {
+            text.push_str(&format!(" +{}", self.moving.len() - NAMES_SHOWN));
+        }
+        text
+    }
+
+    /// The same after bytes, rate and remaining time.
+    fn line(&self, now_ns: u64) -> String {
+        let elapsed_ms = now_ns.saturating_sub(self.begun_ns) / 1_000_000;
+        let rate = self.bytes.saturating_mul(1000) / elapsed_ms.max(1);
+        let left = self.bytes_planned.saturating_sub(self.bytes);
+        let remaining = match left.saturating_mul(1000).checked_div(rate) {
+            Some(left_ms) => format!(", {} left", duration(left_ms)),
+            None => String::new(),
+        };
+        let (done, planned) = (bytes(self.bytes), bytes(self.bytes_planned.max(self.bytes)));
+        format!("{done} of {planned}, {}/s{remaining}, {}", bytes(rate), self.names())
+    }
+}
+
+impl Progress {
+    /// Nothing is shown before a run begins.
+    pub fn new(shown: Shown, world: World) -> Self {
+        let bar = ProgressBar::no_length();
+        bar.set_draw_target(ProgressDrawTarget::hidden());
+        bar.set_style(style("{spinner} {wide_msg} {elapsed}"));
+        Self { bar, shown, world, count: Mutex::default() }
+    }
+
+    fn count(&self) -> MutexGuard<'_, Count> {
+        self.count.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Both sides are being looked at.
+    pub fn looking(&self, what: String) {
+        if self.shown == Shown::Drawn {
+            self.bar.set_message(what);
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.enable_steady_tick(Duration::from_millis(120));
+        }
+    }
+
+    /// The plan is complete.
+    pub fn planned(&self, totals: &Totals) {
+        let now_ns = self.world.clock.monotonic_ns();
+        let mut count = self.count();
+        *count = Count {
+            bytes_planned: totals.upload_bytes + totals.download_bytes,
+            files_planned: totals.uploads + totals.downloads + totals.moves,
+            begun_ns: now_ns,
+            told_ns: now_ns,
+            ..Count::default()
+        };
+        if self.shown == Shown::Drawn {
+            self.bar.reset();
+            self.bar.set_length(count.bytes_planned);
+            if count.bytes_planned > 0 {
+                self.bar.set_style(style("{bar:10} {wide_msg}"));
+            }
+            self.draw(&count);
+        }
+    }
+
+    /// Bytes of this one are moving now.
+    pub fn began(&self, path: &str) {
+        let mut count = self.count();
+        if count.moving.len() < NAMES_KEPT {
+            count.moving.push_back(path.to_owned());
+        }
+        self.draw(&count);
+    }
+
+    /// So many more have moved; the line that a log should get, if it is time for one.
+    pub fn moved(&self, bytes: u64) -> Option<String> {
+        let mut count = self.count();
+        count.bytes += bytes;
+        self.bar.inc(bytes);
+        let now_ns = self.world.clock.monotonic_ns();
+        self.draw(&count);
+        if self.shown != Shown::Flat || now_ns.saturating_sub(count.told_ns) < FLAT_EVERY_NS {
+            return None;
+        }
+        count.told_ns = now_ns;
+        Some(count.line(now_ns))
+    }
+
+    /// This one is over, well or not.
+    pub fn over(&self, path: &str, well: bool) {
+        let mut count = self.count();
+        count.files += u64::from(well);
+        if let Some(at) = count.moving.iter().position(|moving| moving == path) {
+            count.moving.remove(at);
+        }
+        self.draw(&count);
+    }
+
+    fn draw(&self, count: &Count) {
+        if self.shown == Shown::Drawn {
+            // Cut where the terminal ends, whatever it is at that moment.
+            let now_ns = self.world.clock.monotonic_ns();
+            self.bar.set_message(if count.bytes_planned > 0 { count.line(now_ns) } else { count.names() });
+        }
+    }
+
+    /// Takes the line away while something else is written.
+    pub fn suspend(&self, write: impl FnOnce()) {
+        self.bar.suspend(write);
+    }
+
+    /// Takes it away for good.
+    pub fn end(&self) {
+        self.bar.finish_and_clear();
+    }
+}
+
+fn style(template: &str) -> ProgressStyle {
+    // The templates are constants of this file; one that were wrong would only be plain.
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_says_how_far_it_is() {
+        let mut count = Count { bytes_planned: 10 << 20, files_planned: 3, ..Count::default() };
+        assert_eq!(count.line(0), "0 B of 10.0 MiB, 0 B/s, 0/3 files");
+        (count.bytes, count.files) = (5 << 20, 1);
+        count.moving.extend(["a".to_owned(), "b\n".to_owned(), "c".to_owned()]);
+        let expected = "5.0 MiB of 10.0 MiB, 1.0 MiB/s, 5.0 s left, 1/3 files · a, $'b\\n' +1";
+        assert_eq!(count.line(5_000_000_000), expected);
+    }
+
+    #[test]
+    fn a_log_gets_a_line_now_and_then() {
+        let progress = Progress::new(Shown::Flat, World::real());
+        progress.planned(&Totals { uploads: 1, upload_bytes: 100, ..Totals::default() });
+        progress.began("a");
+        assert_eq!(progress.moved(10), None);
+        progress.count().told_ns = 0;
+        progress.count().begun_ns = 0;
+        let later = Progress { world: World::real(), ..progress };
+        later.over("a", true);
+        let count = later.count();
+        assert!(count.line(FLAT_EVERY_NS).starts_with("10 B of 100 B"), "{}", count.line(FLAT_EVERY_NS));
+        assert!(count.names() == "1/1 files" && count.moving.is_empty());
+    }
+}

@@ -1,0 +1,90 @@
+//! `batch`: every pair in its own mode, one report, the worst exit code.
+
+use crate::home::Home;
+use std::fs;
+
+/// Three pairs: one that pushes, one two ways, one whose folder is missing.
+fn three() -> Home {
+    let home = Home::new();
+    home.write("a/1.txt", "one");
+    home.write("a/skip.tmp", "no");
+    home.write("b/2.txt", "two");
+    let dir = home.dir.path().display();
+    let pair = |name: &str, more: &str| {
+        format!("[pair.{name}]\nlocal = \"{dir}/{name}\"\nremote = \"folder:{dir}/store-{name}\"\n{more}\n")
+    };
+    let text = [pair("a", "exclude = [\"*.tmp\"]"), pair("b", "mode = \"two-way\""), pair("c", "")].concat();
+    home.write("home/.config/tidelock/config.toml", &text);
+    home
+}
+
+#[test]
+fn every_pair_is_synced_and_the_worst_ending_is_told() {
+    let home = three();
+    let ran = home.run(&["batch"]).expect(4);
+    assert!(ran.err.contains("error: c: the folder"), "{}", ran.err);
+    let lines: Vec<&str> = ran.out.lines().collect();
+    assert_eq!(lines[..3], ["a:", "b:", "c:"]);
+    assert_eq!(lines[3..6], ["a  1 entry sent (3 B)", "b  1 entry sent (3 B)", "c  not begun"]);
+    assert!(lines[6].starts_with("batch: 3 pairs, 1 of them not well: 2 entries sent (6 B) · "), "{}", ran.out);
+    let quiet = home.run(&["batch", "-q"]).expect(4);
+    assert!(quiet.out.is_empty() && quiet.err.contains("error: c: "), "{} {}", quiet.out, quiet.err);
+    home.run(&["batch", "a", "b"]).expect(0).says(&["batch: 2 pairs: 2 unchanged"]);
+}
+
+#[test]
+fn one_reply_holds_all_of_it() {
+    let home = three();
+    let ran = home.run(&["batch", "--json"]).expect(4);
+    let started = ran.events().into_iter().filter(|event| event["event"] == "pair-started");
+    assert_eq!(started.map(|event| event["pair"].clone()).collect::<Vec<_>>(), ["a", "b", "c"]);
+    let reply = ran.summary()["reply"].clone();
+    assert_eq!(reply["reply"], "batch");
+    let runs = reply["runs"].as_array().expect("runs");
+    assert_eq!(
+        runs.iter().map(|run| run["ending"].as_str().expect("a word")).collect::<Vec<_>>(),
+        ["ok", "ok", "not-found"]
+    );
+    assert_eq!(runs[0]["run"]["report"]["uploaded"], 1);
+    assert!(runs[2]["run"].is_null() && runs[2]["stopped"].as_str().expect("a reason").contains("does not exist"));
+    assert_eq!(ran.summary()["endings"], serde_json::json!(["not-found"]));
+}
+
+#[test]
+fn deletions_are_passed_on_where_the_mode_asks_or_the_person() {
+    let home = three();
+    for (folder, name) in [("a", "3.txt"), ("b", "4.txt")] {
+        home.write(&format!("{folder}/{name}"), name);
+    }
+    home.run(&["batch", "a", "b"]).expect(0);
+    fs::remove_file(home.path("a/3.txt")).expect("removed");
+    fs::remove_file(home.path("b/4.txt")).expect("removed");
+    fs::rename(home.path("a/1.txt"), home.path("a/one.txt")).expect("renamed");
+    home.run(&["batch", "a", "b", "-n"]).expect(0).says(&["batch would: 2 pairs: rename 1 there", "delete 1 there"]);
+    home.run(&["batch", "a", "b"]).expect(0).says(&["1 renamed there", "1 deleted there"]);
+    let listed = |store: &str| home.run(&["ls", store]).expect(0).out;
+    assert_eq!((listed("folder:store-a"), listed("folder:store-b")), ("3.txt\none.txt\n".into(), "2.txt\n".into()));
+    home.write("a/5.txt", "five");
+    home.run(&["batch", "a", "--delete"]).expect(0);
+    fs::remove_file(home.path("a/5.txt")).expect("removed");
+    home.run(&["batch", "a", "--delete"]).expect(0).says(&["1 deleted there"]);
+}
+
+#[test]
+fn a_pair_that_is_configured_wrong_is_told_in_its_turn() {
+    let home = three();
+    let file = home.path("home/.config/tidelock/config.toml");
+    let text = fs::read_to_string(&file).expect("there").replace("mode = \"two-way\"", "profile = \"none\"");
+    fs::write(&file, text).expect("written");
+    let ran = home.run(&["batch"]).expect(78);
+    assert!(ran.err.contains("error: b: ") && ran.err.contains("there is no profile \"none\""), "{}", ran.err);
+    assert!(ran.out.contains("a  1 entry sent"), "{}", ran.out);
+}
+
+#[test]
+fn nothing_to_do_is_told() {
+    let home = Home::new();
+    home.run(&["batch"]).expect(78).says(&["no pairs are configured", "tidelock init"]);
+    home.write("empty.toml", "");
+    home.run(&["batch", "--config", "empty.toml"]).expect(78).says(&["has no pairs"]);
+}

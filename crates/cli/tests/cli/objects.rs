@@ -1,0 +1,219 @@
+//! Verbs that work with names, on bad days and with odd names.
+
+use crate::home::{Home, Ran, tree};
+use std::fs;
+use std::io::Read;
+use std::process::Stdio;
+
+/// Names that could do harm on a terminal, or in a shell.
+const ODD: [&str; 5] = ["with space", "new\nline", "esc\x1b[31m", "-n", "ü ☃"];
+
+#[test]
+fn odd_names_go_there_and_back_and_print_safely() {
+    let home = Home::new();
+    for name in ODD {
+        home.write(&format!("f/{name}"), name);
+    }
+    let files: Vec<String> = ODD.iter().map(|name| format!("f/{name}")).collect();
+    let args: Vec<&str> = ["upload", "-v"].into_iter().chain(files.iter().map(String::as_str)).collect();
+    let ran = home.run(&[&args[..], &["folder:store/"]].concat()).expect(0);
+    assert!(!ran.out.contains('\x1b') && ran.out.contains("$'new\\nline'"), "{:?}", ran.out);
+    let listed = home.run(&["ls", "folder:store"]).expect(0).out;
+    assert_eq!(listed.lines().count(), ODD.len(), "{listed:?}");
+    for name in ODD {
+        let remote = format!("folder:store/{name}");
+        assert_eq!(home.run(&["cat", &remote]).expect(0).out, *name);
+        let ran = home.run(&["info", &remote]).expect(0);
+        assert!(!ran.out.contains('\x1b'), "{:?}", ran.out);
+        home.run(&["download", &remote, "got/"]).expect(0);
+        assert_eq!(home.read(&format!("got/{name}")), *name);
+        home.run(&["mv", &remote, &format!("{remote}2")]).expect(0);
+        let ran = home.run(&["rm", "-v", &format!("{remote}2")]).expect(0);
+        assert!(!ran.out.contains('\x1b'), "{:?}", ran.out);
+    }
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, "");
+}
+
+#[test]
+fn only_what_is_named_takes_part() {
+    let home = Home::furnished();
+    home.write("f/.tidelockignore", "a.txt\nsub/\n");
+    home.write("f/sub/.tidelockignore", "b.txt\n");
+    // What is named goes; an ignore file inside of it holds.
+    home.run(&["upload", "f/a.txt", "f/sub", "folder:store/"]).expect(0).says(&["3 entries sent"]);
+    let listed = home.run(&["ls", "folder:store"]).expect(0).out;
+    assert_eq!(listed, "a.txt\nsub/.tidelockignore\nsub/deep/c.txt\n");
+    // Nothing of the folder that is fetched into takes part either.
+    home.write("g/other.txt", "other");
+    let before = tree(&home.path("g"));
+    home.run(&["download", "folder:store/sub/deep/c.txt", "g"]).expect(0).says(&["1 entry fetched"]);
+    let mut after = tree(&home.path("g"));
+    assert!(after.remove("c.txt").is_some());
+    assert_eq!(before, after);
+    // A link is followed to what it leads to, and keeps its name.
+    home.run(&["upload", "f/link", "folder:store/"]).expect(0);
+    assert_eq!(home.run(&["cat", "folder:store/link"]).expect(0).out, "beta");
+    home.run(&["upload", "f/hollow", "folder:store/"]).expect(0).says(&["1 entry sent"]);
+}
+
+#[test]
+fn an_upload_replaces_and_a_download_does_not() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/x"]).expect(4).says(&["no store at", "folder:STORE/"]);
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    home.write("f/a.txt", "alpha two");
+    home.run(&["upload", "f/a.txt", "folder:store/", "--conflict", "report"]).expect(6);
+    home.run(&["upload", "f/a.txt", "folder:store/", "-n"]).expect(0).says(&["upload would: send 1 entry"]);
+    assert_eq!(home.run(&["cat", "folder:store/a.txt"]).expect(0).out, "alpha");
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0).says(&["1 entry sent"]);
+    assert_eq!(home.run(&["cat", "folder:store/a.txt"]).expect(0).out, "alpha two");
+    home.write("g/a.txt", "mine");
+    home.run(&["download", "folder:store/a.txt", "g/a.txt"]).expect(3).says(&["--overwrite"]);
+    assert_eq!(home.read("g/a.txt"), "mine");
+    home.run(&["download", "folder:store/a.txt", "g/a.txt", "--overwrite"]).expect(0);
+    assert_eq!(home.read("g/a.txt"), "alpha two");
+    assert!(tree_holds(&home, "g/.tidelock/trash", "mine"), "what was replaced is in the trash");
+    home.run(&["download", "folder:store/a.txt", "new/place/", "-n"]).expect(0);
+    assert!(!home.path("new").exists(), "a dry run makes no folder");
+}
+
+fn tree_holds(home: &Home, folder: &str, text: &str) -> bool {
+    crate::home::bytes(&home.path(folder)).values().any(|bytes| bytes == text.as_bytes())
+}
+
+#[test]
+fn nothing_is_left_behind_of_what_ended_well() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    home.run(&["download", "folder:store/a.txt", "g/"]).expect(0);
+    home.run(&["upload", "f/a.txt", "folder:store/", "--meta", "mtime=1"]).expect(78).says(&["mtime"]);
+    let states = fs::read_dir(home.path("state/tidelock/pairs")).expect("there");
+    let names = states.map(|item| item.expect("an entry").file_name().into_string().expect("UTF-8"));
+    let states: Vec<String> = names.filter(|name| name.ends_with(".sqlite")).collect();
+    assert_eq!(states, ["loose.sqlite"], "the history, and no state");
+    assert!(!home.path("g/.tidelock").exists() && !home.path("f/.tidelock").exists());
+}
+
+#[test]
+fn many_below_a_name_want_to_be_confirmed() {
+    let home = Home::new();
+    for number in 0..21 {
+        home.write(&format!("f/{number}"), "x");
+    }
+    home.run(&["upload", "f", "folder:store/"]).expect(0);
+    home.run(&["rm", "folder:store/f"]).expect(4).says(&["--recursive"]);
+    home.run(&["rm", "folder:store/f", "-r"]).expect(5).says(&["21 items", "--confirm-deletes"]);
+    home.run(&["rm", "folder:store/f", "-r", "-n"]).expect(5).says(&["delete 21 there"]);
+    home.run(&["rm", "folder:store/f", "-r", "--max-delete", "20"]).expect(5).says(&["--max-delete 20"]);
+    home.run(&["rm", "folder:store/f/7", "folder:store/f/7"]).expect(0).says(&["1 deleted there"]);
+    home.run(&["rm", "folder:store/f", "-r"]).expect(0).says(&["20 deleted there"]);
+    home.run(&["rm", "folder:store/f", "-r"]).expect(4).says(&["nothing at"]);
+}
+
+#[test]
+fn places_that_lie_in_each_other_are_refused() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    for args in [
+        &["upload", "store", "folder:store/"][..],
+        &["download", "folder:store/a.txt", "store/"],
+        &["upload", "state", "folder:store/"],
+        &["mv", "folder:store/a.txt", "folder:other/a.txt"],
+    ] {
+        home.run(args).expect(78);
+    }
+    home.run(&["upload", "f", "folder:store/"]).expect(0);
+    home.run(&["mv", "folder:store/f", "folder:store/f/g"]).expect(78).says(&["lie in each other"]);
+}
+
+#[test]
+fn whoever_reads_an_object_may_leave_and_a_full_disk_is_told() {
+    let home = Home::new();
+    home.write("f/large", &"tide".repeat(2_000_000));
+    home.run(&["upload", "f/large", "folder:store/"]).expect(0);
+    let mut child = home.command(&["cat", "folder:store/large"]).stdout(Stdio::piped()).spawn().expect("runs");
+    let mut first = [0; 4];
+    child.stdout.take().expect("piped").read_exact(&mut first).expect("read");
+    assert_eq!(child.wait().expect("ends").code(), Some(0), "whoever leaves has seen enough");
+    for args in [&["cat", "folder:store/large"][..], &["download", "folder:store/large", "-"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there");
+        let ran = Ran::from(home.command(args).stdout(full).stderr(Stdio::piped()).output().expect("runs"));
+        ran.expect(75).says(&["standard output", "No space left"]);
+    }
+    for args in [&["info", "folder:store/large"][..], &["runs"], &["runs", "--json"], &["doctor", "folder:store"]] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there");
+        let ran = Ran::from(home.command(args).stdout(full).stderr(Stdio::piped()).output().expect("runs"));
+        ran.expect(1).says(&["could not be written"]);
+    }
+    home.run(&["cat", "folder:store/large", "--json"]).expect(2).says(&["standard output"]);
+    home.run(&["cat", "folder:store/large", "--range", "-4"]).expect(0).says(&["tide"]);
+    home.run(&["cat", "folder:store/large", "--range", "9-1"]).expect(2);
+}
+
+#[test]
+fn verbs_of_other_tools_are_known() {
+    let home = Home::furnished();
+    home.run(&["copyto", "f", "s3://bucket"]).expect(2).says(&["tip: that is `upload FILE REMOTE`"]);
+    home.run(&["uplaod", "f", "s3://bucket"]).expect(2).says(&["'upload'"]);
+    home.run(&["upload", "f", "folder:store/", "--storage-clas", "X"]).expect(2).says(&["'--storage-class'"]);
+    home.run(&["upload", "f", "folder:store/", "--bwlimit", "10"]).expect(2).says(&["10MiB/s"]);
+    home.run(&["upload", "f", "folder:store/", "--sse-kms-key", "k"]).expect(2).says(&["--sse"]);
+    home.run(&["upload", "f", "folder:store/", "--sse", "AES256", "--sse-kms-key", "k"]).expect(78).says(&["aws:kms"]);
+}
+
+#[test]
+fn the_tool_explains_itself() {
+    let home = Home::new();
+    for (shell, says) in [("bash", "complete -F"), ("zsh", "#compdef tidelock"), ("fish", "complete -c tidelock")] {
+        home.run(&["completions", shell]).expect(0).says(&[says, "upload"]);
+    }
+    home.run(&["man"]).expect(0).says(&[".TH tidelock 1"]);
+    home.run(&["man", "pages"]).expect(0);
+    let help = home.run(&["--help"]).expect(0).out;
+    let verbs = help.split("Commands:").nth(1).expect("commands").split("Options:").next().expect("cut");
+    let verbs: Vec<&str> =
+        verbs.lines().filter(|line| line.starts_with("  ")).filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.contains(&"doctor") && verbs.len() >= 20, "{verbs:?}");
+    for verb in verbs.iter().filter(|verb| **verb != "help" && help.contains(&format!("\n  {verb} "))) {
+        let page = home.path(&format!("pages/tidelock-{verb}.1"));
+        assert!(page.is_file(), "{verb} has no page");
+        assert!(fs::read_to_string(page).expect("readable").contains(&format!("tidelock\\-{verb}")), "{verb}");
+    }
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there");
+    let ran = Ran::from(home.command(&["man"]).stdout(full).stderr(Stdio::piped()).output().expect("runs"));
+    ran.expect(1).says(&["could not be written"]);
+}
+
+#[test]
+fn the_history_counts_every_run() {
+    let home = Home::furnished();
+    home.run(&["runs"]).expect(0).says(&["nothing was run yet"]);
+    home.sync(&[]).expect(0);
+    home.run(&["upload", "f/a.txt", "folder:store/more/"]).expect(0);
+    home.sync(&["-n"]).expect(0);
+    home.run(&["runs", "show", "1"]).expect(0).says(&["sync", "upload        sub/b.txt", "6 entries sent"]);
+    home.run(&["runs", "show", "2"]).expect(0).says(&["upload", "folder:store/more/", "a.txt"]);
+    home.run(&["runs", "show", "3"]).expect(4).says(&["no run 3"]);
+    let told = home.run(&["runs", "--json", "--limit", "1"]).expect(0).summary();
+    let runs = told["reply"]["runs"].as_array().expect("runs");
+    assert_eq!((runs.len(), &runs[0]["number"], &runs[0]["command"]), (1, &2.into(), &"upload".into()));
+    assert_eq!(runs[0]["report"]["uploaded"], 1);
+}
+
+#[test]
+fn a_doctor_names_what_is_wrong() {
+    let home = Home::furnished();
+    home.run(&["doctor", "folder:none"]).expect(4).says(&["BAD", "no store"]);
+    home.run(&["doctor", "folder:none", "--quiet"]).expect(4).says(&["settings: "]);
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    home.run(&["doctor", "folder:store", "--read-only"]).expect(0).says(&["nothing was written", "s3:GetObject"]);
+    let told = home.run(&["doctor", "folder:store", "--json"]).expect(0).summary();
+    let findings = told["reply"]["findings"].as_array().expect("findings");
+    assert!(findings.iter().any(|finding| finding["check"] == "clock" && finding["verdict"] == "good"));
+    assert_eq!(home.run(&["ls", "folder:store", "--path", ".tidelock/"]).expect(0).out, "", "what was tried is gone");
+    home.run(&["doctor", "s3://tide", "--endpoint", "http://127.0.0.1:9", "--region", "x"]).expect(77).says(&[
+        "BAD",
+        "AWS_ACCESS_KEY_ID",
+        "->",
+    ]);
+}

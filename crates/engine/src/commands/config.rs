@@ -1,0 +1,85 @@
+//! `config show`, `config check`, `config path`, `config schema` and `init`.
+//!
+//! They tell what is configured and where that was said, look it over, and write a
+//! first one. No secret can be shown: there is none in a configuration.
+
+use crate::api::{Checked, ConfigPath, Context, Init, Section, Show, Shown};
+use crate::config::find::{self, Loaded, load};
+use crate::config::layers::{Layers, Origin, Setting};
+use crate::config::problem::Problem;
+use crate::config::resolve::{Refusal, Typed, Whom, resolve};
+use crate::config::{check, sample};
+use crate::failure::Failure;
+use crate::place;
+
+/// Every setting with its origin.
+pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
+    let loaded = load(&context.around)?;
+    let file = loaded.file.as_ref().map(|file| file.display().to_string());
+    let section = |whom: &Whom, name: String| -> Result<Section, Failure> {
+        let resolved = resolve(&loaded, whom, &Typed::default()).map_err(refused)?;
+        let settings = resolved.place.settings().into_iter().chain(resolved.knobs.settings()).collect();
+        Ok(Section { name, settings })
+    };
+    if let Some(name) = &request.pair {
+        let whom = Whom::Pair { name: name.clone(), local: None };
+        return Ok(Shown { file, sections: vec![section(&whom, format!("pair.{name}"))?] });
+    }
+    let mut sections = vec![section(&Whom::Nobody, "every run".to_owned())?];
+    for name in loaded.config.profile.keys() {
+        sections.push(written(&loaded, "profile", name, &loaded.config.profile[name]));
+    }
+    for name in loaded.config.pair.keys() {
+        sections.push(written(&loaded, "pair", name, &loaded.config.pair[name]));
+    }
+    Ok(Shown { file, sections })
+}
+
+/// A section as it is written.
+fn written(loaded: &Loaded, kind: &str, name: &str, said: &impl serde::Serialize) -> Section {
+    let mut layers = Layers::default();
+    layers.lay(said, |key| Origin::File(loaded.place(&[kind, name, key])));
+    let line = |setting: &Setting| loaded.tree.line_of(&[kind, name, &setting.key]);
+    let mut settings = layers.settings();
+    settings.sort_by_key(line);
+    Section { name: format!("{kind}.{name}"), settings }
+}
+
+/// Looks it over, with the true names of folders.
+pub fn check(context: &Context) -> Checked {
+    let checked = |file: Option<String>, problems: Vec<Problem>| Checked { file, profiles: 0, pairs: 0, problems };
+    match load(&context.around) {
+        Err(problem) => checked(None, vec![problem]),
+        Ok(loaded) => {
+            let file = loaded.file.as_ref().map(|file| file.display().to_string());
+            let true_name = |path: &std::path::Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
+            let mut problems = check::all(&loaded, &true_name);
+            problems.extend(check::variables(&loaded.around));
+            let (profiles, pairs) = (loaded.config.profile.len(), loaded.config.pair.len());
+            Checked { profiles, pairs, ..checked(file, problems) }
+        }
+    }
+}
+
+/// Where it is, or would be.
+pub fn path(context: &Context) -> Result<ConfigPath, Failure> {
+    let file = find::usual(&context.around)?;
+    Ok(ConfigPath { exists: place::exists(&file), file: file.display().to_string(), written: false })
+}
+
+/// Writes the sample.
+pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
+    let file = match &request.file {
+        Some(file) => file.clone(),
+        None => find::usual(&context.around)?,
+    };
+    find::create(&file, sample::SAMPLE)?;
+    Ok(ConfigPath { file: file.display().to_string(), exists: true, written: true })
+}
+
+fn refused(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::Typed(what) => Failure::Unable(what),
+        Refusal::Written(problem) => problem.into(),
+    }
+}

@@ -1,0 +1,107 @@
+//! `download`: fetch an object, or everything below a name, to where a person says.
+//!
+//! A restore of what was named and nothing else: verified before it appears, and what
+//! differs here stays unless it is to be replaced. Standard output is `cat`'s.
+
+use super::loose::Loose;
+use super::target::{Access, Found, Target};
+use crate::api::{Context, Download, RunReply};
+use crate::failure::Failure;
+use crate::place;
+use std::path::{Path, PathBuf};
+use tidelock_core::policy::Preset;
+use tidelock_remote::layer::Choice;
+
+/// One run.
+pub async fn run(context: &Context, request: &Download) -> Result<RunReply, Failure> {
+    let target = Target::of(&request.remote)?;
+    let opened = target.open(context, &request.service, &request.options, Access::Read).await?;
+    let is_folder = match target.find(opened.remote.as_ref()).await? {
+        Found::One(_) => false,
+        Found::Below => true,
+        Found::Nothing => return Err(nothing(&request.remote)),
+    };
+    let path = destination(&request.local, name_of(&request.remote), is_folder)?;
+    let (folder, name) = parts(&path)?;
+    if !request.options.dry_run || place::exists(&folder) {
+        place::make_folder(&folder)?;
+    }
+    let choice = match (is_folder, target.name.as_str()) {
+        (false, real) => Choice { shown: name, real: real.to_owned() },
+        (true, "") => Choice { shown: format!("{name}/"), real: String::new() },
+        (true, real) => Choice { shown: format!("{name}/"), real: format!("{real}/") },
+    };
+    let preset = if request.overwrite { Preset::RestoreOverwrite } else { Preset::Restore };
+    let loose = Loose {
+        context,
+        command: "download",
+        policy: preset.policy(),
+        options: &request.options,
+        shown: (path.display().to_string(), request.remote.clone()),
+        url: &target.url,
+        remote: opened.remote.clone(),
+    };
+    let report = loose.run(&folder, vec![choice]).await?;
+    Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
+}
+
+/// That nothing is there.
+pub(super) fn nothing(remote: &str) -> Failure {
+    Failure::Missing(format!("there is nothing at {remote}; is the name misspelt? `tidelock ls` shows what there is"))
+}
+
+/// What the last part of a remote's name is.
+fn name_of(remote: &str) -> &str {
+    let rest = remote.split_once(':').map_or(remote, |(_, rest)| rest).trim_end_matches('/');
+    rest.rsplit('/').next().unwrap_or(rest)
+}
+
+/// Where it goes. A file goes into a folder that is there, or that is named with a slash
+/// at its end; a folder's content goes into the named folder itself, so that fetching it
+/// twice is the same as once, and into one of its own name below a slash.
+fn destination(local: &Path, name: &str, is_folder: bool) -> Result<PathBuf, Failure> {
+    let text = local.as_os_str().as_encoded_bytes();
+    let goes_in = text.ends_with(b"/") || text.is_empty() || local == Path::new(".") || !is_folder && local.is_dir();
+    if !goes_in {
+        return Ok(local.to_owned());
+    }
+    if name.is_empty() || name == "." || name == ".." {
+        return Err(Failure::Unable(format!("{name:?} is no name for a file here; name one")));
+    }
+    Ok(local.join(name))
+}
+
+/// The folder that is to hold it, and its name there.
+fn parts(path: &Path) -> Result<(PathBuf, String), Failure> {
+    let whole = place::canonical(path)?;
+    let name = whole.file_name().and_then(|name| name.to_str()).map(str::to_owned);
+    match (whole.parent(), name) {
+        (Some(folder), Some(name)) => Ok((folder.to_owned(), name)),
+        _ => Err(Failure::Unable(format!("{} cannot be fetched into; name another place", path.display()))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_it_goes() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let here = dir.path().display().to_string();
+        for (local, is_folder, expected) in [
+            (here.clone(), false, format!("{here}/n")),
+            (here.clone(), true, here.clone()),
+            (format!("{here}/"), true, format!("{here}/n")),
+            (format!("{here}/x"), false, format!("{here}/x")),
+            (format!("{here}/x/"), false, format!("{here}/x/n")),
+            (".".to_owned(), true, "./n".to_owned()),
+        ] {
+            let found = destination(Path::new(&local), "n", is_folder).expect("somewhere");
+            assert_eq!(found, Path::new(&expected), "{local} {is_folder}");
+        }
+        for (remote, name) in [("s3://b/x/y.txt", "y.txt"), ("s3://b", "b"), ("s3://b/x/", "x"), ("folder:/m/s", "s")] {
+            assert_eq!(name_of(remote), name);
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! `rm`: remove objects that a person names.
+//!
+//! Each goes as the version that was seen, and through the one place that deletes. What
+//! lies below a name goes only if that is asked for, and beyond a handful only if it is
+//! confirmed.
+
+use super::download::nothing;
+use super::target::{Access, Found, Target};
+use super::there::There;
+use crate::api::{Context, Rm, RunReply};
+use crate::cycle::named::{Doomed, delete_named};
+use crate::failure::Failure;
+use crate::report::Report;
+use std::collections::BTreeMap;
+use tidelock_core::path::Key;
+use tidelock_remote::Object;
+use tidelock_remote::layer::{RequestCounts, Scope};
+use tidelock_remote::open::Opened;
+
+/// One run for each place, once all that was named was found.
+pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
+    let mut places: BTreeMap<String, Vec<(Target, &str)>> = BTreeMap::new();
+    for name in &request.remotes {
+        let target = Target::of(name)?;
+        places.entry(target.url.to_string()).or_default().push((target, name));
+    }
+    let mut found = Vec::new();
+    for targets in places.values() {
+        found.push(find(context, request, targets).await?);
+    }
+    let (mut report, mut requests) = (Report::default(), RequestCounts::default());
+    for (there, opened, doomed) in found {
+        report.absorb(there.keep(delete_named(&there.pair, there.mode(), &without_twins(doomed)).await));
+        requests.absorb(&opened.requests.snapshot());
+        if report.stopped.is_some() {
+            break;
+        }
+    }
+    Ok(RunReply { report, requests, dry_run: request.options.dry_run })
+}
+
+/// What was named in one place, and that place.
+async fn find<'a>(
+    context: &'a Context,
+    request: &Rm,
+    targets: &[(Target, &str)],
+) -> Result<(There<'a>, Opened, Doomed), Failure> {
+    let Some((first, shown)) = targets.first() else {
+        return Err(Failure::Missing("nothing was named".to_owned()));
+    };
+    // One store is opened once, whatever was named in it.
+    let place = Target { url: first.url.clone(), inside: String::new(), name: String::new() };
+    let access = if request.options.dry_run { Access::Read } else { Access::Write };
+    let opened = place.open(context, &request.service, &request.options, access).await?;
+    let mut doomed = Doomed::default();
+    for (target, name) in targets {
+        let (inside, name_there) = (&target.inside, &target.name);
+        match target.find(&Scope::new(opened.remote.clone(), inside)).await? {
+            Found::Nothing => return Err(nothing(name)),
+            Found::Below if !request.recursive => {
+                return Err(Failure::Missing(format!(
+                    "{name} is no object, but others lie below it; to remove all of them, give --recursive"
+                )));
+            }
+            Found::Below if target.is_folder() => doomed.prefixes.push(inside.clone()),
+            Found::Below => doomed.prefixes.push(format!("{inside}{name_there}/")),
+            Found::One(object) => {
+                let key = Key::new(format!("{inside}{name_there}"));
+                if !doomed.objects.iter().any(|other| other.key == key) {
+                    doomed.objects.push(Object { key, ..*object });
+                }
+            }
+        }
+    }
+    let there = There::new(context, "rm", &request.options, &place, opened.remote.clone(), shown)?;
+    Ok((there, opened, doomed))
+}
+
+/// Nothing is removed twice: what lies below something else that goes, goes with it.
+fn without_twins(mut doomed: Doomed) -> Doomed {
+    doomed.prefixes.sort();
+    doomed.prefixes.dedup_by(|next, kept| next.starts_with(kept.as_str()));
+    let prefixes = &doomed.prefixes;
+    doomed.objects.retain(|object| !prefixes.iter().any(|prefix| object.key.as_str().starts_with(prefix.as_str())));
+    doomed
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_goes_twice() {
+        let prefixes = ["b/", "a/", "a/x/", "a/"].map(str::to_owned).to_vec();
+        let left = without_twins(Doomed { objects: Vec::new(), prefixes });
+        assert_eq!(left.prefixes, ["a/", "b/"]);
+        let all = Doomed { objects: Vec::new(), prefixes: vec!["a/".to_owned(), String::new()] };
+        assert_eq!(without_twins(all).prefixes, [""]);
+    }
+}

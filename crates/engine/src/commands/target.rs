@@ -1,0 +1,203 @@
+//! What a person means by the name of an object.
+//!
+//! `s3://BUCKET/KEY` and `folder:STORE/KEY` name one object, or everything below one
+//! name; which of them it is, only a look tells. An embedded store has no bucket's name
+//! to end it: it is the nearest folder on the way that is one. Keys are taken as they
+//! are, however odd: what somebody put there can be looked at and removed.
+
+use super::open::{Store, parse};
+use crate::api::{Context, Options, Service};
+use crate::failure::Failure;
+use std::path::Path;
+use std::sync::Arc;
+use tidelock_core::path::Key;
+use tidelock_remote::layer::Scope;
+use tidelock_remote::open::Opened;
+use tidelock_remote::url::RemoteUrl;
+use tidelock_remote::{Cursor, ErrorKind, Object, Remote, folder};
+
+/// A name in a place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Target {
+    /// The place, as far as it can be opened by itself.
+    pub(crate) url: RemoteUrl,
+    /// In it: empty, or ending in `/`.
+    pub(crate) inside: String,
+    /// The last part of the name; empty if a folder, or the whole place, is named.
+    pub(crate) name: String,
+}
+
+/// What is there under a name.
+pub(crate) enum Found {
+    /// One object.
+    One(Box<Object>),
+    /// None, but others below the name.
+    Below,
+    /// Nothing.
+    Nothing,
+}
+
+impl Target {
+    /// Takes a name apart.
+    pub(crate) fn of(text: &str) -> Result<Self, Failure> {
+        if let Some(rest) = text.strip_prefix("s3://") {
+            let (bucket, key) = rest.split_once('/').unwrap_or((rest, ""));
+            let RemoteUrl::S3 { bucket, .. } = parse(&format!("s3://{bucket}"))? else {
+                return Err(Failure::Unable(format!("{text} names no bucket")));
+            };
+            let (prefix, name) = split(key);
+            return Ok(Self { url: RemoteUrl::S3 { bucket, prefix }, inside: String::new(), name });
+        }
+        let url = parse(text)?;
+        let RemoteUrl::Folder(path) = &url else {
+            return Ok(Self { url, inside: String::new(), name: String::new() });
+        };
+        let path = std::path::absolute(path).map_err(|error| Failure::Unable(format!("{text}: {error}")))?;
+        let Some(store) = path.ancestors().find(|folder| folder::is_store(folder)) else {
+            return Ok(Self { url, inside: String::new(), name: String::new() });
+        };
+        let below = path.strip_prefix(store).unwrap_or(Path::new("")).to_string_lossy();
+        let slash = if text.ends_with('/') && !below.is_empty() { "/" } else { "" };
+        let (inside, name) = split(&format!("{}{slash}", below.trim_end_matches('/')));
+        Ok(Self { url: RemoteUrl::Folder(store.to_owned()), inside, name })
+    }
+
+    /// The same place, and what is called `name` in the folder that this one names.
+    pub(crate) fn join(&self, name: &str) -> Self {
+        let folder = if self.name.is_empty() { String::new() } else { format!("{}/", self.name) };
+        match &self.url {
+            RemoteUrl::S3 { bucket, prefix } => {
+                let prefix = format!("{prefix}{folder}");
+                Self {
+                    url: RemoteUrl::S3 { bucket: bucket.clone(), prefix },
+                    inside: String::new(),
+                    name: name.to_owned(),
+                }
+            }
+            other => Self { url: other.clone(), inside: format!("{}{folder}", self.inside), name: name.to_owned() },
+        }
+    }
+
+    /// The same name as a folder, whose whole content is meant.
+    pub(crate) fn whole(&self) -> Self {
+        self.join("")
+    }
+
+    /// Whether it names the whole place, or everything in a folder.
+    pub(crate) fn is_folder(&self) -> bool {
+        self.name.is_empty()
+    }
+
+    /// Opens the place, and looks at it from the folder that holds the name.
+    pub(crate) async fn open(
+        &self,
+        context: &Context,
+        service: &Service,
+        options: &Options,
+        access: Access,
+    ) -> Result<Opened, Failure> {
+        let usual = if matches!(self.url, RemoteUrl::S3 { .. }) { 32 } else { 16 };
+        let concurrency = options.concurrency.unwrap_or(usual);
+        let store = Store { context, url: &self.url, service, options, concurrency };
+        let patience = std::time::Duration::from_millis(options.lock_timeout_ms);
+        let opened = store.open_patiently(access == Access::Read, access != Access::Make, patience).await;
+        let opened = opened.map_err(|failure| match (failure, &self.url) {
+            (Failure::Remote(error), RemoteUrl::Folder(path)) if error.kind == ErrorKind::NoBucket => {
+                Failure::Missing(no_store(path))
+            }
+            (failure, _) => failure,
+        })?;
+        let remote: Arc<dyn Remote> = match self.inside.as_str() {
+            "" => opened.remote,
+            inside => Arc::new(Scope::new(opened.remote, inside)),
+        };
+        Ok(Opened { remote, ..opened })
+    }
+
+    /// What is there, asked of what was opened.
+    pub(crate) async fn find(&self, remote: &dyn Remote) -> Result<Found, Failure> {
+        if !self.is_folder()
+            && let Some(object) = remote.head(&Key::new(self.name.as_str())).await?
+        {
+            return Ok(Found::One(Box::new(object)));
+        }
+        let below = if self.is_folder() { String::new() } else { format!("{}/", self.name) };
+        let mut cursor = Some(Cursor::start());
+        while let Some(at) = cursor {
+            let page = remote.list(&below, &at).await?;
+            if !page.objects.is_empty() {
+                return Ok(Found::Below);
+            }
+            cursor = page.next;
+        }
+        Ok(Found::Nothing)
+    }
+}
+
+/// What a place is opened for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// To look.
+    Read,
+    /// To write; it must be there.
+    Write,
+    /// To write; an embedded store is made if there is none.
+    Make,
+}
+
+fn no_store(path: &Path) -> String {
+    format!(
+        "there is no store at {}, nor in a folder above it: is a disk not mounted, or the name misspelt? A first \
+         `tidelock sync` makes one, and so does an upload to folder:STORE/",
+        path.display()
+    )
+}
+
+/// The folder of a key, ending in `/` unless it is none, and the rest.
+fn split(key: &str) -> (String, String) {
+    let at = key.rfind('/').map_or(0, |slash| slash + 1);
+    (key[..at].to_owned(), key[at..].to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_in_buckets() {
+        for (text, prefix, name) in [
+            ("s3://tide", "", ""),
+            ("s3://tide/", "", ""),
+            ("s3://tide/a", "", "a"),
+            ("s3://tide/a/b c", "a/", "b c"),
+            ("s3://tide/a/", "a/", ""),
+            ("s3://tide/a//../b", "a//../", "b"),
+        ] {
+            let target = Target::of(text).expect("valid");
+            assert_eq!(target.url, RemoteUrl::S3 { bucket: "tide".into(), prefix: prefix.into() }, "{text}");
+            assert_eq!(target.name, name, "{text}");
+        }
+        let joined = Target::of("s3://tide/a/b").expect("valid").join("c");
+        assert_eq!(joined, Target::of("s3://tide/a/b/c").expect("valid"));
+        assert_eq!(Target::of("s3://tide/a/").expect("valid").join("c"), Target::of("s3://tide/a/c").expect("valid"));
+        assert!(Target::of("s3://T/a").is_err() && Target::of("/a").is_err());
+    }
+
+    #[test]
+    fn names_in_stores() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let store = dir.path().join("store");
+        std::fs::create_dir(&store).expect("made");
+        std::fs::write(store.join("store.sqlite"), "").expect("written");
+        let text = |below: &str| format!("folder:{}{below}", store.display());
+        for (below, inside, name) in
+            [("", "", ""), ("/", "", ""), ("/a", "", "a"), ("/a/b", "a/", "b"), ("/a/b/", "a/b/", "")]
+        {
+            let target = Target::of(&text(below)).expect("valid");
+            assert_eq!(target.url, RemoteUrl::Folder(store.clone()), "{below}");
+            assert_eq!((target.inside.as_str(), target.name.as_str()), (inside, name), "{below}");
+        }
+        let new = format!("folder:{}", dir.path().join("new").display());
+        assert_eq!(Target::of(&new).expect("valid").url, RemoteUrl::Folder(dir.path().join("new")));
+    }
+}

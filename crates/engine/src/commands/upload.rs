@@ -1,0 +1,158 @@
+//! `upload`: send files and folders to where a person says.
+//!
+//! A push of what was named and nothing else. What is there under the same name is
+//! replaced, as it was seen: who writes in between is not overwritten. Names from
+//! several folders are a run each, and one report.
+
+use super::loose::Loose;
+use super::target::{Access, Target};
+use crate::api::{Context, RunReply, Upload};
+use crate::failure::Failure;
+use crate::place;
+use crate::report::Report;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::PoisonError;
+use tidelock_core::policy::{Deletes, Drift, Flow, OnConflict, Policy, Preset};
+use tidelock_remote::layer::Choice;
+
+/// Something to be sent: where it is, and what it is to be called there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Item {
+    folder: PathBuf,
+    choice: Choice,
+}
+
+/// One run for each folder that holds what was named.
+pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failure> {
+    let target = Target::of(&request.remote)?;
+    let keeps_names = request.remote.ends_with('/') || target.is_folder();
+    if request.files.len() > 1 && !keeps_names {
+        let what =
+            format!("several files cannot all become {}; end it with a slash to keep their names", request.remote);
+        return Err(Failure::Unable(what));
+    }
+    let mut intake = None;
+    let mut items = Vec::new();
+    for file in &request.files {
+        let from_input = file.as_os_str() == "-";
+        if from_input && keeps_names {
+            let what = "what comes from standard input has no name; say which: REMOTE must end in the object's name";
+            return Err(Failure::Unable(what.to_owned()));
+        }
+        if from_input {
+            let kept = receive(context, &target.name)?;
+            items.push(item(&kept.dir().join(&target.name), &target.name)?);
+            intake = Some(kept);
+            continue;
+        }
+        items.push(named(file, (!keeps_names).then_some(target.name.as_str()))?);
+    }
+    let access = if request.options.dry_run { Access::Read } else { Access::Make };
+    let opened = target.open(context, &request.service, &request.options, access).await?;
+    let mut options = request.options.clone();
+    let conflict = *options.conflict.get_or_insert(OnConflict::Local);
+    // What was sent by an upload that did not end is no more than what else is there.
+    let drift = if conflict == OnConflict::Local { Drift::Overwrite } else { Drift::Leave };
+    let policy = Policy { flow: Flow::Up, deletes: Deletes::Keep, drift, ..Preset::Push.policy() };
+    let mut report = Report::default();
+    for (folder, choices) in grouped(items)? {
+        let shown = match (choices.as_slice(), &intake) {
+            (_, Some(_)) => "standard input".to_owned(),
+            ([one], None) => folder.join(one.shown.trim_end_matches('/')).display().to_string(),
+            (_, None) => folder.display().to_string(),
+        };
+        let loose = Loose {
+            context,
+            command: "upload",
+            policy,
+            options: &options,
+            shown: (shown, request.remote.clone()),
+            url: &target.url,
+            remote: opened.remote.clone(),
+        };
+        report.absorb(loose.run(&folder, choices).await?);
+        if report.stopped.is_some() {
+            break;
+        }
+    }
+    Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
+}
+
+/// Takes standard input in. Its length must be known before it is sent.
+fn receive(context: &Context, name: &str) -> Result<place::Intake, Failure> {
+    let mut input = context.input.lock().unwrap_or_else(PoisonError::into_inner);
+    context.place.intake(&context.world.token(), name, input.as_mut(), &context.interrupted)
+}
+
+/// What a person named, under its own name or another one.
+fn named(file: &Path, other: Option<&str>) -> Result<Item, Failure> {
+    let missing = || Failure::Missing(format!("{}: there is no such file or folder", file.display()));
+    if !place::exists(file) {
+        return Err(missing());
+    }
+    // What a link leads to is sent, under the link's name.
+    let found = place::canonical(file)?;
+    if !place::exists(&found) {
+        return Err(missing());
+    }
+    let name = match std::path::absolute(file).ok().as_deref().and_then(Path::file_name) {
+        Some(name) => name.to_owned(),
+        None => found.file_name().map(ToOwned::to_owned).unwrap_or_default(),
+    };
+    match other.or(name.to_str()) {
+        Some(name) if !name.is_empty() => item(&found, name),
+        _ => Err(Failure::Unable(format!("{}: its name is not UTF-8, as keys are; rename it", file.display()))),
+    }
+}
+
+fn item(path: &Path, key: &str) -> Result<Item, Failure> {
+    let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Failure::Unable(format!("{} has no folder above it; sync it instead", path.display())));
+    };
+    let Some(name) = name.to_str() else {
+        return Err(Failure::Unable(format!("{}: its name is not UTF-8, as keys are; rename it", path.display())));
+    };
+    let slash = if path.is_dir() { "/" } else { "" };
+    let choice = Choice { shown: format!("{name}{slash}"), real: format!("{key}{slash}") };
+    Ok(Item { folder: folder.to_owned(), choice })
+}
+
+/// What lies in one folder together. Two that would become one object are refused.
+fn grouped(items: Vec<Item>) -> Result<BTreeMap<PathBuf, Vec<Choice>>, Failure> {
+    let mut groups: BTreeMap<PathBuf, Vec<Choice>> = BTreeMap::new();
+    let mut taken = BTreeMap::new();
+    for Item { folder, choice } in items {
+        let key = choice.real.trim_end_matches('/').to_owned();
+        let path = folder.join(choice.shown.trim_end_matches('/'));
+        match taken.insert(key.clone(), path.clone()) {
+            Some(other) if other == path => continue,
+            Some(other) => {
+                let (path, other) = (path.display(), other.display());
+                return Err(Failure::Unable(format!("{path} and {other} would both become {key}; send them apart")));
+            }
+            None => groups.entry(folder).or_default().push(choice),
+        }
+    }
+    Ok(groups)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(folder: &str, shown: &str, real: &str) -> Item {
+        Item { folder: folder.into(), choice: Choice { shown: shown.to_owned(), real: real.to_owned() } }
+    }
+
+    #[test]
+    fn what_lies_together_goes_together() {
+        let groups =
+            grouped(vec![item("/a", "x", "x"), item("/b", "y/", "y/"), item("/a", "z", "z"), item("/a", "x", "x")]);
+        let groups = groups.expect("nothing meets");
+        let names =
+            |folder: &str| groups[Path::new(folder)].iter().map(|choice| choice.shown.as_str()).collect::<Vec<_>>();
+        assert_eq!((names("/a"), names("/b")), (vec!["x", "z"], vec!["y/"]));
+        assert!(grouped(vec![item("/a", "x", "x"), item("/b", "x/", "x/")]).is_err());
+    }
+}

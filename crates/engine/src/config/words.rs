@@ -1,0 +1,65 @@
+//! Which of the known words was probably meant.
+//!
+//! Compares by edits: letters added, left out, changed or swapped. A word is only
+//! suggested if most of it is right.
+
+/// The known word nearest to one that is not known.
+pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
+    let meant = plain(word);
+    let distances = known.into_iter().map(|other| (edits(&meant, &plain(other)), other));
+    let (distance, other) = distances.min_by_key(|(distance, _)| *distance)?;
+    (distance <= meant.chars().count() / 3).then_some(other)
+}
+
+/// `"a", "b" or "c"`.
+pub(super) fn listed<'a>(words: impl IntoIterator<Item = &'a str>) -> String {
+    let words: Vec<String> = words.into_iter().map(|word| format!("{word:?}")).collect();
+    match words.as_slice() {
+        [] => "nothing".to_owned(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+/// How many edits lead from one to the other.
+fn edits(from: &str, to: &str) -> usize {
+    let (from, to): (Vec<char>, Vec<char>) = (from.chars().collect(), to.chars().collect());
+    let mut before_last: Vec<usize> = Vec::new();
+    let mut last: Vec<usize> = (0..=to.len()).collect();
+    for (i, a) in from.iter().enumerate() {
+        let mut row = vec![i + 1];
+        for (j, b) in to.iter().enumerate() {
+            let mut least = (last[j] + usize::from(a != b)).min(last[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *a == to[j - 1] && from[i - 1] == *b {
+                least = least.min(before_last[j - 1] + 1);
+            }
+            row.push(least);
+        }
+        before_last = std::mem::replace(&mut last, row);
+    }
+    last.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_words_are_recognised() {
+        const KNOWN: [&str; 5] = ["local", "remote", "bwlimit", "ignore_files", "mode"];
+        for (word, meant) in [
+            ("remtoe", Some("remote")),
+            ("ignore-files", Some("ignore_files")),
+            ("Local", Some("local")),
+            ("bw_limits", Some("bwlimit")),
+            ("mod", Some("mode")),
+            ("schedule", None),
+            ("x", None),
+            ("", None),
+        ] {
+            assert_eq!(nearest(word, KNOWN), meant, "{word}");
+        }
+        assert_eq!(listed(["a", "b", "c"]), "\"a\", \"b\" or \"c\"");
+    }
+}

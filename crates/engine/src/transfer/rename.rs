@@ -1,0 +1,127 @@
+//! Objects renamed there, with no file here.
+//!
+//! A copy under the new key with everything the object carries, pinned to the version
+//! that was seen, and made only where nothing is, or what was seen. The deletion of the
+//! old key is owed once that is on record, and paid where all deletions are.
+
+use super::{Aftermath, Carrier, Fate, archived, problem, remote_fate};
+use crate::cycle::named::{Rename, owed_step, rename_step};
+use crate::event::Event;
+use crate::failure::Failure;
+use crate::record::{Counts, Outcome, Recorder};
+use crate::report::Report;
+use crate::state::Change;
+use futures::stream::{FuturesUnordered, StreamExt};
+use std::collections::VecDeque;
+use std::sync::PoisonError;
+use tidelock_core::entry::{BaseRow, RemoteHalf, Standing};
+use tidelock_core::plan::{ProblemClass, Step};
+use tidelock_remote::layer::ATTEMPT;
+use tidelock_remote::{Condition, Object, Piece, Put, Readiness};
+
+impl Carrier<'_> {
+    /// Renames, a few at a time, and removes what was copied.
+    pub(crate) async fn rename_there(
+        &self,
+        renames: &[Rename],
+        recorder: &mut Recorder<'_>,
+        report: &mut Report,
+    ) -> Result<Aftermath, Failure> {
+        let mut aftermath = Aftermath::default();
+        let mut waiting = renames.iter();
+        let mut running = FuturesUnordered::new();
+        let mut settled = Ok(());
+        loop {
+            while settled.is_ok() && running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
+                let Some(rename) = waiting.next() else { break };
+                running.push(async move { (rename, self.rename_one(rename).await) });
+            }
+            let Some((rename, fate)) = running.next().await else { break };
+            let is_copied = matches!(fate, Fate::Done(_));
+            let step = rename_step(rename);
+            let none = &mut VecDeque::new();
+            settled = settled.and(self.settle(&step, fate, recorder, report, &mut aftermath, none).await);
+            if is_copied {
+                self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(rename.from.key.clone());
+                settled = settled.and(self.spool.push(&owed_step(rename), false).map_err(Failure::from));
+            }
+        }
+        // What was copied is removed, also where the rest had to be left.
+        recorder.flush(report).await?;
+        let paid = self.deletes(recorder, report, &mut aftermath).await;
+        settled.and(paid).and(self.check_interrupt())?;
+        Ok(aftermath)
+    }
+
+    async fn rename_one(&self, rename: &Rename) -> Fate {
+        let Rename { from, to, over } = rename;
+        let step = rename_step(rename);
+        let object = match self.seen_again(&step, from).await {
+            Ok(object) => object,
+            Err(fate) => return fate,
+        };
+        match object.readiness {
+            Readiness::Ready => {}
+            Readiness::Archived | Readiness::Thawing => return archived(&step),
+            Readiness::Lost => return Fate::Problem(problem(&step, ProblemClass::Failed, crate::survey::LOST)),
+        }
+        let condition = over.as_ref().map_or(Condition::Absent, |over| Condition::Matches(over.stamp.clone()));
+        let stored = match self.put(&self.copy(&object, rename, condition)).await {
+            Ok(stored) => stored,
+            Err(error) => return remote_fate(&step, error),
+        };
+        let pinned = match self.checks_sources().await {
+            Ok(pinned) => pinned,
+            Err(error) => return remote_fate(&step, error),
+        };
+        if !pinned && let Err(fate) = self.seen_again(&step, from).await {
+            // Perhaps another version was copied; the copy is nobody's.
+            self.pair.remote.delete(&[(to.clone(), Condition::Matches(stored.stamp))]).await;
+            return fate;
+        }
+        let there = Some(RemoteHalf { stamp: from.stamp.clone(), meta: None });
+        let row = BaseRow {
+            key: from.key.clone(),
+            kind: step.kind,
+            standing: Standing::Agreed,
+            here: None,
+            there,
+            digest: None,
+            moved_to: Some(to.clone()),
+        };
+        Fate::Done(Outcome {
+            changes: vec![Change::Put(Box::new(row))],
+            counts: Counts { moved: 1, ..Counts::default() },
+            events: vec![Event::Done {
+                action: "move".to_owned(),
+                path: to.to_string(),
+                bytes: 0,
+                evidence: None,
+                from: Some(from.key.to_string()),
+            }],
+            ..Outcome::default()
+        })
+    }
+
+    /// The object, if it still is what was seen.
+    async fn seen_again(&self, step: &Step, from: &Object) -> Result<Object, Fate> {
+        match self.pair.remote.head(&from.key).await {
+            Ok(Some(object)) if object.stamp.same_content(&from.stamp) => Ok(object),
+            Ok(_) => Err(Fate::Stale),
+            Err(error) => Err(remote_fate(step, error)),
+        }
+    }
+
+    /// The copy: everything as it is, but for whose write it is.
+    fn copy(&self, object: &Object, rename: &Rename, condition: Condition) -> Put {
+        let piece =
+            Piece::CopyOf { key: object.key.clone(), stamp: object.stamp.clone(), offset: 0, size: object.stamp.size };
+        let mut meta = object.meta.clone().unwrap_or_default();
+        meta.user.extend(self.pair.settings.user_meta.clone());
+        meta.user.insert(ATTEMPT.to_owned(), self.attempt(&rename.to));
+        meta.user.remove("tidelock-replaced");
+        let asked = self.pair.settings.storage_class.clone();
+        let storage_class = asked.or_else(|| object.storage_class.clone());
+        Put { key: rename.to.clone(), recipe: vec![piece], meta, storage_class, condition }
+    }
+}
