@@ -103,6 +103,14 @@ mod tests {
     }
 
     #[test]
+    fn what_probing_left_below_another_prefix_is_no_file() {
+        let entry = |text: &str| entry_of(&Key::new(text), LinkStyle::Suffix);
+        assert_eq!(entry("p/.tidelock/probe-0123456789abcdef/a"), Err(NameProblem::Reserved));
+        assert_eq!(entry("p/.tidelock/probe-mine/a"), Ok((path("p/.tidelock/probe-mine/a"), Kind::File)));
+        assert_eq!(entry("p/.tidelock/a"), Ok((path("p/.tidelock/a"), Kind::File)));
+    }
+
+    #[test]
     fn keys_no_disk_can_hold_are_problems() {
         for (key, problem) in [
             ("a//b", NameProblem::EmptySegment),

@@ -197,6 +197,8 @@ pub enum ProblemClass {
     Denied,
     /// There was no room for it.
     NoRoom,
+    /// The place was busy, or out of order for the moment.
+    Temporary,
     /// Its bytes are in an archive.
     Archived,
 }

@@ -231,6 +231,11 @@ async fn clear_up(pair: &Pair) -> Result<bool, Failure> {
     if pair.settings.policy.writes_here() { finish_emptying(pair).await } else { Ok(false) }
 }
 
+/// How long after it was put on record an upload may have been begun, attempts and all.
+const INTENT_MS: i64 = 15 * 60 * 1000;
+/// How far the clocks of both sides may be apart for all that is known of them.
+const INTENT_SLACK_MS: i64 = 5_000;
+
 /// Uploads in parts that earlier runs left behind are given up.
 async fn sweep_uploads(pair: &Pair) {
     if !pair.settings.policy.writes_there() {
@@ -241,6 +246,14 @@ async fn sweep_uploads(pair: &Pair) {
         // What cannot be swept now stays on record for the next run.
         if pair.remote.abandon(&key, &upload_id).await.is_ok() {
             let _ = pair.state.forget_upload(&upload_id);
+        }
+    }
+    // Begun, as far as anyone knows, by a run that was killed before it heard the id.
+    for (key, at_ms) in pair.state.intents().unwrap_or_default() {
+        let given_up = pair.remote.abandon_begun(&key, at_ms - INTENT_SLACK_MS..at_ms + INTENT_MS).await;
+        // Who may not list uploads, or cannot, will not be able to next time.
+        if !given_up.is_err_and(|error| error.kind.is_retryable()) {
+            let _ = pair.state.forget_intents(&key);
         }
     }
 }

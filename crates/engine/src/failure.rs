@@ -83,6 +83,7 @@ impl Failure {
             Self::Busy(_) => Ending::Temporary,
             Self::Place { kind, .. } => ending_of_io(*kind),
             Self::State(error) if error.is_full() => Ending::Temporary,
+            Self::State(error) if error.is_denied() => Ending::Denied,
             Self::State(state::Error::Newer { .. }) => Ending::Config,
             Self::State(_) | Self::Listing(_) => Ending::Failed,
             Self::Secret(error) => ending_of_secret(error.kind),
@@ -110,14 +111,12 @@ impl Failure {
     /// What happened and what can be done, for a person.
     pub fn told(&self) -> String {
         let remedy = match self {
-            Self::Remote(error) => match (&error.kind, error.op) {
-                (ErrorKind::Unreachable, _) => "; check the address, the network and the proxy",
-                (ErrorKind::InUse, _) => "; try again when that run has ended",
-                (ErrorKind::Full, _) => "; make room there and run again",
-                _ => "",
-            },
+            Self::Remote(error) => remedy_for(error),
             Self::State(error) if error.is_full() => "; make room where the state is kept and run again",
             Self::State(state::Error::Newer { .. }) => "; nothing was changed",
+            Self::State(error) if error.is_denied() => {
+                "; check the permissions of the state's folder ($XDG_STATE_HOME/tidelock) and of the files in it"
+            }
             Self::State(error) if error.is_corrupt() => {
                 "; run again: the state is built anew by comparing both sides, nothing is deleted or sent again for it"
             }
@@ -126,6 +125,19 @@ impl Failure {
             _ => "",
         };
         format!("{self}{remedy}")
+    }
+}
+
+/// What can be done about a remote's error that does not say so itself.
+pub fn remedy_for(error: &tidelock_remote::Error) -> &'static str {
+    match error.kind {
+        ErrorKind::Unreachable => "; check the address, the network and the proxy",
+        ErrorKind::InUse => "; try again when that run has ended",
+        ErrorKind::Full => "; make room there and run again",
+        ErrorKind::Busy(_) => "; the service asks for patience: run again later",
+        ErrorKind::Transient => "; the service, or the network on the way to it, is out of order: run again later",
+        ErrorKind::OutcomeUnknown => "; run again: the next run looks first whether it was done",
+        _ => "",
     }
 }
 

@@ -22,6 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Component, Path, PathBuf};
 use tidelock_core::entry::Digest;
+use tidelock_remote::beside::ready_to_write;
 use tidelock_remote::world::World;
 
 /// The folder that holds every state of this user.
@@ -124,6 +125,10 @@ impl PairPlace {
             Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(trouble(&file, &error)),
             _ => {}
         }
+        ready_to_write(&file).map_err(|(path, error)| {
+            let what = format!("{error}; this pair's state must be writable: give it back the permission (chmod u+w)");
+            Failure::Place { path: path.display().to_string(), kind: error.kind(), what }
+        })?;
         match State::open(&file) {
             Ok(state) => Ok(OpenState { state, note: None }),
             Err(error) if error.is_corrupt() => {
@@ -182,6 +187,10 @@ pub fn canonical(path: &Path) -> Result<PathBuf, Failure> {
                 return Ok(found);
             }
             Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) if error.kind() == ErrorKind::NotADirectory => {
+                let what = "a file stands where a folder is needed; give another path";
+                return Err(Failure::Unable(format!("{}: {what}", path.display())));
+            }
             Err(error) => return Err(trouble(path, &error)),
         }
         match (known.parent(), known.components().next_back()) {

@@ -143,7 +143,7 @@ impl Report {
             ProblemClass::Skipped => Ending::Partial,
             ProblemClass::Failed => Ending::Failed,
             ProblemClass::Denied => Ending::Denied,
-            ProblemClass::NoRoom => Ending::Temporary,
+            ProblemClass::NoRoom | ProblemClass::Temporary => Ending::Temporary,
             ProblemClass::Archived => Ending::Archived,
         });
         let is_kept = self.told.len() < TOLD_PROBLEMS;

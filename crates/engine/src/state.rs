@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use tidelock_core::entry::{BaseRow, Standing};
 use tidelock_core::path::Key;
+use tidelock_remote::beside::is_writable;
 
 /// How many rows a page of the base holds.
 const PAGE_ROWS: u32 = 2_000;
@@ -25,6 +26,10 @@ const PAGE_ROWS: u32 = 2_000;
 const EVENT_TAIL: i64 = 10_000;
 
 const SET_FACT: &str = "INSERT INTO fact VALUES (?1, ?2) ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// How the names begin under which uploads are on record that have no id yet.
+const INTENT: &str = "intent:";
+const FORGET_INTENTS: &str = "DELETE FROM upload WHERE key = ?1 AND substr(upload_id, 1, 7) = ?2";
 
 const GENERATION: &str = "generation";
 
@@ -65,6 +70,13 @@ impl Error {
                 Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
             ),
         }
+    }
+
+    /// Whether the file or its folder may not be written, or not even read.
+    pub fn is_denied(&self) -> bool {
+        use rusqlite::ErrorCode::{CannotOpen, PermissionDenied, ReadOnly};
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
     }
 
     /// Whether the disk that holds the file is full.
@@ -324,10 +336,38 @@ impl State {
         Ok(u64::try_from(count).unwrap_or(0))
     }
 
-    /// Puts an upload in flight on record.
+    /// Puts an upload in flight on record, in place of the intent to begin it.
     pub fn note_upload(&self, upload_id: &str, key: &Key) -> Result<()> {
-        self.lock().execute("INSERT OR REPLACE INTO upload VALUES (?1, ?2)", [upload_id, key.as_str()])?;
+        let mut connection = self.lock();
+        let transaction = connection.transaction()?;
+        transaction.execute(FORGET_INTENTS, [key.as_str(), INTENT])?;
+        transaction.execute("INSERT OR REPLACE INTO upload VALUES (?1, ?2)", [upload_id, key.as_str()])?;
+        transaction.commit()?;
         Ok(())
+    }
+
+    /// Puts on record that an upload is about to be begun. An older Tidelock takes it for
+    /// one that nobody knows any more.
+    pub fn note_intent(&self, key: &Key, now_ms: i64) -> Result<()> {
+        let name = format!("{INTENT}{now_ms}:{key}");
+        self.lock().execute("INSERT OR REPLACE INTO upload VALUES (?1, ?2)", [name.as_str(), key.as_str()])?;
+        Ok(())
+    }
+
+    /// Takes off the record that uploads of a key were about to be begun.
+    pub fn forget_intents(&self, key: &Key) -> Result<()> {
+        self.lock().execute(FORGET_INTENTS, [key.as_str(), INTENT])?;
+        Ok(())
+    }
+
+    /// The uploads that were about to be begun, and when.
+    pub fn intents(&self) -> Result<Vec<(Key, i64)>> {
+        let all = self.recorded_uploads()?;
+        let parse = |(id, key): (String, Key)| {
+            let (at_ms, _) = id.strip_prefix(INTENT)?.split_once(':')?;
+            Some((key, at_ms.parse().ok()?))
+        };
+        Ok(all.into_iter().filter_map(parse).collect())
     }
 
     /// Takes an upload off the record.
@@ -338,6 +378,10 @@ impl State {
 
     /// The uploads on record: those of earlier runs were abandoned.
     pub fn uploads(&self) -> Result<Vec<(String, Key)>> {
+        Ok(self.recorded_uploads()?.into_iter().filter(|(id, _)| !id.starts_with(INTENT)).collect())
+    }
+
+    fn recorded_uploads(&self) -> Result<Vec<(String, Key)>> {
         let connection = self.lock();
         let mut query = connection.prepare_cached("SELECT upload_id, key FROM upload")?;
         let rows = query.query_map([], |row| Ok((row.get(0)?, Key::new(row.get::<_, String>(1)?))))?;
@@ -409,8 +453,12 @@ fn uri(file: &Path) -> String {
             other => uri.push_str(&format!("%{other:02x}")),
         }
     }
-    if !log.exists() {
-        uri.push_str("?immutable=1");
+    // Beside a file that may not be written SQLite would leave an index of the log that
+    // nobody may write either.
+    match log.exists() {
+        false => uri.push_str("?immutable=1"),
+        true if !is_writable(file) => uri.push_str("?readonly_shm=1"),
+        true => {}
     }
     uri
 }

@@ -19,7 +19,7 @@ pub(crate) mod way;
 
 use crate::disk::{self, Stat};
 use crate::event::Event;
-use crate::failure::{Failure, ending_of};
+use crate::failure::{Failure, ending_of, remedy_for};
 use crate::install::{InstallError, Installer};
 use crate::pair::Pair;
 use crate::record::{Counts, Outcome, Recorder};
@@ -514,8 +514,12 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
         }
         ref kind if kind.is_fatal() => Fate::Fatal(Failure::Remote(error)),
         ref kind => {
-            let class = if ending_of(kind) == Ending::Denied { ProblemClass::Denied } else { ProblemClass::Failed };
-            Fate::Problem(problem(step, class, error.to_string()))
+            let class = match ending_of(kind) {
+                Ending::Denied => ProblemClass::Denied,
+                Ending::Temporary => ProblemClass::Temporary,
+                _ => ProblemClass::Failed,
+            };
+            Fate::Problem(problem(step, class, format!("{error}{}", remedy_for(&error))))
         }
     }
 }

@@ -100,11 +100,12 @@ pub fn is_store(path: &Path) -> bool {
 /// Opens the store at `path`. What an earlier process left unfinished is swept.
 pub fn open(world: World, path: &Path, mode: OpenMode) -> Result<Folder> {
     let place = place::enter(path, mode)?;
-    let connection = schema::open(&place.path, mode)?;
-    let (bodies, Harm { problems, lost }) = match mode {
-        OpenMode::ReadOnly => reconcile::look(&connection, &place.path)?,
-        OpenMode::Create | OpenMode::ReadWrite => reconcile::run(&connection, &place.path)?,
+    let connection = schema::open(&place.path, mode).map_err(|error| failure::placed(&place.path, error))?;
+    let found = match mode {
+        OpenMode::ReadOnly => reconcile::look(&connection, &place.path),
+        OpenMode::Create | OpenMode::ReadWrite => reconcile::run(&connection, &place.path),
     };
+    let (bodies, Harm { problems, lost }) = found.map_err(|error| failure::placed(&place.path, error))?;
     let readers = Readers::new(&place.path);
     let writer = match mode {
         OpenMode::ReadOnly => None,
@@ -197,6 +198,10 @@ impl Remote for Folder {
 
     /// Nothing is ever uploaded in parts here, so there is nothing to give up.
     async fn abandon(&self, _key: &Key, _upload_id: &str) -> Result<()> {
+        Ok(())
+    }
+
+    async fn abandon_begun(&self, _key: &Key, _began_ms: Range<i64>) -> Result<()> {
         Ok(())
     }
 

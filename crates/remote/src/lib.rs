@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bandwidth;
+pub mod beside;
 pub mod error;
 pub mod folder;
 mod hex;
@@ -76,6 +77,12 @@ pub trait Remote: Send + Sync {
     /// Gives up an upload that [`Progress::started`] once told of, freeing its
     /// parts. Unknown uploads are fine.
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()>;
+
+    /// Gives up uploads in parts to exactly this key that were begun within these
+    /// moments, in Unix milliseconds by our clock, and to which nothing was sent: what a
+    /// process leaves that is killed before it hears the id of what it began. Whoever
+    /// else began one in that time only has to begin anew.
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()>;
 
     /// Whether anything was written or deleted here under a condition that the place
     /// does not obey, so that somebody else's write, in the moment between the look and
@@ -302,10 +309,14 @@ pub struct Stored {
     pub version: Option<String>,
 }
 
-/// What a write tells while it goes on. Awaited, so that an upload's id is on
-/// record before its first part is sent.
+/// What a write tells while it goes on. Awaited, so that an upload is on record before
+/// it is begun, and its id before its first part is sent.
 #[async_trait]
 pub trait Progress: Send + Sync {
+    /// An upload in parts is about to be begun, under an id that is not known yet.
+    async fn starting(&self) -> Result<()> {
+        Ok(())
+    }
     /// An upload in parts has begun under this id.
     async fn started(&self, upload_id: &str) -> Result<()>;
     /// The upload with this id is over: completed, or given up and freed.

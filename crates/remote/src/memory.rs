@@ -269,6 +269,10 @@ impl Remote for Memory {
         Ok(())
     }
 
+    async fn abandon_begun(&self, _key: &Key, _began_ms: Range<i64>) -> Result<()> {
+        Ok(())
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         Some(0)
     }

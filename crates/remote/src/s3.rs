@@ -28,9 +28,10 @@ mod refusal;
 mod reply;
 mod sign;
 mod signin;
+mod unfinished;
 mod xml;
 
-pub use abilities::CapabilityStore;
+pub use abilities::{CapabilityStore, Trial};
 pub use account::{Bucket, Pending, buckets};
 pub use config::{Encryption, Keys, S3Options};
 
@@ -46,7 +47,7 @@ use config::Settings;
 use held::{HELD_BYTES, Held};
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Arc, Mutex};
 use tidelock_core::backoff::{Backoff, Budget};
 use tidelock_core::entry::RemoteStamp;
@@ -57,7 +58,11 @@ use tidelock_core::path::Key;
 struct Probing {
     /// What the credentials may not try out. Asking again would be told the same.
     denied: BTreeMap<Ability, Error>,
-    /// What killed runs left behind has been cleared away.
+    /// Why the last trial that came to nothing did.
+    failed: Option<Error>,
+    /// What killed runs have on record as theirs has been cleared away.
+    took_over: bool,
+    /// The same for what lies there without a record.
     swept: bool,
 }
 
@@ -69,6 +74,8 @@ pub struct S3 {
     backoff: Backoff,
     budget: Mutex<Budget>,
     probing: tokio::sync::Mutex<Probing>,
+    /// How many trials have come to nothing.
+    failures: AtomicU64,
     probe_prefix: String,
     /// For bytes on their way there.
     held: Held,
@@ -96,6 +103,7 @@ pub async fn open(
         backoff: Backoff::default(),
         budget: Mutex::default(),
         probing: tokio::sync::Mutex::default(),
+        failures: AtomicU64::new(0),
         probe_prefix: String::new(),
         held: Held::new(HELD_BYTES),
         crc: Crc::default(),
@@ -159,6 +167,10 @@ impl Remote for S3 {
 
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
         self.give_up(key, upload_id).await
+    }
+
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.give_up_begun(key, began_ms).await
     }
 
     fn clock_skew_ms(&self) -> Option<i64> {

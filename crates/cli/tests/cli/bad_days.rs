@@ -192,3 +192,45 @@ fn what_a_store_has_lost_is_told_and_sent_again() {
     home.run(&["restore", "folder:store", "g"]).expect(0);
     assert_eq!(fs::read(home.path("g/big")).expect("restored").len(), 100_000);
 }
+
+#[test]
+fn a_store_without_its_database_says_what_is_left() {
+    let home = Home::new();
+    home.write("f/big", &"x".repeat(100_000));
+    home.sync(&[]).expect(0);
+    let database = home.path("store/store.sqlite");
+    let bytes = fs::read(&database).expect("readable");
+    let before = tree(&home.path("store/bodies"));
+    // Damaged behind its first page, and from its beginning.
+    for from in [4096, 0] {
+        let mut bad = bytes.clone();
+        bad[from..].fill(0x5a);
+        fs::write(&database, bad).expect("written");
+        let code = if from == 0 { 78 } else { 1 };
+        home.sync(&[]).expect(code).says(&[
+            "store.sqlite",
+            "damaged",
+            &home.path("store").display().to_string(),
+            "backup",
+        ]);
+    }
+    fs::remove_file(&database).expect("removed");
+    for args in [&["sync", "f", "folder:store"][..], &["sync", "f", "folder:store", "-n"], &["ls", "folder:store"]] {
+        let ran = home.run(args).expect(78).says(&["database store.sqlite is missing", "backup", "bodies/"]);
+        assert!(!ran.err.contains("not a Tidelock store"), "{}", ran.err);
+    }
+    assert_eq!(tree(&home.path("store/bodies")), before);
+    fs::write(&database, bytes).expect("put back");
+    home.sync(&[]).expect(0);
+}
+
+#[test]
+fn a_store_that_is_a_file_is_a_wrong_setting() {
+    let home = Home::furnished();
+    home.write("plain", "x");
+    home.run(&["sync", "f", "folder:plain"]).expect(78).says(&["plain", "is a file"]);
+    home.run(&["ls", "folder:plain"]).expect(78).says(&["plain", "is a file"]);
+    for args in [&["sync", "f", "folder:plain/below"][..], &["ls", "folder:plain/below"]] {
+        home.run(args).expect(78).says(&["plain/below", "file stands where a folder is needed"]);
+    }
+}

@@ -12,10 +12,14 @@ mod imports;
 mod keyring;
 mod objects;
 mod outputs;
+mod patience;
 mod places;
 mod plans;
 mod profiles;
 mod safety;
+#[path = "../../../remote/tests/support/scripted.rs"]
+#[allow(dead_code, reason = "shared with the remote's own tests")]
+mod scripted;
 #[path = "../../../remote/tests/support/servers.rs"]
 #[allow(dead_code, reason = "shared with the remote's own tests")]
 mod servers;

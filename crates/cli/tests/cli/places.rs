@@ -142,3 +142,45 @@ fn a_read_only_store_is_listed_and_restored_from() {
     }
     assert_eq!(tree(&home.path("f")), tree(&home.path("g")));
 }
+
+/// What a database holds beside it that its owner may not write.
+fn unwritable_beside(home: &Home, folder: &str) -> Vec<String> {
+    let items = fs::read_dir(home.path(folder)).expect("readable").map(|item| item.expect("an entry"));
+    let is_locked = |item: &fs::DirEntry| item.metadata().expect("there").permissions().mode() & 0o200 == 0;
+    items.filter(is_locked).map(|item| item.file_name().to_string_lossy().into_owned()).collect()
+}
+
+#[test]
+fn a_moment_of_a_read_only_database_harms_no_later_run() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    let set = |path: &std::path::Path, mode: u32| {
+        fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("set");
+    };
+    let state = home.state_file(".sqlite");
+    let store = home.path("store/store.sqlite");
+    let sync = ["sync", "f", "folder:store"];
+    for (database, folder, says) in
+        [(&state, "state/tidelock/pairs", ".sqlite"), (&store, "store", "store/store.sqlite")]
+    {
+        set(database, 0o444);
+        for args in
+            [&["ls", "folder:store"][..], &["status", "f", "folder:store"], &["sync", "f", "folder:store", "-n"]]
+        {
+            let Some(ran) = held_back(&home, args) else { return };
+            ran.expect(0);
+        }
+        held_back(&home, &sync).expect("runs").expect(77).says(&[says, "ermission", "chmod u+w"]);
+        let name = database.file_name().expect("a name").to_string_lossy().into_owned();
+        assert_eq!(unwritable_beside(&home, folder), [name], "only what was made so");
+        set(database, 0o644);
+        held_back(&home, &sync).expect("runs").expect(0);
+        // What an older version left in such a moment.
+        for ending in ["-wal", "-shm"] {
+            let beside = tidelock_remote::beside::beside(database, ending);
+            fs::write(&beside, "").expect("written");
+            set(&beside, 0o444);
+        }
+        held_back(&home, &sync).expect("runs").expect(0);
+    }
+}

@@ -96,3 +96,20 @@ fn only_what_changes_the_base_makes_another_generation() {
     }
     assert_eq!(generation(&other), "3 other");
 }
+
+#[test]
+fn an_upload_is_on_record_before_and_after_it_has_an_id() {
+    let state = State::in_memory(None).expect("opens");
+    let (one, two) = (Key::new("one"), Key::new("two:x"));
+    state.note_intent(&one, 1_000).expect("noted");
+    state.note_intent(&two, 2_000).expect("noted");
+    state.note_intent(&two, 3_000).expect("noted");
+    assert_eq!(state.uploads().expect("readable"), []);
+    let mut intents = state.intents().expect("readable");
+    intents.sort();
+    assert_eq!(intents, [(one.clone(), 1_000), (two.clone(), 2_000), (two.clone(), 3_000)]);
+    state.note_upload("id", &one).expect("noted");
+    state.forget_intents(&two).expect("forgotten");
+    assert_eq!(state.intents().expect("readable"), []);
+    assert_eq!(state.uploads().expect("readable"), [("id".to_owned(), one)]);
+}

@@ -17,6 +17,7 @@ use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
@@ -264,7 +265,9 @@ impl Carrier<'_> {
             let now = self.pair.remote.head(&request.key).await?;
             request.condition = now.map_or(Condition::Absent, |object| Condition::Matches(object.stamp));
         }
-        let put = self.pair.remote.put(&request, &Journal { pair: self.pair, key: &request.key }).await;
+        let journal = Journal { pair: self.pair, key: &request.key, intends: AtomicBool::new(false) };
+        let put = self.pair.remote.put(&request, &journal).await;
+        journal.settle(&put);
         match put {
             Err(error)
                 if error.kind == tidelock_remote::ErrorKind::OutcomeUnknown
@@ -301,6 +304,20 @@ pub(super) fn content_type(kind: Kind, name: &str) -> String {
 struct Journal<'a> {
     pair: &'a Pair,
     key: &'a Key,
+    /// An upload was about to be begun, and its id has not been heard.
+    intends: AtomicBool,
+}
+
+impl Journal<'_> {
+    /// Takes off the record what a definite answer has settled before there was an id.
+    fn settle(&self, answer: &tidelock_remote::Result<Stored>) {
+        use tidelock_remote::ErrorKind::{OutcomeUnknown, Transient, Unreachable};
+        let is_open = answer.as_ref().is_err_and(|e| matches!(e.kind, OutcomeUnknown | Transient | Unreachable));
+        if self.intends.load(Ordering::Relaxed) && !is_open {
+            // Should it stay, the next run looks for nothing.
+            let _ = self.pair.state.forget_intents(self.key);
+        }
+    }
 }
 
 fn unrecorded(error: &crate::state::Error) -> tidelock_remote::Error {
@@ -309,8 +326,15 @@ fn unrecorded(error: &crate::state::Error) -> tidelock_remote::Error {
 
 #[async_trait]
 impl Progress for Journal<'_> {
+    async fn starting(&self) -> tidelock_remote::Result<()> {
+        self.intends.store(true, Ordering::Relaxed);
+        self.pair.state.note_intent(self.key, self.pair.now_ms()).map_err(|error| unrecorded(&error))
+    }
+
     async fn started(&self, upload_id: &str) -> tidelock_remote::Result<()> {
-        self.pair.state.note_upload(upload_id, self.key).map_err(|error| unrecorded(&error))
+        self.pair.state.note_upload(upload_id, self.key).map_err(|error| unrecorded(&error))?;
+        self.intends.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     async fn ended(&self, upload_id: &str) -> tidelock_remote::Result<()> {

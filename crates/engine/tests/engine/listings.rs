@@ -47,6 +47,10 @@ impl Remote for Circling {
     async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
         self.bucket.abandon(key, upload_id).await
     }
+
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.bucket.abandon_begun(key, began_ms).await
+    }
     fn describe(&self) -> String {
         self.bucket.describe()
     }

@@ -118,6 +118,10 @@ impl Remote for Shore {
         self.bucket.abandon(key, upload_id).await
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.bucket.abandon_begun(key, began_ms).await
+    }
+
     fn was_unguarded(&self) -> bool {
         self.bucket.was_unguarded()
     }

@@ -212,7 +212,9 @@ impl Reading {
             let fits = !part.whole || crc.finalize() == part.extent.crc64;
             self.current = None;
             if !fits {
-                let message = "the store's bytes do not fit their checksum";
+                let message = "the store's bytes do not fit their checksum: the disk that holds it may be failing; \
+                    where the file itself still exists, touch it and sync, and it is sent again; else restore the \
+                    store from a backup";
                 return Some(Err(Error::new(ErrorKind::Corrupt, "get", message).on(&self.key)));
             }
         }

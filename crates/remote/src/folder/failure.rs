@@ -3,21 +3,45 @@
 //! A full disk is told from a broken one, because only the first is cured by
 //! making room. Knows error codes, nothing of what was being done.
 
+use super::place::DATABASE;
 use crate::error::{Error, ErrorKind};
 use rustix::io::Errno;
 use std::fmt::Display;
 use std::io;
+use std::path::Path;
+
+/// What can be done about a database that is damaged or missing. What a backup does not
+/// name is removed from `bodies/` when the store is opened.
+pub(super) const DAMAGED: &str = "; the store is damaged, and nothing was changed: copy the whole folder aside, then put store.sqlite back from a \
+    backup of the store, or give a new folder and sync again; the files in bodies/ still hold bytes, but only the \
+    database knows their names";
+
+/// The same error of the database, with where that lies.
+pub(super) fn placed(root: &Path, error: Error) -> Error {
+    match error.message.strip_prefix(DATABASE) {
+        Some(rest) => Error { message: format!("{}{rest}", root.join(DATABASE).display()), ..error },
+        None => error,
+    }
+}
 
 /// An error of the operating system, about `what`.
 pub(super) fn io(op: &'static str, what: impl Display, error: impl Into<io::Error>) -> Error {
     let error = error.into();
-    let kind = match error.raw_os_error().map(Errno::from_raw_os_error) {
+    let (kind, remedy) = match error.raw_os_error().map(Errno::from_raw_os_error) {
         // FBIG is what a limit on file sizes answers.
-        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => ErrorKind::Full,
-        Some(Errno::ACCESS | Errno::PERM | Errno::ROFS) => ErrorKind::Denied,
-        _ => ErrorKind::Other,
+        Some(Errno::NOSPC | Errno::DQUOT | Errno::FBIG) => (ErrorKind::Full, ""),
+        Some(Errno::ROFS) => (ErrorKind::Denied, "; the disk is mounted for reading only: mount it for writing, too"),
+        Some(Errno::ACCESS | Errno::PERM) => (
+            ErrorKind::Denied,
+            "; this user needs the permission to read the store's folder and what is in it, and to write there to \
+             make or change it",
+        ),
+        Some(Errno::NOTDIR) => {
+            (ErrorKind::Config, "; a file stands where a folder is needed: give the store another path")
+        }
+        _ => (ErrorKind::Other, ""),
     };
-    Error::new(kind, op, format!("{what}: {error}"))
+    Error::new(kind, op, format!("{what}: {error}{remedy}"))
 }
 
 /// An error of the database.
@@ -30,5 +54,6 @@ pub(super) fn sql(op: &'static str, error: &rusqlite::Error) -> Error {
         Some(Code::DatabaseCorrupt | Code::NotADatabase) => ErrorKind::Corrupt,
         _ => ErrorKind::Other,
     };
-    Error::new(kind, op, format!("store.sqlite: {error}"))
+    let remedy = if kind == ErrorKind::Corrupt { DAMAGED } else { "" };
+    Error::new(kind, op, format!("{DATABASE}: {error}{remedy}"))
 }

@@ -61,6 +61,10 @@ pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<Place> {
     if !exists && mode != OpenMode::Create {
         return Err(no_store(path));
     }
+    if exists && !path.is_dir() {
+        let message = format!("{} is a file, and a store is a folder: give another path", path.display());
+        return Err(Error::new(ErrorKind::Config, "open", message));
+    }
     refuse_remote_file_system(if exists { path } else { parent(path) })?;
     if !exists {
         make_root(path)?;
@@ -99,6 +103,13 @@ fn survey(path: &Path) -> Result<Survey> {
     if path.join(DATABASE).try_exists().map_err(fail)? {
         schema::check_header(path)?;
         return Ok(Survey::Store);
+    }
+    // Bodies are filed only after the database is there.
+    let is_ours = begins_like(&path.join(README), README_TEXT);
+    if is_ours && fs::read_dir(path.join(BODIES)).is_ok_and(|mut inside| inside.next().is_some()) {
+        let message =
+            format!("{} is a Tidelock store whose database {DATABASE} is missing{}", path.display(), failure::DAMAGED);
+        return Err(Error::new(ErrorKind::Config, "open", message));
     }
     for entry in fs::read_dir(path).map_err(fail)? {
         let entry = entry.map_err(fail)?;

@@ -7,6 +7,7 @@
 
 use super::place::{DATABASE, DATABASE_NEW};
 use super::{OpenMode, failure, log};
+use crate::beside::{beside, is_writable, ready_to_write};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kill;
 use rusqlite::{Connection, OpenFlags};
@@ -115,7 +116,10 @@ pub(super) fn open(root: &Path, mode: OpenMode) -> Result<Connection> {
     }
     let connection = match mode {
         OpenMode::ReadOnly => reader(root),
-        OpenMode::Create | OpenMode::ReadWrite => writer(root),
+        OpenMode::Create | OpenMode::ReadWrite => {
+            ready_to_write(&root.join(DATABASE)).map_err(|(path, error)| unwritable(&path, error))?;
+            writer(root)
+        }
     };
     let connection = connection.map_err(|error| failure::sql("open", &error))?;
     // The header may be behind the log, so it is asked once more.
@@ -124,6 +128,13 @@ pub(super) fn open(root: &Path, mode: OpenMode) -> Result<Connection> {
         .map_err(|error| failure::sql("open", &error))?;
     check_version(root, version)?;
     Ok(connection)
+}
+
+fn unwritable(path: &Path, error: io::Error) -> Error {
+    let error = failure::io("open", path.display(), error);
+    let remedy =
+        "the store must be writable for this: give it back the permission (chmod u+w), as the user it belongs to";
+    Error { message: format!("{}; {remedy}", error.message), ..error }
 }
 
 fn writer(root: &Path) -> rusqlite::Result<Connection> {
@@ -141,18 +152,26 @@ fn writer(root: &Path) -> rusqlite::Result<Connection> {
 /// A connection that only reads. It may still have to write the shared index of
 /// the log, which is no content. Where it cannot, as on a read-only medium, and no
 /// log lies beside the database, nobody is writing, and the file is read as it is.
+/// Beside a database that may not be written nothing is made: SQLite would give it the
+/// same mode, and nobody could write after that.
 pub(super) fn reader(root: &Path) -> rusqlite::Result<Connection> {
+    if !is_writable(&root.join(DATABASE)) {
+        return unwriting_reader(root);
+    }
     let connection = connect(root)?;
     match read_only(&connection) {
         Ok(()) => Ok(connection),
-        Err(error) if is_unwritable(&error) && !root.join(format!("{DATABASE}-wal")).exists() => {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(uri(root), flags)?;
-            read_only(&connection)?;
-            Ok(connection)
-        }
+        Err(error) if is_unwritable(&error) => unwriting_reader(root),
         Err(error) => Err(error),
     }
+}
+
+fn unwriting_reader(root: &Path) -> rusqlite::Result<Connection> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = Connection::open_with_flags(uri(root), flags)?;
+    connection.busy_timeout(PATIENCE)?;
+    read_only(&connection)?;
+    Ok(connection)
 }
 
 /// Makes a connection refuse to write, and sees whether it can read.
@@ -166,7 +185,8 @@ fn is_unwritable(error: &rusqlite::Error) -> bool {
     matches!(error.sqlite_error_code(), Some(CannotOpen | PermissionDenied | ReadOnly))
 }
 
-/// The database as a file that nobody changes.
+/// The database as a file that nobody changes; where a log lies beside it, as one that
+/// others may change.
 fn uri(root: &Path) -> String {
     let mut uri = "file:".to_owned();
     for byte in root.join(DATABASE).as_os_str().as_encoded_bytes() {
@@ -175,7 +195,8 @@ fn uri(root: &Path) -> String {
             other => uri.push_str(&format!("%{other:02x}")),
         }
     }
-    uri + "?immutable=1"
+    let has_log = beside(&root.join(DATABASE), "-wal").exists();
+    uri + if has_log { "?readonly_shm=1" } else { "?immutable=1" }
 }
 
 fn connect(root: &Path) -> rusqlite::Result<Connection> {
@@ -197,6 +218,10 @@ fn check_version(root: &Path, found: u32) -> Result<()> {
 }
 
 fn foreign(root: &Path) -> Error {
-    let message = format!("{} in {} is not a Tidelock store's", DATABASE, root.display());
+    let message = format!(
+        "{DATABASE} in {} is not a Tidelock store's, or is damaged from its beginning: if there was a store, put its \
+         database back from a backup; else give another folder",
+        root.display()
+    );
     Error::new(ErrorKind::Config, "open", message)
 }

@@ -173,6 +173,10 @@ impl Remote for Chosen {
         self.remote.abandon(&self.down(key), upload_id).await.map_err(|error| self.error_up(error))
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.remote.abandon_begun(&self.down(key), began_ms).await.map_err(|error| self.error_up(error))
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }

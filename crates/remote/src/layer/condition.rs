@@ -278,6 +278,10 @@ impl Remote for Emulated {
         self.remote.abandon(key, upload_id).await
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.remote.abandon_begun(key, began_ms).await
+    }
+
     fn was_unguarded(&self) -> bool {
         self.unguarded.load(Ordering::SeqCst) || self.remote.was_unguarded()
     }

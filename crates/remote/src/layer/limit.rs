@@ -82,6 +82,11 @@ impl Remote for Limit {
         self.remote.abandon(key, upload_id).await
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        let _turn = self.turn("abandon").await?;
+        self.remote.abandon_begun(key, began_ms).await
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }

@@ -179,6 +179,11 @@ impl Remote for Observe {
         self.requests.told(self.remote.abandon(key, upload_id).await)
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.requests.other.fetch_add(1, Relaxed);
+        self.requests.told(self.remote.abandon_begun(key, began_ms).await)
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }
@@ -199,6 +204,10 @@ struct Counting<'a> {
 
 #[async_trait]
 impl Progress for Counting<'_> {
+    async fn starting(&self) -> Result<()> {
+        self.progress.starting().await
+    }
+
     async fn started(&self, upload_id: &str) -> Result<()> {
         self.requests.uploads.fetch_add(1, Relaxed);
         self.progress.started(upload_id).await

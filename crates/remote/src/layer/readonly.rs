@@ -64,6 +64,10 @@ impl Remote for ReadOnly {
         Err(refusal("abandon").on(key))
     }
 
+    async fn abandon_begun(&self, key: &Key, _began_ms: Range<i64>) -> Result<()> {
+        Err(refusal("abandon").on(key))
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }

@@ -251,6 +251,10 @@ impl Remote for Retry {
         self.read(|| self.remote.abandon(key, upload_id)).await
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.read(|| self.remote.abandon_begun(key, began_ms.clone())).await
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }

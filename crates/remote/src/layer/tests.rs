@@ -150,6 +150,10 @@ fn a_place_that_shows_what_lies_outside_is_not_believed() {
         async fn abandon(&self, key: &Key, upload_id: &str) -> Result<()> {
             self.0.abandon(key, upload_id).await
         }
+
+        async fn abandon_begun(&self, key: &Key, began_ms: std::ops::Range<i64>) -> Result<()> {
+            self.0.abandon_begun(key, began_ms).await
+        }
         fn describe(&self) -> String {
             self.0.describe()
         }

@@ -120,6 +120,10 @@ impl Remote for Throttle {
         self.remote.abandon(key, upload_id).await
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        self.remote.abandon_begun(key, began_ms).await
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }

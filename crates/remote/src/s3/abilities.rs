@@ -21,6 +21,25 @@ pub trait CapabilityStore: Send + Sync {
     fn load(&self, place: &str) -> Option<String>;
     /// Keeps a text for this place; an empty one is as good as none.
     fn save(&self, place: &str, text: &str);
+
+    /// Puts on record, durably, that objects are about to be written in a trial whose
+    /// keys begin with `stem`. Where no record can be kept, there is none.
+    fn begin_trial(&self, _place: &str, _stem: &str) -> Option<Box<dyn Trial>> {
+        None
+    }
+
+    /// The trials of processes that ended in the midst of them, by their stems, and
+    /// nobody else's: another process may be in the midst of its own.
+    fn left_trials(&self, _place: &str) -> Vec<(String, Box<dyn Trial>)> {
+        Vec::new()
+    }
+}
+
+/// A trial on record. If this value goes away before it is over, it stays there, for
+/// whoever comes next.
+pub trait Trial: Send + Sync {
+    /// Takes it off the record: nothing of it is left there.
+    fn over(self: Box<Self>);
 }
 
 #[derive(Default, Serialize, Deserialize)]
@@ -93,6 +112,16 @@ impl Abilities {
         if known.server.is_some() && server.is_some() && known.server != server {
             *known = Entry::default();
         }
+    }
+
+    /// Notes that a trial begins.
+    pub(super) fn begin_trial(&self, stem: &str) -> Option<Box<dyn Trial>> {
+        self.cache.as_ref()?.begin_trial(&self.place, stem)
+    }
+
+    /// The trials that killed processes left.
+    pub(super) fn left_trials(&self) -> Vec<(String, Box<dyn Trial>)> {
+        self.cache.as_ref().map(|cache| cache.left_trials(&self.place)).unwrap_or_default()
     }
 
     /// Forgets everything.

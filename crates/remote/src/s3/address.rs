@@ -45,6 +45,11 @@ impl Endpoint {
             return Err("it must not hold a query".to_owned());
         }
         let default_port = if tls { 443 } else { 80 };
+        // What is no port would otherwise be taken for none.
+        let port = authority.as_str().strip_prefix(authority.host()).unwrap_or_default();
+        if !matches!(port, "" | ":") && authority.port_u16().is_none_or(|port| port == 0) {
+            return Err(format!("{port:?} names no port; ports are the numbers from 1 to 65535"));
+        }
         let authority = match authority.port_u16() {
             Some(port) if port != default_port => format!("{}:{port}", authority.host()),
             _ => authority.host().to_owned(),
@@ -179,7 +184,15 @@ mod tests {
         assert!(Endpoint::parse("https://[::1]:9000").expect("valid").is_loopback());
         assert!(Endpoint::parse("https://s3.eu-west-1.amazonaws.com").expect("valid").amazon);
         assert!(!Endpoint::parse("https://amazonaws.com.evil.org").expect("valid").amazon);
-        for bad in ["example.org", "ftp://x", "https://u:p@x", "http://x/?a=b"] {
+        for bad in [
+            "example.org",
+            "ftp://x",
+            "https://u:p@x",
+            "http://x/?a=b",
+            "http://127.0.0.1:99999",
+            "https://x:0",
+            "http://[::1]:70000/s3",
+        ] {
             assert!(Endpoint::parse(bad).is_err(), "{bad}");
         }
         assert_eq!(Endpoint::amazon("cn-north-1", false, false).authority, "s3.cn-north-1.amazonaws.com.cn");

@@ -8,7 +8,7 @@
 
 use super::address::Endpoint;
 use super::provider::Provider;
-use super::signin::{Source, no_credentials};
+use super::signin::{Source, no_credentials, unreadable};
 use crate::error::{Error, ErrorKind, Result};
 use aws_config::profile::ProfileSet;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -173,9 +173,12 @@ async fn load_profile(options: &S3Options) -> Result<ProfileSet> {
         .map_err(|error| config_error(format!("the shared AWS config files cannot be read: {}", chain(&error))))?;
     let named = |name: &str, by: &str| match profile.get_profile(name) {
         Some(_) => Ok(()),
-        None => Err(config_error(format!(
-            "the profile {name:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct {by}"
-        ))),
+        None => Err(config_error(match unreadable() {
+            Some(why) => format!("the profile {name:?} was not found: {why}"),
+            None => {
+                format!("the profile {name:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct {by}")
+            }
+        })),
     };
     match (&options.profile, std::env::var("AWS_PROFILE")) {
         (Some(name), _) => named(name, "--profile")?,
@@ -279,10 +282,16 @@ fn endpoint(options: &S3Options, config: &SdkConfig) -> Result<Option<Endpoint>>
     let Some(text) = options.endpoint.clone().or_else(configured).filter(|text| !text.is_empty()) else {
         return Ok(None);
     };
-    match Endpoint::parse(&text) {
-        Ok(endpoint) => Ok(Some(endpoint)),
-        Err(why) => Err(config_error(format!("the endpoint {text:?} is not usable: {why}; correct --endpoint"))),
-    }
+    Endpoint::parse(&text).map(Some).map_err(|why| {
+        let source = if options.endpoint.is_some() { "--endpoint" } else { endpoint_source(&text) };
+        config_error(format!("the endpoint {text:?} is not usable: {why}; correct {source}"))
+    })
+}
+
+/// Where an endpoint was set that nobody named on the command line.
+fn endpoint_source(text: &str) -> &'static str {
+    let says = |name: &&str| std::env::var(name).is_ok_and(|value| value == text);
+    ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find(says).unwrap_or("endpoint_url in the profile")
 }
 
 fn region(config: &SdkConfig, given: Option<&Endpoint>, preset: Option<&Provider>) -> Result<String> {

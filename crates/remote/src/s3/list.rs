@@ -10,6 +10,7 @@ use super::S3;
 use super::address::decoded;
 use super::client::Request;
 use super::headers::{is_archive, iso_date, storage_class, unquoted};
+use super::refusal::{Refusal, not_s3};
 use super::xml::{Step, walk};
 use crate::error::{Error, ErrorKind, Result};
 use crate::{Ability, Cursor, Object, Page, Readiness};
@@ -47,8 +48,20 @@ impl S3 {
         if self.client.is_amazon() {
             request.header("x-amz-optional-object-attributes", "RestoreStatus")?;
         }
-        let body = self.client.send(&request).await.map_err(as_bucket)?.bytes().await?;
-        let mut listing = parse(&body).map_err(broken)?;
+        let reply = self.client.send(&request).await.map_err(as_bucket)?;
+        let (status, headers) = (reply.status, reply.headers.clone());
+        let body = reply.bytes().await?;
+        let mut listing = parse(&body).map_err(|why| {
+            if why != NO_LISTING {
+                return broken(why);
+            }
+            let refusal = Refusal::read(status, &headers, &body);
+            // It came with a success, and may be an error all the same.
+            match refusal.code.as_str() {
+                "" => broken(format!("{why}{}", not_s3(&self.client.url()))),
+                _ => self.client.refused(&refusal, request.op, request.effect, request.permission),
+            }
+        })?;
         listing.admit(prefix, cursor).map_err(broken)?;
         let ordered = listing.start_after(cursor, hoped);
         let after = listing.objects.last().map_or_else(|| cursor.after.clone(), |last| last.key.as_str().to_owned());
@@ -56,6 +69,8 @@ impl S3 {
         Ok((Page { objects: listing.objects, next }, ordered))
     }
 }
+
+const NO_LISTING: &str = "the reply is not a listing";
 
 /// A listing is about the bucket: a bare 404 can only mean that.
 fn as_bucket(error: Error) -> Error {
@@ -160,9 +175,10 @@ fn parse(body: &[u8]) -> std::result::Result<Listing, String> {
                 }
             }
         }
-    })?;
+    })
+    .or_else(|why| if rooted { Err(why) } else { Ok(()) })?;
     if !rooted {
-        return Err("the reply is not a listing".to_owned());
+        return Err(NO_LISTING.to_owned());
     }
     listing.truncated = match ended.as_deref() {
         Some("true") => true,

@@ -58,6 +58,7 @@ struct Done {
 impl S3 {
     /// Writes the object by parts.
     pub(super) async fn put_parts(&self, put: &Put, parts: Vec<Part>, progress: &dyn Progress) -> Result<Stored> {
+        progress.starting().await?;
         let upload = self.begin(put).await?;
         let outcome = match progress.started(&upload.id).await {
             Ok(()) => self.fill(put, &upload, parts, progress).await,

@@ -39,6 +39,11 @@ pub(super) struct Refusal {
     pub(super) retry_after: Option<Duration>,
 }
 
+/// What a person can do where something else answers.
+pub(super) fn not_s3(place: &str) -> String {
+    format!("; what answers at {place} does not look like an S3 service: check --endpoint, and any proxy on the way")
+}
+
 impl Refusal {
     /// Reads the reply's headers and as much of its body as is an S3 error.
     pub(super) fn read(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Self {
@@ -139,6 +144,10 @@ impl Refusal {
         };
         let remedy = match kind {
             ErrorKind::Denied => format!("; the credentials need {permission} on the bucket {bucket:?}"),
+            // Whoever speaks S3 says which of its errors it is.
+            ErrorKind::NotFound | ErrorKind::Unsupported | ErrorKind::Other if op == "list" && self.code.is_empty() => {
+                not_s3(place)
+            }
             ErrorKind::NoBucket => {
                 format!("; there is no bucket {bucket:?} at {place}: create it or correct its name")
             }

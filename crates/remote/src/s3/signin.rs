@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind};
 use aws_config::meta::ProviderChainError;
 use aws_config::profile::ProfileSet;
 use aws_credential_types::provider::error::CredentialsError;
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Whom the chain asks for credentials.
@@ -49,6 +50,10 @@ impl Source {
 
     /// The error for a chain that gave nothing.
     pub(super) fn refused(&self, error: &CredentialsError) -> Error {
+        // The chain passes over a file that it cannot read, and ends at the machine.
+        if let (Self::Machine(_), Some(why)) = (self, unreadable()) {
+            return Error::new(ErrorKind::Credentials, "sign in", format!("no AWS credentials were found: {why}"));
+        }
         if let CredentialsError::CredentialsNotLoaded(_) = error {
             return self.nobody(error);
         }
@@ -97,6 +102,19 @@ impl Source {
         }
         Error::new(ErrorKind::Credentials, "sign in", message)
     }
+}
+
+/// Which of the shared AWS files is there and cannot be read, and why.
+pub(super) fn unreadable() -> Option<String> {
+    let set = |name: &str| std::env::var_os(name).filter(|value| !value.is_empty());
+    let home = set("HOME").map(PathBuf::from);
+    let files = [("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config")];
+    files.into_iter().find_map(|(variable, name)| {
+        let usual = || home.as_ref().map(|home| home.join(".aws").join(name));
+        let path = set(variable).map(PathBuf::from).or_else(usual)?;
+        let error = std::fs::read(&path).err().filter(|error| error.kind() != std::io::ErrorKind::NotFound)?;
+        Some(format!("{} cannot be read: {error}; let this user read it", path.display()))
+    })
 }
 
 /// Says that nobody gave credentials, and how to.

@@ -360,6 +360,12 @@ impl Remote for Faulty {
         if fault == Fault::Lost { Err(lost("abandon").on(key)) } else { answer }
     }
 
+    async fn abandon_begun(&self, key: &Key, began_ms: Range<i64>) -> Result<()> {
+        let fault = self.before("abandon").await.map_err(|error| error.on(key))?;
+        let answer = self.remote.abandon_begun(key, began_ms).await;
+        if fault == Fault::Lost { Err(lost("abandon").on(key)) } else { answer }
+    }
+
     fn clock_skew_ms(&self) -> Option<i64> {
         self.remote.clock_skew_ms()
     }

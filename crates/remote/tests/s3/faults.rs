@@ -154,6 +154,28 @@ async fn listings_are_checked() {
 }
 
 #[tokio::test]
+async fn what_is_no_listing_is_told_apart() {
+    let html = "<html><body>It works!</body></html>";
+    let cases = [
+        (404, html, ErrorKind::NoBucket, "does not look like an S3 service"),
+        (404, "", ErrorKind::NoBucket, "does not look like an S3 service"),
+        (200, html, ErrorKind::Corrupt, "does not look like an S3 service"),
+        (200, "<meta charset=x><br>", ErrorKind::Corrupt, "does not look like an S3 service"),
+        (200, "", ErrorKind::Corrupt, "does not look like an S3 service"),
+        (200, "<Error><Code>InternalError</Code></Error>", ErrorKind::Transient, "InternalError"),
+        (200, "<Error><Code>SlowDown</Code></Error>", ErrorKind::Busy(None), "SlowDown"),
+        (404, "<Error><Code>NoSuchBucket</Code></Error>", ErrorKind::NoBucket, "create it"),
+    ];
+    for (status, body, kind, says) in cases {
+        let server = serve(move |_| answer(status, &[], body));
+        let error = open(&server).await.list("", &Cursor::start()).await.expect_err("no listing");
+        assert_eq!(error.kind, kind, "{status} {body}");
+        assert!(error.message.contains(says), "{error}");
+        assert!(says.len() < 20 || error.message.contains(&server.url), "{error}");
+    }
+}
+
+#[tokio::test]
 async fn a_listing_without_order_is_read_as_one() {
     let entry = |key: &str| format!("<Contents><Key>{key}</Key><Size>1</Size><ETag>e</ETag></Contents>");
     let page = |keys: [&str; 2], tail: &str| {

@@ -251,3 +251,47 @@ async fn answers_are_kept_for_a_week_and_until_contradicted() {
     assert!(asked(remote).await, "contradicted");
     assert!(store.0.lock().expect("unpoisoned").keys().all(|place| place == &format!("{}|tide", server.url)));
 }
+
+#[tokio::test]
+async fn a_service_that_wants_patience_is_believed_and_not_pressed() {
+    for (status, code, kind, most) in
+        [(503, "SlowDown", ErrorKind::Busy(None), 3), (500, "InternalError", ErrorKind::Transient, 30)]
+    {
+        let server = serve(move |_| error(status, code));
+        let remote = open_hasty(&server).await;
+        let asked = (0..8).map(|_| remote.capabilities(&[Ability::PutIfAbsent]));
+        for found in futures::future::join_all(asked).await {
+            let error = found.expect_err("no answer");
+            assert_eq!(error.kind, kind);
+            assert!(error.message.contains(".tidelock/") && error.message.contains(code), "{error}");
+        }
+        let sent = server.seen().len();
+        assert!(sent <= most, "eight who wait for one answer sent {sent} requests");
+        // Whoever asks later is given another try.
+        let before = server.seen().len();
+        remote.capabilities(&[Ability::PutIfAbsent]).await.expect_err("no answer");
+        assert!(server.seen().len() > before);
+    }
+}
+
+#[tokio::test]
+async fn whether_versions_are_kept_is_asked_every_time() {
+    let status = Arc::new(Mutex::new("Suspended"));
+    let told = status.clone();
+    let server = serve(move |_| {
+        let status = *told.lock().expect("unpoisoned");
+        answer(200, &[], &format!("<VersioningConfiguration><Status>{status}</Status></VersioningConfiguration>"))
+    });
+    // An older version kept the answer.
+    let store = Arc::new(Kept::default());
+    let place = format!("{}|tide", server.url);
+    let now_s = World::real().clock.wall_ns() / 1_000_000_000;
+    store.save(&place, &format!("{{\"found_s\":{now_s},\"abilities\":{{\"versions\":true}}}}"));
+    for (now, has) in [("Suspended", false), ("Enabled", true), ("Suspended", false), ("", false)] {
+        *status.lock().expect("unpoisoned") = now;
+        let remote = s3::open(World::real(), "tide", options(&server.url), Some(store.clone())).await.expect("opens");
+        let found = remote.capabilities(&[Ability::Versions]).await.expect("an answer");
+        assert_eq!(found.0.get(&Ability::Versions), Some(&has), "{now:?}");
+    }
+    assert!(server.seen().iter().all(|request| request.is("GET")), "nothing is written for it");
+}

@@ -26,6 +26,60 @@ fn a_profile_that_is_nowhere_is_named() {
 }
 
 #[test]
+fn a_wrong_endpoint_is_traced_to_where_it_was_set() {
+    let name = "settings::a_wrong_endpoint_is_traced_to_where_it_was_set";
+    let variables = [
+        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE", "/dev/null".to_owned()),
+        ("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:99999".to_owned()),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+    ];
+    if in_child(name, &variables) {
+        block_on(async {
+            let open = |options| s3::open(World::real(), "tide", options, None);
+            let refused = open(S3Options::default()).await.err().expect("a refusal");
+            assert_eq!(refused.kind, ErrorKind::Config, "{refused}");
+            let text = refused.message;
+            assert!(text.contains("AWS_ENDPOINT_URL_S3") && text.contains(":99999"), "{text}");
+            assert!(!text.contains("--endpoint"), "{text}");
+            let said = S3Options { endpoint: Some("ftp://x".to_owned()), ..S3Options::default() };
+            let text = open(said).await.err().expect("a refusal").message;
+            assert!(text.contains("--endpoint"), "{text}");
+        });
+    }
+}
+
+#[test]
+fn a_credentials_file_that_cannot_be_read_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("credentials");
+    // Permissions hold not everyone back; nobody reads a folder.
+    std::fs::create_dir(&path).expect("made");
+    let path = path.display().to_string();
+    let variables = [
+        ("AWS_CONFIG_FILE", "/dev/null".to_owned()),
+        ("AWS_SHARED_CREDENTIALS_FILE", path),
+        ("AWS_REGION", "eu-west-1".to_owned()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    if in_child("settings::a_credentials_file_that_cannot_be_read_is_named", &variables) {
+        let path = std::env::var("AWS_SHARED_CREDENTIALS_FILE").expect("set");
+        block_on(async {
+            let open = |options| s3::open(World::real(), "tide", options, None);
+            let refused = match open(S3Options::default()).await {
+                Ok(remote) => remote.head(&key()).await.expect_err("no credentials"),
+                Err(refused) => refused,
+            };
+            let text = refused.to_string();
+            assert!(text.contains(&path) && text.contains("cannot be read") && !text.contains("metadata"), "{text}");
+            let named = S3Options { profile: Some("sea".to_owned()), ..S3Options::default() };
+            let text = open(named).await.err().expect("a refusal").to_string();
+            assert!(text.contains(&path), "{text}");
+        });
+    }
+}
+
+#[test]
 fn proxies_are_used() {
     let server = serve(|request| match request.is("CONNECT") {
         true => answer(407, &[], ""),

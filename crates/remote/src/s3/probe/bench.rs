@@ -5,6 +5,7 @@
 use crate::Cursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::s3::S3;
+use crate::s3::abilities::Trial;
 use crate::s3::address::decoded;
 use crate::s3::client::Request;
 use crate::s3::headers::{self, quoted, unquoted};
@@ -15,7 +16,7 @@ use http::Method;
 use tidelock_core::path::Key;
 
 /// How all keys begin that are used for trials.
-const PROBE: &str = ".tidelock/probe-";
+pub(super) const PROBE: &str = ".tidelock/probe-";
 
 /// An ETag that no object has.
 pub(super) const WRONG_ETAG: &str = "00000000000000000000000000000000";
@@ -71,14 +72,27 @@ pub(super) struct Bench<'a> {
     keys: Vec<Key>,
     versions: Vec<(Key, String)>,
     uploads: Vec<(Key, String)>,
+    /// On record from before the first write.
+    trial: Option<Box<dyn Trial>>,
     /// A request was not understood.
     pub(super) foreign: bool,
 }
 
 impl<'a> Bench<'a> {
     pub(super) fn new(s3: &'a S3) -> Self {
-        let stem = format!("{}{PROBE}{}", s3.probe_prefix, s3.client.world.token());
-        Self { s3, stem, keys: Vec::new(), versions: Vec::new(), uploads: Vec::new(), foreign: false }
+        Self::with_stem(s3, format!("{}{PROBE}{}", s3.probe_prefix, s3.client.world.token()))
+    }
+
+    /// The one of an earlier trial.
+    pub(super) fn with_stem(s3: &'a S3, stem: String) -> Self {
+        Self { s3, stem, keys: Vec::new(), versions: Vec::new(), uploads: Vec::new(), trial: None, foreign: false }
+    }
+
+    /// Puts on record what is about to be written, once.
+    fn record(&mut self) {
+        if self.trial.is_none() {
+            self.trial = self.s3.abilities.begin_trial(&self.stem);
+        }
     }
 
     /// One of our keys.
@@ -135,6 +149,7 @@ impl<'a> Bench<'a> {
         let mut request = Request::changing("probe", Method::POST, Some(key), "s3:PutObject");
         request.query = vec![("uploads", "")];
         add(&mut request, extra)?;
+        self.record();
         let body = match self.s3.client.send(&request).await {
             Ok(reply) => reply.bytes().await?,
             Err(error) => return self.judge(error).map(|_| None),
@@ -182,10 +197,14 @@ impl<'a> Bench<'a> {
 
     async fn write(&mut self, key: &Key, mut request: Request<'_>, extra: Extra<'_>) -> Result<Answer> {
         add(&mut request, extra)?;
-        if !self.keys.contains(key) {
+        self.record();
+        let answer = self.answer(&request).await;
+        // A place that asks for patience has not even looked at it.
+        let is_untouched = answer.as_ref().is_err_and(|error| matches!(error.kind, ErrorKind::Busy(_)));
+        if !is_untouched && !self.keys.contains(key) {
             self.keys.push(key.clone());
         }
-        self.answer(&request).await
+        answer
     }
 
     async fn answer(&mut self, request: &Request<'_>) -> Result<Answer> {
@@ -253,11 +272,18 @@ impl<'a> Bench<'a> {
                 first_error.get_or_insert(error);
             }
         }
-        first_error.map_or(Ok(()), Err)
+        match (first_error, self.trial) {
+            // What could not be removed stays on record.
+            (Some(error), _) => Err(error),
+            (None, trial) => {
+                trial.into_iter().for_each(Trial::over);
+                Ok(())
+            }
+        }
     }
 
     /// Every version and marker below our stem.
-    async fn list_versions(&self) -> Result<Vec<(Key, String)>> {
+    pub(super) async fn list_versions(&self) -> Result<Vec<(Key, String)>> {
         let mut request = Request::reading("probe", Method::GET, None, "s3:ListBucketVersions");
         let stem = self.stem();
         request.query = vec![("versions", ""), ("prefix", &stem), ("encoding-type", "url")];
@@ -279,7 +305,7 @@ impl<'a> Bench<'a> {
         Ok(found)
     }
 
-    async fn wipe(&self, key: &Key, version: Option<&str>) -> Result<()> {
+    pub(super) async fn wipe(&self, key: &Key, version: Option<&str>) -> Result<()> {
         let permission = if version.is_some() { "s3:DeleteObjectVersion" } else { "s3:DeleteObject" };
         let mut request = Request::reading("probe", Method::DELETE, Some(key), permission);
         request.query.extend(version.map(|id| ("versionId", id)));
@@ -290,6 +316,9 @@ impl<'a> Bench<'a> {
                 Err(error) if error.kind == ErrorKind::NotFound => return Ok(()),
                 Err(error) => {
                     failed += 1;
+                    if failed >= super::ATTEMPTS {
+                        return Err(error);
+                    }
                     self.s3.pause(failed, error).await?;
                 }
             }
@@ -315,4 +344,14 @@ pub(super) fn element(body: &[u8], wanted: &str) -> Option<String> {
         }
     });
     walked.ok().and(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use tidelock_core::path::{RESERVED_DIR, TRIAL_PREFIX};
+
+    #[test]
+    fn trials_are_where_nothing_is_synced() {
+        assert_eq!(super::PROBE, format!("{RESERVED_DIR}/{TRIAL_PREFIX}"));
+    }
 }

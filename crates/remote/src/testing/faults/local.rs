@@ -36,6 +36,9 @@ pub(super) struct OnlyUploads<'a>(pub &'a dyn Progress);
 
 #[async_trait]
 impl Progress for OnlyUploads<'_> {
+    async fn starting(&self) -> Result<()> {
+        self.0.starting().await
+    }
     async fn started(&self, upload_id: &str) -> Result<()> {
         self.0.started(upload_id).await
     }
@@ -50,6 +53,9 @@ pub(super) struct Endless<'a>(pub &'a dyn Progress);
 
 #[async_trait]
 impl Progress for Endless<'_> {
+    async fn starting(&self) -> Result<()> {
+        self.0.starting().await
+    }
     async fn started(&self, upload_id: &str) -> Result<()> {
         self.0.started(upload_id).await
     }
