@@ -100,6 +100,16 @@ pub(super) fn knobs_together(said: &Knobs) -> Result<(), String> {
     Ok(())
 }
 
+/// Whether a key for encryption stands beside an encryption that has no use for it.
+pub(super) fn key_is_used(said: &Knobs) -> Result<(), String> {
+    if said.sse_kms_key.is_some() && said.sse.is_some_and(|sse| sse != Sse::Kms) {
+        return Err("a key for encryption (sse_kms_key) is used with sse \"aws:kms\" alone; give that, or leave \
+                    the key out"
+            .to_owned());
+    }
+    Ok(())
+}
+
 fn unknown_profile(loaded: &Loaded, name: &str) -> String {
     match nearest(name, loaded.config.profile.keys().map(String::as_str)) {
         Some(meant) => format!("there is no profile {name:?}; did you mean {meant:?}?"),

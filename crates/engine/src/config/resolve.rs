@@ -135,7 +135,10 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
     place.lay(&typed.service, option);
 
     let said = knobs.knobs().map_err(|error| Problem::whole(loaded.name(), error.to_string()))?;
-    check::knobs_together(&said).map_err(|what| Problem::whole("the settings together", what))?;
+    check::knobs_together(&said)
+        // A key that was typed beside another kind of encryption is no leftover of a profile.
+        .and_then(|()| check::key_is_used(&typed.knobs))
+        .map_err(|what| Problem::whole("the settings together", what))?;
     let local = local(loaded, whom, named.map(|(_, pair)| pair))?;
     lay_place(loaded, &mut place, named, (&local, &remote), (mode, typed), &chosen);
     let filters = filters(loaded, named.map(|(name, _)| name), &knobs, &said);
