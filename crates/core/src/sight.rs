@@ -139,6 +139,8 @@ fn row(seen: &Seen<'_>, here: Option<&LocalEntry>) -> Row {
     let as_agreed = here_change == Change::Same && there_change == Change::Same;
     let as_it_was = |change: Change| matches!(change, Change::Same | Change::Touched);
     match standing(seen) {
+        // Both were called the same unread, and too soon to be sure of either.
+        Some(Standing::Agreed) if is_unproved(seen, here) => row(Change::Changed, Change::Changed, by_size),
         Some(Standing::Agreed) if moved(here_change) && moved(there_change) => row(here_change, there_change, by_size),
         Some(Standing::Agreed) => row(here_change, there_change, Sameness::Unknown),
         Some(Standing::Lapsed) if as_agreed => row(here_change, there_change, Sameness::Same),
@@ -151,6 +153,15 @@ fn row(seen: &Seen<'_>, here: Option<&LocalEntry>) -> Row {
         // Nobody vouches for either side: both are looked at as if they were new.
         _ => row(Change::New, Change::New, by_size),
     }
+}
+
+/// Whether nobody knows what is here although its stamp is as it was: it was taken
+/// without a digest, and may have been changed since within the grain of its time.
+fn is_unproved(seen: &Seen<'_>, here: &LocalEntry) -> bool {
+    seen.base.is_some_and(|base| {
+        let half = base.here.as_ref();
+        base.digest.is_none() && half.is_some_and(|half| half.racy && half.stamp == here.stamp)
+    })
 }
 
 fn here_change(seen: &Seen<'_>, here: Option<&LocalEntry>) -> Change {

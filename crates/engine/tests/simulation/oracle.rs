@@ -7,7 +7,7 @@
 
 use crate::books::{Told, brief};
 use crate::errand::Errand;
-use crate::ledger::show;
+use crate::ledger::{Version, show};
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -85,8 +85,15 @@ pub fn check_sound(stage: &Stage, when: &str) {
     let may_overwrite = stage.history.policies.iter().any(replaces_there);
     let lost = stage.books.ledger(|ledger| {
         let versions = ledger.versions.iter().filter(|version| !version.released && !version.bytes.is_empty());
+        // Who compares by size and time takes one for another, and means both when one goes.
+        let taken_for = |version: &Version| {
+            let alike = |other: &&Version| other.bytes != version.bytes && other.bytes.len() == version.bytes.len();
+            let mut others = ledger.versions.iter().filter(alike);
+            stage.case.setup.by_stamp && others.any(|other| !other.meant.is_disjoint(&version.meant))
+        };
         versions
             .filter(|version| !(version.foreign && may_overwrite))
+            .filter(|version| !taken_for(version))
             .find(|version| !somewhere.contains(&version.bytes))
             .map(|version| format!("{} (meant for {:?})", show(&version.bytes), version.meant))
     });

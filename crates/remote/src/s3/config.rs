@@ -284,7 +284,9 @@ fn endpoint(options: &S3Options, config: &SdkConfig) -> Result<Option<Endpoint>>
     };
     Endpoint::parse(&text).map(Some).map_err(|why| {
         let source = if options.endpoint.is_some() { "--endpoint" } else { endpoint_source(&text) };
-        config_error(format!("the endpoint {text:?} is not usable: {why}; correct {source}"))
+        // Whoever signs in as part of an address has a secret there.
+        let shown = text.rsplit_once('@').map_or(text.as_str(), |(_, host)| host);
+        config_error(format!("the endpoint {shown:?} is not usable: {why}; correct {source}"))
     })
 }
 
