@@ -66,18 +66,18 @@ impl Carrier<'_> {
             Readiness::Lost => return Fate::Problem(problem(&step, ProblemClass::Failed, crate::survey::LOST)),
         }
         let condition = over.as_ref().map_or(Condition::Absent, |over| Condition::Matches(over.stamp.clone()));
-        let stored = match self.put(&self.copy(&object, rename, condition)).await {
-            Ok(stored) => stored,
-            Err(error) => return remote_fate(&step, error),
-        };
+        if let Err(error) = self.put(&self.copy(&object, rename, condition)).await {
+            return remote_fate(&step, error);
+        }
         let pinned = match self.checks_sources().await {
             Ok(pinned) => pinned,
             Err(error) => return remote_fate(&step, error),
         };
-        if !pinned && let Err(fate) = self.seen_again(&step, from).await {
-            // Perhaps another version was copied; the copy is nobody's.
-            self.pair.remote.delete(&[(to.clone(), Condition::Matches(stored.stamp))]).await;
-            return fate;
+        if !pinned && self.seen_again(&step, from).await.is_err() {
+            // Perhaps another version was copied. Nothing is taken back for that.
+            let what =
+                format!("{} may have changed while it was copied: both stay; look at them, then remove one", from.key);
+            return Fate::Problem(problem(&step, ProblemClass::Skipped, what));
         }
         let there = Some(RemoteHalf { stamp: from.stamp.clone(), meta: None });
         let row = BaseRow {

@@ -2,6 +2,7 @@
 //! and nothing is lost between a copy and its deletion.
 
 use crate::bench::Bench;
+use crate::records::BetweenLookAndWrite;
 use crate::scenarios::pairs;
 use futures::executor::block_on;
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tidelock_engine::pair::Pair;
 use tidelock_engine::report::{Ending, Report};
 use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, stack};
+use tidelock_remote::testing::faults::{Faulty, Script};
 use tidelock_remote::testing::world::world;
 use tidelock_remote::{Capabilities, Object};
 
@@ -73,6 +75,25 @@ fn many_below_a_name_stop() {
     assert_eq!(bench.objects().len(), 21);
     pair.settings.max_delete = Some(21);
     assert_eq!(delete(&pair, Mode::Execute, Vec::new(), &["d/"]).deleted_there, 21);
+}
+
+/// A place that pins no copy may have copied another version: nothing is taken back.
+#[test]
+fn a_rename_of_what_changed_meanwhile_removes_nothing() {
+    let (world, hand) = world(7);
+    let bench = Bench::on(Memory::new(Profile::ignoring(), world.clone()), world, hand, "laptop");
+    bench.put("a", "seen");
+    let mut pair = pair(&bench);
+    let renames = [Rename { from: seen(&pair, "a"), to: Key::new("b"), over: None }];
+    let bucket = bench.bucket.clone();
+    let gate = BetweenLookAndWrite::new(move || {
+        bucket.write(&Key::new("a"), "newer", Default::default());
+    });
+    let place = Arc::new(Faulty::new(Arc::new(bench.bucket.clone()), Script::new(&[]), gate));
+    pair.remote = stack(place, "", Capabilities::default(), &OpenOptions::default(), bench.world.clone()).remote;
+    let report = block_on(rename_named(&pair, Mode::Execute, &renames));
+    assert_eq!((report.moved, report.ending()), (0, Ending::Partial), "{report:#?}");
+    assert_eq!(bench.objects(), pairs(&[("a", "newer"), ("b", "newer")]));
 }
 
 #[test]

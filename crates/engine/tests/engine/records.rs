@@ -247,7 +247,13 @@ fn what_is_copied_without_a_check_is_known_by_its_etag_or_sent() {
 }
 
 /// Writes to the bucket between the look at a key and the write that follows it.
-struct BetweenLookAndWrite<F>(AtomicBool, Mutex<Option<F>>);
+pub struct BetweenLookAndWrite<F>(AtomicBool, Mutex<Option<F>>);
+
+impl<F> BetweenLookAndWrite<F> {
+    pub fn new(act: F) -> Arc<Self> {
+        Arc::new(Self(AtomicBool::new(false), Mutex::new(Some(act))))
+    }
+}
 
 #[async_trait]
 impl<F: FnOnce() + Send> Gate for BetweenLookAndWrite<F> {
@@ -279,11 +285,11 @@ fn a_copy_of_another_version_is_sent_over() {
         let swap = move || {
             bucket.write(&Key::new("a"), "evil".to_owned(), Default::default());
         };
-        let gate = BetweenLookAndWrite(AtomicBool::new(false), Mutex::new(Some(swap)));
+        let gate = BetweenLookAndWrite::new(swap);
         let mut pair = bench.pair(Preset::Push.policy());
         pair.settings.scan.owner = (1000, 1000);
         pair.settings.only_moves = only_moves;
-        pair.remote = Arc::new(Faulty::new(Arc::clone(&pair.remote), Script::new(&[]), Arc::new(gate)));
+        pair.remote = Arc::new(Faulty::new(Arc::clone(&pair.remote), Script::new(&[]), gate));
         bench.hand.advance(Duration::from_secs(10));
         let report = block_on(run(&pair, Mode::Execute));
         let told = bench.requests.snapshot();
