@@ -351,6 +351,12 @@ pub trait Progress: Send + Sync {
     async fn ended(&self, upload_id: &str) -> Result<()>;
     /// So many more bytes have been sent.
     fn sent(&self, bytes: u64);
+    /// Comes back once nobody wants the write any more: parts that are under way are then
+    /// broken off and the upload is given up, with [`ErrorKind::SourceMoved`]. What is
+    /// written in one request is not.
+    async fn unwanted(&self) {
+        std::future::pending().await
+    }
 }
 
 /// For writes nobody watches.

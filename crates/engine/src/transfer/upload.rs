@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
 use tidelock_core::names::{Kind, key_of};
@@ -26,6 +27,9 @@ use tidelock_core::path::Key;
 use tidelock_core::pin::Pin;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Ability, Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
+
+/// How often a long upload looks whether the run is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is to be sent.
 struct Load {
@@ -347,5 +351,11 @@ impl Progress for Journal<'_> {
 
     fn sent(&self, bytes: u64) {
         self.pair.listener.hear(&Event::Progress { bytes });
+    }
+
+    async fn unwanted(&self) {
+        while !self.pair.is_interrupted() {
+            self.pair.world.sleep.sleep(LOOK_EVERY).await;
+        }
     }
 }
