@@ -96,6 +96,11 @@ pub trait Remote: Send + Sync {
         None
     }
 
+    /// What an object is called in the place itself, where it is shown under another name.
+    fn real_key(&self, key: &Key) -> Key {
+        key.clone()
+    }
+
     /// What a person would call this place, without secrets.
     fn describe(&self) -> String;
 }

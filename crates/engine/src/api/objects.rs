@@ -102,6 +102,9 @@ pub struct Mv {
     pub from: String,
     /// Its new name; ending in `/`, the last part of the old one is kept.
     pub to: String,
+    /// Whether what lies below a name is renamed too.
+    #[serde(default)]
+    pub recursive: bool,
     /// Whether what has the new name is replaced.
     #[serde(default)]
     pub overwrite: bool,
