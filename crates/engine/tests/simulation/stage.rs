@@ -263,8 +263,8 @@ impl Stage {
             && self.case.setup.weather == (Weather { network_one_in: 0, disk_one_in: 0 })
             && !self.case.setup.fold_case;
         self.books.disturb();
-        self.books.set_alone(place, alone);
         let watched = start_watch(self, place, &pair, &errand);
+        self.books.set_alone(place, alone, watched.in_step());
         self.devices[place].watched = Some(watched);
         let paper = Arc::clone(&self.devices[place].paper);
         self.tasks[place] = Some(Task::new(async move {
