@@ -335,7 +335,7 @@ async fn an_upload_that_nobody_wants_any_more_is_broken_off_and_given_up() {
     });
     let ledger = Ledger::default();
     let place: Arc<dyn Remote> = Arc::new(open_patient(&server).await);
-    let opened = stack(place, "", tidelock_remote::Capabilities::default(), &OpenOptions::default(), World::real());
+    let opened = stack(place, "", tidelock_remote::Capabilities::all_but(&[]), &OpenOptions::default(), World::real());
     let put = bytes_put(20 << 20, Condition::Absent);
     let refused = opened.remote.put(&put, &Unwanting(&ledger, &under_way)).await.expect_err("given up");
     assert_eq!(refused.kind, ErrorKind::SourceMoved, "{refused}");
