@@ -8,48 +8,65 @@ use super::download::{nothing, others_below};
 use super::target::{Access, Found, Target};
 use super::there::There;
 use crate::api::{Context, Rm, RunReply};
+use crate::cycle::Mode;
 use crate::cycle::named::{Doomed, delete_named};
 use crate::failure::Failure;
 use crate::report::Report;
+use std::collections::BTreeMap;
 use tidelock_core::path::Key;
 use tidelock_remote::Object;
 use tidelock_remote::layer::{RequestCounts, Scope};
 use tidelock_remote::open::Opened;
+use tidelock_remote::url::RemoteUrl;
 
-/// One run for each place, once all that was named was found.
+/// One run for each bucket or store, once all that was named was found.
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
     let named = request.remotes.iter().map(|name| Ok((Target::of(name)?, name.as_str())));
     let mut found = Vec::new();
     for targets in &placed(named.collect::<Result<_, Failure>>()?) {
-        found.push(find(context, request, targets).await?);
+        let (there, opened, doomed) = find(context, request, targets).await?;
+        found.push((there, opened, without_twins(doomed)));
     }
+    let mode = if request.options.dry_run { Mode::DryRun } else { Mode::Execute };
+    let places: Vec<_> = found.iter().map(|(there, _, doomed)| (&there.pair, doomed)).collect();
+    let reports = delete_named(mode, &places).await;
     let (mut report, mut requests) = (Report::default(), RequestCounts::default());
-    for (there, opened, doomed) in found {
-        report.absorb(there.keep(delete_named(&there.pair, there.mode(), &without_twins(doomed)).await));
-        requests.absorb(&opened.requests.snapshot());
-        if report.stopped.is_some() {
-            break;
-        }
+    for ((there, ..), one) in found.iter().zip(reports) {
+        report.absorb(there.keep(one));
     }
+    found.iter().for_each(|(_, opened, _)| requests.absorb(&opened.requests.snapshot()));
     Ok(RunReply { report, requests, dry_run: request.options.dry_run })
 }
 
-/// What was named, place by place. What lies below another place that was named is looked
-/// for from there, so that what is named twice is found twice.
-fn placed(mut named: Vec<(Target, &str)>) -> Vec<Vec<(Target, &str)>> {
-    named.sort_by_cached_key(|(target, _)| target.url.to_string());
-    let mut places: Vec<Vec<(Target, &str)>> = Vec::new();
+/// What was named, by bucket or store, each opened once: at the folder that all that was
+/// named in it has in common.
+fn placed(named: Vec<(Target, &str)>) -> Vec<Vec<(Target, &str)>> {
+    let mut places: BTreeMap<String, Vec<(Target, &str)>> = BTreeMap::new();
     for (target, name) in named {
-        let above = places.iter_mut().find_map(|place| {
-            let seen = target.seen_from(&place.first()?.0.url)?;
-            Some((place, seen))
-        });
-        match above {
-            Some((place, seen)) => place.push((seen, name)),
-            None => places.push(vec![(target, name)]),
+        let place = match &target.url {
+            RemoteUrl::S3 { bucket, .. } => format!("s3://{bucket}"),
+            other => other.to_string(),
+        };
+        places.entry(place).or_default().push((target, name));
+    }
+    for place in places.values_mut() {
+        let Some(url) = place.iter().map(|(target, _)| target.url.clone()).reduce(in_common) else { continue };
+        for (target, _) in place {
+            *target = target.seen_from(&url).unwrap_or_else(|| target.clone());
         }
     }
-    places
+    places.into_values().collect()
+}
+
+/// The folder of a bucket that holds both; of a store, the store.
+fn in_common(one: RemoteUrl, other: RemoteUrl) -> RemoteUrl {
+    match (one, other) {
+        (RemoteUrl::S3 { bucket, prefix }, RemoteUrl::S3 { prefix: other, .. }) => {
+            let same = prefix.split_inclusive('/').zip(other.split_inclusive('/')).take_while(|(a, b)| a == b);
+            RemoteUrl::S3 { bucket, prefix: same.map(|(part, _)| part).collect() }
+        }
+        (one, _) => one,
+    }
 }
 
 /// What was named in one place, and that place.
@@ -101,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_below_another_name_is_found_from_there() {
+    fn each_bucket_is_one_place() {
         let named = |names: &[&'static str]| {
             let named = names.iter().map(|name| (Target::of(name).expect("valid"), *name)).collect();
             placed(named)
@@ -113,10 +130,14 @@ mod tests {
                 .collect::<Vec<_>>()
         };
         let of = |url: &str, names: &[&str]| (url.to_owned(), names.iter().map(|name| (*name).to_owned()).collect());
-        assert_eq!(named(&["s3://tide/a/b", "s3://tide/a"]), [of("s3://tide", &["a", "a/b"])]);
+        assert_eq!(named(&["s3://tide/a/b", "s3://tide/a"]), [of("s3://tide", &["a/b", "a"])]);
         assert_eq!(
             named(&["s3://tide/a/x", "s3://tide/ab/y", "s3://other/a/x"]),
-            [of("s3://other/a", &["x"]), of("s3://tide/a", &["x"]), of("s3://tide/ab", &["y"])]
+            [of("s3://other/a", &["x"]), of("s3://tide", &["a/x", "ab/y"])]
+        );
+        assert_eq!(
+            named(&["s3://tide/a/x/", "s3://tide/a/y/", "s3://tide/a/"]),
+            [of("s3://tide/a", &["x/", "y/", ""])]
         );
     }
 

@@ -15,7 +15,7 @@ use crate::root;
 use crate::state::Spool;
 use crate::transfer::Carrier;
 use tidelock_core::decide::{Change, Row, Sameness};
-use tidelock_core::guard::check_named;
+use tidelock_core::guard::{Stop, check_named};
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Step, ThereSeen, Totals};
@@ -41,15 +41,18 @@ pub struct Rename {
     pub over: Option<Object>,
 }
 
-/// Removes what was named. The pair's folder is one that is not there.
-pub async fn delete_named(pair: &Pair, mode: Mode, doomed: &Doomed) -> Report {
-    go(pair, mode, Work::Delete(doomed)).await
+/// Removes what was named, place by place. Nothing goes before all of it was found, and
+/// one guard looks at all of it. The pairs' folders are such as are not there. A report for
+/// each place up to the one that stopped.
+pub async fn delete_named(mode: Mode, places: &[(&Pair, &Doomed)]) -> Vec<Report> {
+    let works = places.iter().map(|(pair, doomed)| (*pair, Work::Delete(doomed)));
+    go(mode, works.collect()).await
 }
 
 /// Renames what was named by itself, or what was found below a name. The pair's folder is
 /// one that is not there.
 pub async fn rename_named(pair: &Pair, mode: Mode, renames: &[Rename], by_itself: bool) -> Report {
-    go(pair, mode, Work::Rename(renames, by_itself)).await
+    go(mode, vec![(pair, Work::Rename(renames, by_itself))]).await.pop().unwrap_or_default()
 }
 
 #[derive(Clone, Copy)]
@@ -58,8 +61,56 @@ enum Work<'a> {
     Rename(&'a [Rename], bool),
 }
 
-async fn go(pair: &Pair, mode: Mode, work: Work<'_>) -> Report {
-    let started = pair.world.clock.monotonic_ns();
+/// What is to be done in one place.
+struct Plan<'a> {
+    pair: &'a Pair,
+    work: Work<'a>,
+    spool: Spool<'a>,
+    totals: Totals,
+    /// How many of its deletions and renames nobody named by themselves.
+    below: u64,
+    started_ns: u64,
+}
+
+async fn go(mode: Mode, works: Vec<(&Pair, Work<'_>)>) -> Vec<Report> {
+    let mut plans = Vec::new();
+    for (pair, work) in works {
+        let started_ns = pair.world.clock.monotonic_ns();
+        match Plan::make(pair, work, started_ns).await {
+            Ok(plan) => plans.push(plan),
+            Err(failure) => return vec![in_a_run(pair, mode, started_ns, async |_, _| Err(failure)).await],
+        }
+    }
+    let verdict = guard(&plans);
+    let mut reports: Vec<Report> = Vec::new();
+    for (number, plan) in plans.iter().enumerate() {
+        // A dry run shows all of it first.
+        let is_over = mode == Mode::Execute || number + 1 == plans.len();
+        let stopped = verdict.clone().err().filter(|_| is_over);
+        let carry = async |run: &Run, report: &mut Report| plan.carry_out(mode, run, stopped, report).await;
+        reports.push(in_a_run(plan.pair, mode, plan.started_ns, carry).await);
+        if reports.last().is_some_and(|report| report.stopped.is_some()) {
+            break;
+        }
+    }
+    reports
+}
+
+/// What a person asked for at once is held against the guard at once, wherever it is.
+fn guard(plans: &[Plan<'_>]) -> Result<(), Stop> {
+    let Some(Plan { pair, .. }) = plans.first() else { return Ok(()) };
+    let below = plans.iter().map(|plan| plan.below).sum();
+    let all = plans.iter().map(|plan| plan.totals.deletes_there + plan.totals.moves).sum();
+    check_named(below, all, pair.settings.max_delete, pair.settings.confirm_deletes)
+}
+
+/// A run, from its beginning to its end in the history.
+async fn in_a_run(
+    pair: &Pair,
+    mode: Mode,
+    started_ns: u64,
+    work: impl AsyncFnOnce(&Run, &mut Report) -> Result<(), Failure>,
+) -> Report {
     let mut report = Report { passes: 1, ..Report::default() };
     let run = match begin(pair, mode) {
         Ok(run) => run,
@@ -68,49 +119,65 @@ async fn go(pair: &Pair, mode: Mode, work: Work<'_>) -> Report {
             return report;
         }
     };
-    if let Err(failure) = plan_and_act(pair, mode, &run, work, &mut report).await {
+    if let Err(failure) = work(&run, &mut report).await {
         fail(pair, run.id, &mut report, &failure);
     }
-    report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
+    report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started_ns) / 1_000_000;
     end(pair, mode, &run, &report);
     report
 }
 
-async fn plan_and_act(pair: &Pair, mode: Mode, run: &Run, work: Work<'_>, report: &mut Report) -> Result<(), Failure> {
-    let spool = pair.state.spool()?;
-    spool.fill()?;
-    let planned = plan(pair, &spool, work, &mut report.planned).await;
-    spool.filled()?;
-    let below = planned?;
-    pair.listener.hear(&Event::Planned { totals: report.planned });
-    if mode == Mode::DryRun {
-        show(pair, &spool, report)?;
+impl<'a> Plan<'a> {
+    /// Looks for what was named.
+    async fn make(pair: &'a Pair, work: Work<'a>, started_ns: u64) -> Result<Self, Failure> {
+        let spool = pair.state.spool()?;
+        let mut totals = Totals::default();
+        spool.fill()?;
+        let planned = plan(pair, &spool, work, &mut totals).await;
+        spool.filled()?;
+        Ok(Self { pair, work, spool, totals, below: planned?, started_ns })
     }
-    let (settings, planned) = (&pair.settings, &report.planned);
-    check_named(below, planned.deletes_there + planned.moves, settings.max_delete, settings.confirm_deletes)
-        .map_err(Failure::Stop)?;
-    if mode == Mode::DryRun {
-        return Ok(());
+
+    async fn carry_out(
+        &self,
+        mode: Mode,
+        run: &Run,
+        stopped: Option<Stop>,
+        report: &mut Report,
+    ) -> Result<(), Failure> {
+        let pair = self.pair;
+        report.planned = self.totals;
+        pair.listener.hear(&Event::Planned { totals: report.planned });
+        if mode == Mode::DryRun {
+            show(pair, &self.spool, report)?;
+        }
+        if let Some(stop) = stopped {
+            return Err(Failure::Stop(stop));
+        }
+        if mode == Mode::DryRun {
+            return Ok(());
+        }
+        root::check_known(pair).await?;
+        // The plan of renames was for people to see; the deletions owed for them come anew.
+        let anew = if let Work::Rename(..) = self.work { Some(pair.state.spool()?) } else { None };
+        let spool = anew.as_ref().unwrap_or(&self.spool);
+        let carrier = Carrier::new(pair, spool, installer(pair, &run.token)?, run.token.clone());
+        let mut recorder = Recorder::new(pair, run.id);
+        let carried = match self.work {
+            Work::Rename(renames, _) => carrier.rename_there(renames, &mut recorder, report).await,
+            Work::Delete(_) => carrier.run(&mut recorder, report).await,
+        };
+        // Whatever ended the run, what was done is recorded.
+        recorder.flush(report).await?;
+        let aftermath = carried?;
+        report.stale = aftermath.stale;
+        for problem in
+            aftermath.problems("it was changed by somebody else meanwhile, and was left", "look at it and run again")
+        {
+            tell_problem(pair, mode, run, report, problem)?;
+        }
+        Ok(())
     }
-    root::check_known(pair).await?;
-    // The plan of renames was for people to see; the deletions owed for them come anew.
-    let spool = if let Work::Rename(..) = work { pair.state.spool()? } else { spool };
-    let carrier = Carrier::new(pair, &spool, installer(pair, &run.token)?, run.token.clone());
-    let mut recorder = Recorder::new(pair, run.id);
-    let carried = match work {
-        Work::Rename(renames, _) => carrier.rename_there(renames, &mut recorder, report).await,
-        Work::Delete(_) => carrier.run(&mut recorder, report).await,
-    };
-    // Whatever ended the run, what was done is recorded.
-    recorder.flush(report).await?;
-    let aftermath = carried?;
-    report.stale = aftermath.stale;
-    for problem in
-        aftermath.problems("it was changed by somebody else meanwhile, and was left", "look at it and run again")
-    {
-        tell_problem(pair, mode, run, report, problem)?;
-    }
-    Ok(())
 }
 
 /// Makes the plan; how many of its deletions and renames nobody named by themselves.

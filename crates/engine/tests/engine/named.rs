@@ -45,7 +45,7 @@ fn seen(pair: &Pair, key: &str) -> Object {
 
 fn delete(pair: &Pair, mode: Mode, objects: Vec<Object>, prefixes: &[&str]) -> Report {
     let prefixes = prefixes.iter().map(|prefix| (*prefix).to_owned()).collect();
-    block_on(delete_named(pair, mode, &Doomed { objects, prefixes }))
+    block_on(delete_named(mode, &[(pair, &Doomed { objects, prefixes })])).pop().expect("a report")
 }
 
 #[test]
@@ -75,6 +75,28 @@ fn many_below_a_name_stop() {
     assert_eq!(bench.objects().len(), 21);
     pair.settings.max_delete = Some(21);
     assert_eq!(delete(&pair, Mode::Execute, Vec::new(), &["d/"]).deleted_there, 21);
+}
+
+/// What is asked for at once is held against one guard, in however many places it lies, and
+/// nothing goes before all of it was found.
+#[test]
+fn one_guard_holds_for_several_places() {
+    let (one, other) = (Bench::new(), Bench::new());
+    (0..11).for_each(|number| one.put(&format!("d/{number}"), "x"));
+    (0..11).for_each(|number| other.put(&format!("d/{number}"), "x"));
+    let mut pairs = [pair(&one), pair(&other)];
+    let doomed = Doomed { objects: Vec::new(), prefixes: vec!["d/".to_owned()] };
+    let delete = |mode, pairs: &[Pair; 2]| block_on(delete_named(mode, &[(&pairs[0], &doomed), (&pairs[1], &doomed)]));
+    let planned = delete(Mode::DryRun, &pairs);
+    assert_eq!(planned.iter().map(|report| report.planned.deletes_there).collect::<Vec<_>>(), [11, 11]);
+    assert_eq!(planned[1].ending(), Ending::SafetyStop);
+    assert_eq!(delete(Mode::Execute, &pairs)[0].ending(), Ending::SafetyStop);
+    pairs[0].settings.max_delete = Some(21);
+    assert_eq!(delete(Mode::Execute, &pairs)[0].ending(), Ending::SafetyStop);
+    assert_eq!((one.objects().len(), other.objects().len()), (11, 11));
+    pairs[0].settings.max_delete = Some(22);
+    let done = delete(Mode::Execute, &pairs);
+    assert_eq!(done.iter().map(|report| report.deleted_there).sum::<u64>(), 22);
 }
 
 /// A place that pins no copy may have copied another version: nothing is taken back.
