@@ -4,6 +4,7 @@
 use crate::home::{Home, Ran};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::{Arc, Mutex};
 
 pub const CANARY: &str = "canary+secret/of=the+user";
 
@@ -160,4 +161,45 @@ fn a_bucket_in_another_region_is_followed() {
     assert_eq!(*asked.lock().expect("unpoisoned"), ["us-east-1", "eu-west-3"]);
     let lost = service("301 Moved Permanently", "PermanentRedirect");
     ask(&home, &["ls", "s3://tide/x"], &lost).expect(78).says(&["--endpoint", "--region"]);
+}
+
+/// How objects are to be encrypted is configured once, and holds for every verb that writes.
+#[test]
+fn what_is_configured_of_encryption_holds_for_copies_and_trials() {
+    let home = Home::furnished();
+    let heads: Arc<Mutex<Vec<String>>> = Arc::default();
+    let heard = Arc::clone(&heads);
+    let endpoint = serving(move |head| {
+        heard.lock().expect("no panics").push(head.to_lowercase());
+        let listing = "<ListBucketResult><Name>tide</Name><IsTruncated>false</IsTruncated></ListBucketResult>";
+        let found = "200 OK\r\nETag: \"0123456789abcdef0123456789abcdef\"\r\n\
+                     Last-Modified: Mon, 02 Jan 2023 03:04:05 GMT";
+        let no = "<Error><Code>AccessDenied</Code><Message>no</Message></Error>";
+        match head.split(' ').take(2).collect::<Vec<_>>()[..] {
+            // What is found out about the service itself is no object of the person's.
+            ["PUT" | "GET" | "HEAD", path] if path.contains("/probe-") => (found.to_owned(), String::new()),
+            ["HEAD", path] if path.ends_with("/a") => (found.to_owned(), String::new()),
+            ["HEAD", _] => ("404 Not Found".to_owned(), String::new()),
+            ["GET", path] if path.contains("list-type") => ("200 OK".to_owned(), listing.to_owned()),
+            _ => ("403 Forbidden".to_owned(), no.to_owned()),
+        }
+    });
+    let config = format!(
+        "[profile.work]\nendpoint = \"{endpoint}\"\nregion = \"us-east-1\"\ncredentials = \"aws\"\n\
+         [defaults]\nsse = \"aws:kms\"\nsse_kms_key = \"the-key\"\n"
+    );
+    home.write("tidelock.toml", &config);
+    for args in [&["mv", "s3://tide/a", "s3://tide/b"][..], &["doctor", "s3://tide"]] {
+        heads.lock().expect("no panics").clear();
+        let mut command = home.command(&[args, &["--config", "tidelock.toml", "--profile", "work"]].concat());
+        command.env("AWS_ACCESS_KEY_ID", "AKIDCANARY").env("AWS_SECRET_ACCESS_KEY", CANARY);
+        let ran = Ran::from(command.output().expect("runs"));
+        let heads = heads.lock().expect("no panics");
+        let mut puts = heads.iter().filter(|head| head.starts_with("put ") && !head.contains("/probe-")).peekable();
+        assert!(puts.peek().is_some(), "{args:?} writes nothing: {}{}", ran.out, ran.err);
+        for put in puts {
+            assert!(put.contains("x-amz-server-side-encryption: aws:kms"), "{args:?}: {put}");
+            assert!(put.contains("x-amz-server-side-encryption-aws-kms-key-id: the-key"), "{args:?}: {put}");
+        }
+    }
 }

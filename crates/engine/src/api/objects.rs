@@ -146,6 +146,8 @@ pub struct Doctor {
     pub abandon_uploads: bool,
     /// Where the S3 service is.
     pub service: Service,
+    /// How it would be written to.
+    pub options: Options,
 }
 
 /// What is known of an object.

@@ -9,7 +9,7 @@ mod trials;
 
 use super::open::{parse, s3_options};
 use super::target::{Access, Target};
-use crate::api::{Context, Doctor, DoctorReply, Finding, Options, Verdict};
+use crate::api::{Context, Doctor, DoctorReply, Finding, Verdict};
 use crate::failure::Failure;
 use crate::place::KnownAbilities;
 use crate::report::Ending;
@@ -92,7 +92,7 @@ fn state(context: &Context, findings: &mut Findings) {
 
 /// Who we are for the service, where no bucket was named.
 async fn account(context: &Context, request: &Doctor, findings: &mut Findings) {
-    let options = match s3_options(context, &request.service, &Options::default()).await {
+    let options = match s3_options(context, &request.service, &request.options).await {
         Ok(options) => options,
         Err(failure) => return findings.bad("settings", &failure, "correct the option"),
     };
@@ -107,13 +107,12 @@ async fn account(context: &Context, request: &Doctor, findings: &mut Findings) {
 }
 
 async fn examine(context: &Context, request: &Doctor, remote: &str, findings: &mut Findings) {
-    let options = Options::default();
     let access = if request.read_only { Access::Read } else { Access::Write };
     let opened = match Target::of(remote) {
         // What is named is looked at as a whole place, as a sync would.
         Ok(target) => {
             let whole = target.whole();
-            whole.open(context, &request.service, &options, access).await
+            whole.open(context, &request.service, &request.options, access).await
         }
         Err(failure) => Err(failure),
     };
@@ -250,7 +249,7 @@ const ASKED: &[Asked] = &[
 async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
     let remote = request.remote.as_deref().and_then(|remote| RemoteUrl::parse(remote).ok());
     let Some(RemoteUrl::S3 { bucket, prefix }) = remote else { return };
-    let Ok(options) = s3_options(context, &request.service, &Options::default()).await else { return };
+    let Ok(options) = s3_options(context, &request.service, &request.options).await else { return };
     let known: Arc<dyn s3::CapabilityStore> = Arc::new(KnownAbilities::of(&context.place));
     let place = match s3::open(context.world.clone(), &bucket, options, Some(known)).await {
         Ok(place) => place,

@@ -6,8 +6,7 @@
 
 use super::at;
 use crate::args::Verb;
-use crate::args::object::fits;
-use crate::args::objects::{DownloadArgs, RunsVerb, UploadArgs};
+use crate::args::objects::{DownloadArgs, MvArgs, RunsVerb, UploadArgs};
 use crate::args::options::ServiceArgs;
 use crate::args::whom::{Complaint, Told};
 use tidelock_engine::api::{Buckets, Cat, Doctor, Download, Info, Mv, Options, Request, Rm, Runs, Service, Upload};
@@ -41,31 +40,24 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
                 options: args.below.within(Options { dry_run: args.dry.dry_run, ..Options::default() }),
             })
         }
-        Verb::Mv(args) => {
-            let (from, service) = told.remote(&args.from, &args.service)?;
-            let (to, other) = told.remote(&args.to, &args.service)?;
-            same_service(&service, &other)?;
-            fits(args.object.sse.is_some(), &from).map_err(Complaint::Misused)?;
-            let options = args.below.within(Options { dry_run: args.dry.dry_run, ..Options::default() });
-            let options = args.object.within(options);
-            let (overwrite, recursive) = (args.overwrite, args.below.recursive);
-            Request::Mv(Mv { from, to, recursive, overwrite, service, options })
-        }
+        Verb::Mv(args) => mv(told, args)?,
         Verb::Buckets(args) => Request::Buckets(Buckets { service: account(told, &args.service)? }),
         Verb::Runs(args) => {
             let show = args.what.as_ref().map(|RunsVerb::Show { number }| *number);
             Request::Runs(Runs { show, limit: args.limit })
         }
         Verb::Doctor(args) => {
-            let (remote, service) = match &args.remote {
-                Some(remote) => told.remote(remote, &args.service).map(|(remote, service)| (Some(remote), service))?,
-                None => (None, account(told, &args.service)?),
+            let typed = at(Typed::default(), &args.service);
+            let found = match &args.remote {
+                Some(remote) => there(told, remote, typed)?,
+                None => told.find(&Whom::Nobody, typed)?,
             };
             Request::Doctor(Doctor {
-                remote,
+                remote: args.remote.as_ref().map(|_| found.sides.remote),
                 read_only: args.read_only,
                 abandon_uploads: args.abandon_uploads,
-                service,
+                service: found.sides.service,
+                options: about_writes(found.options),
             })
         }
         other => return Err(Complaint::Misused(format!("{} is not asked of the engine", other.name()))),
@@ -91,6 +83,30 @@ fn download(told: &Told<'_>, args: &DownloadArgs) -> Result<Request, Complaint> 
         service: sides.service,
         options: Options { dry_run: args.dry.dry_run, ..args.run.confirmed(options) },
     }))
+}
+
+/// Copies keep what their objects have, but for what is typed; how they are encrypted, and
+/// how the place is written to, is as it is configured.
+fn mv(told: &Told<'_>, args: &MvArgs) -> Result<Request, Complaint> {
+    let typed = || at(told.typed(None, None, Some(&args.object)), &args.service);
+    let (from, to) = (there(told, &args.from, typed())?, there(told, &args.to, typed())?);
+    same_service(&from.sides.service, &to.sides.service)?;
+    let Options { storage_class, meta, content_type, .. } = args.object.within(Options::default());
+    let options = Options { dry_run: args.dry.dry_run, ..about_writes(from.options) };
+    Ok(Request::Mv(Mv {
+        from: from.sides.remote,
+        to: to.sides.remote,
+        recursive: args.below.recursive,
+        overwrite: args.overwrite,
+        service: from.sides.service,
+        options: args.below.within(Options { storage_class, meta, content_type, ..options }),
+    }))
+}
+
+/// What of the settings says how a place is written to, whatever is written.
+fn about_writes(found: Options) -> Options {
+    let Options { sse, sse_kms_key, allow_unconditional, lock_timeout_ms, bwlimit, .. } = found;
+    Options { sse, sse_kms_key, allow_unconditional, lock_timeout_ms, bwlimit, ..Options::default() }
 }
 
 /// A remote that was named.
