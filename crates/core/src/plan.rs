@@ -27,8 +27,8 @@ pub enum Action {
         from: Key,
         /// The object there, as agreed.
         source: RemoteStamp,
-        /// The digest of the agreed bytes.
-        digest: Digest,
+        /// The digest of the agreed bytes; unknown where nothing here takes part.
+        digest: Option<Digest>,
         /// Whether the bytes here are known to have that digest without reading.
         proved: bool,
     },

@@ -18,6 +18,7 @@ mod loose;
 pub mod ls;
 pub mod moves;
 pub mod mv;
+mod naming;
 pub(crate) mod open;
 pub mod plan;
 pub mod profile;

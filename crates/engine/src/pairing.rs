@@ -86,7 +86,7 @@ impl Moves {
         step.action = Action::Move {
             from: departed.key.clone(),
             source: departed.object,
-            digest: departed.digest,
+            digest: Some(departed.digest),
             proved: proved || pair.planted.has(Bug::InodeOnlyRename),
         };
         self.found.insert(step.key.clone(), Found { seq, was, step, from: departed.key });

@@ -20,6 +20,7 @@ pub(crate) mod way;
 
 pub(crate) use course::Aftermath;
 use course::Course;
+pub(crate) use rename::named_step;
 
 use crate::disk::{self, Stat};
 use crate::event::Event;
@@ -28,7 +29,7 @@ use crate::install::{InstallError, Installer};
 use crate::pair::Pair;
 use crate::record::{Outcome, Recorder};
 use crate::report::{Ending, Report};
-use crate::state::{Change, Spool};
+use crate::state::{Change, Spool, State};
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -119,9 +120,7 @@ impl<'a> Carrier<'a> {
 
     /// Whether a run of this device made this attempt id for this key.
     pub(crate) fn is_own_attempt(&self, attempt: &str, key: &Key) -> bool {
-        let mut parts = attempt.split('/');
-        let (Some(token), Some(_), Some(tag)) = (parts.next(), parts.next(), parts.next()) else { return false };
-        tag == Digest::of(key.as_str().as_bytes()).short() && self.pair.state.has_run(token).unwrap_or(false)
+        is_own_attempt(&self.pair.state, attempt, key)
     }
 
     pub(crate) fn later(&self, step: &Step, made: &Stat, meta: Meta) {
@@ -251,7 +250,11 @@ impl<'a> Carrier<'a> {
         }
         match &step.action {
             Action::Upload => self.upload(step).await,
-            Action::Move { from, source, digest, proved } => self.carry_move(step, from, source, digest, *proved).await,
+            Action::Move { from, source, digest: Some(digest), proved } => {
+                self.carry_move(step, from, source, digest, *proved).await
+            }
+            // Of objects alone, with no file here: `rename.rs`.
+            Action::Move { digest: None, .. } => Fate::Left,
             Action::Download => match self.download_once(step).await {
                 Fate::Blocked(problem) => match self.clear_way(step).await {
                     Ok(true) => self.download_once(step).await,
@@ -311,6 +314,13 @@ impl<'a> Carrier<'a> {
     pub(crate) fn half(&self, stamp: LocalStamp, meta: Meta, before_ns: i64) -> LocalHalf {
         LocalHalf { stamp, meta, racy: is_racy(&stamp, before_ns, self.pair.disk.grain_ns()) }
     }
+}
+
+/// Whether a run in this state made this attempt id for this key.
+pub(crate) fn is_own_attempt(state: &State, attempt: &str, key: &Key) -> bool {
+    let mut parts = attempt.split('/');
+    let (Some(token), Some(_), Some(tag)) = (parts.next(), parts.next(), parts.next()) else { return false };
+    tag == Digest::of(key.as_str().as_bytes()).short() && state.has_run(token).unwrap_or(false)
 }
 
 /// Whether the bytes were looked at so soon after the file's last change that another

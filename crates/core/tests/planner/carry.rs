@@ -175,7 +175,10 @@ impl<'a> Carrier<'a> {
     fn carry_out(&mut self, step: &Step) -> Carried {
         match &step.action {
             Action::Upload => self.upload(step),
-            Action::Move { from, source, digest, proved } => self.carry_move(step, from, source, digest, *proved),
+            Action::Move { from, source, digest: Some(digest), proved } => {
+                self.carry_move(step, from, source, digest, *proved)
+            }
+            Action::Move { digest: None, .. } => panic!("{}: a move of no known bytes", step.key),
             Action::Download => self.download(step),
             Action::MetaThere => self.meta_there(step),
             Action::MetaHere => self.meta_here(step),

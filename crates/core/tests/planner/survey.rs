@@ -231,7 +231,8 @@ fn consider(plan: &Plan, device: &Device, at: &BTreeMap<Key, usize>, index: usiz
     let edited = at.get(from).is_some_and(|old| {
         plan.steps[*old].step.there.as_ref().is_none_or(|there| !there.stamp.same_content(&departed.object))
     });
-    (!edited).then_some(Action::Move { from: departed.key, source: departed.object, digest: departed.digest, proved })
+    let digest = Some(departed.digest);
+    (!edited).then_some(Action::Move { from: departed.key, source: departed.object, digest, proved })
 }
 
 fn rewrite(plan: &mut Plan, at: &BTreeMap<Key, usize>, found: &BTreeMap<Key, Found>) {

@@ -4,6 +4,7 @@
 //! differs here stays unless it is to be replaced. Standard output is `cat`'s.
 
 use super::loose::Loose;
+use super::naming::{goes_in, last};
 use super::target::{Access, Found, Target};
 use crate::api::{Context, Download, RunReply};
 use crate::failure::Failure;
@@ -57,17 +58,12 @@ pub(super) fn others_below(remote: &str, verb: &str) -> Failure {
 
 /// What the last part of a remote's name is.
 fn name_of(remote: &str) -> &str {
-    let rest = remote.split_once(':').map_or(remote, |(_, rest)| rest).trim_end_matches('/');
-    rest.rsplit('/').next().unwrap_or(rest)
+    last(remote.split_once(':').map_or(remote, |(_, rest)| rest))
 }
 
-/// Where it goes. A file goes into a folder that is there, or that is named with a slash
-/// at its end; a folder's content goes into the named folder itself, so that fetching it
-/// twice is the same as once, and into one of its own name below a slash.
+/// Where it goes.
 fn destination(local: &Path, name: &str, is_folder: bool) -> Result<PathBuf, Failure> {
-    let text = local.as_os_str().as_encoded_bytes();
-    let goes_in = text.ends_with(b"/") || text.is_empty() || local == Path::new(".") || !is_folder && local.is_dir();
-    if !goes_in {
+    if !goes_in(local.as_os_str().as_encoded_bytes(), is_folder, local.is_dir()) {
         return Ok(local.to_owned());
     }
     if name.is_empty() || name == "." || name == ".." {

@@ -5,120 +5,70 @@
 //! only if that is asked for, and beyond a handful only if it is confirmed, as with `rm`.
 
 use super::download::{nothing, others_below};
+use super::naming::{Renamed, keeps_name, renamed};
 use super::target::{Access, Found, Target};
 use super::there::There;
 use crate::api::{Context, Mv, RunReply};
-use crate::cycle::named::{Rename, rename_named};
+use crate::cycle::named::{Rename, Renames, rename_named};
 use crate::failure::Failure;
-use std::collections::BTreeMap;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
 use tidelock_core::path::Key;
+use tidelock_remote::Remote;
+use tidelock_remote::layer::Scope;
 use tidelock_remote::url::RemoteUrl;
-use tidelock_remote::{Cursor, Object, Remote};
 
 /// One run.
 pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
-    let (from, from_name) = whole(&request.from)?;
-    let (to, to_name) = whole(&request.to)?;
-    if from.url != to.url {
+    let (place, from) = whole(&request.from)?;
+    let (other, to) = whole(&request.to)?;
+    if place.url != other.url {
         return Err(Failure::Unable(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
             request.from, request.to
         )));
     }
+    // What can be refused before anything is asked for, is.
+    renamed(&from, &to, true)?;
     let access = if request.options.dry_run { Access::Read } else { Access::Write };
-    let opened = from.open(context, &request.service, &request.options, access).await?;
+    let opened = place.open(context, &request.service, &request.options, access).await?;
     let remote = opened.remote.as_ref();
-    let last = from_name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
-    let keeps_name = to_name.is_empty() || to_name.ends_with('/');
-    let target = Target { name: from_name.trim_end_matches('/').to_owned(), ..from.clone() };
-    let found = target.find(remote).await?;
-    let is_one = matches!(found, Found::One(_));
-    let renames = match found {
+    let found = match found(&opened.remote, &place, &from).await? {
         Found::Nothing => return Err(nothing(&request.from)),
-        Found::One(object) => {
-            let key = if keeps_name { format!("{to_name}{last}") } else { to_name.clone() };
-            vec![rename(remote, *object, key, request.overwrite).await?]
-        }
         Found::Below if !request.recursive => return Err(others_below(&request.from, "rename")),
-        Found::Below => {
-            let folder = format!("{}/", target.name);
-            let new = if keeps_name { format!("{to_name}{last}/") } else { format!("{to_name}/") };
-            below(context, remote, (&folder, &new), request.overwrite).await?
-        }
+        Found::Below => None,
+        Found::One(object) => Some(object),
     };
-    let renames: Vec<Rename> = renames.into_iter().filter(|rename| rename.from.key != rename.to).collect();
-    let there = There::new(context, "mv", &request.options, &from, opened.remote.clone(), &request.from)?;
-    let report = there.keep(rename_named(&there.pair, there.mode(), &renames, is_one).await);
+    let names = renamed(&from, &to, found.is_some())?;
+    let renames = match (&names, found) {
+        (Renamed::Object(old, new), Some(object)) => {
+            let to = Key::new(new.as_str());
+            let over = if old == new { None } else { remote.head(&to).await? };
+            Renames::One(Rename { from: *object, to, over })
+        }
+        (Renamed::Object(old, new) | Renamed::Below(old, new), _) => Renames::Below(old.clone(), new.clone()),
+    };
+    let (remote, shown) = (opened.remote.clone(), request.from.as_str());
+    let there = There::lasting(context, "mv", &request.options, &place, remote, shown, [&from, &to]).await?;
+    let report = rename_named(&there.pair, there.mode(), &renames, request.overwrite).await;
+    let report = there.keep(report);
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
 }
 
 /// A name as the whole place and the whole key in it.
 fn whole(text: &str) -> Result<(Target, String), Failure> {
     let target = Target::of(text)?;
-    Ok(match &target.url {
-        RemoteUrl::S3 { bucket, prefix } => {
-            let name = format!("{prefix}{}", target.name);
-            let url = RemoteUrl::S3 { bucket: bucket.clone(), prefix: String::new() };
-            (Target { url, inside: String::new(), name: String::new() }, name)
-        }
-        url => {
-            let name = format!("{}{}", target.inside, target.name);
-            (Target { url: url.clone(), inside: String::new(), name: String::new() }, name)
-        }
-    })
+    let key = format!("{}{}", target.folder(), target.name);
+    let url = match target.url {
+        RemoteUrl::S3 { bucket, .. } => RemoteUrl::S3 { bucket, prefix: String::new() },
+        url => url,
+    };
+    Ok((Target { url, inside: String::new(), name: String::new() }, key))
 }
 
-async fn rename(remote: &dyn Remote, from: Object, to: String, overwrite: bool) -> Result<Rename, Failure> {
-    let to = Key::new(to);
-    let over = if to == from.key { None } else { remote.head(&to).await? };
-    over_another(from, to, over, overwrite)
-}
-
-fn over_another(from: Object, to: Key, over: Option<Object>, overwrite: bool) -> Result<Rename, Failure> {
-    match over {
-        Some(found) if !overwrite => Err(Failure::Refused(format!(
-            "there is an object {:?} already ({} bytes); with --overwrite it is replaced",
-            found.key.as_str(),
-            found.stamp.size
-        ))),
-        over => Ok(Rename { from, to, over }),
+/// What is there under a name. One that ends in a slash is that of a folder.
+async fn found(remote: &Arc<dyn Remote>, place: &Target, name: &str) -> Result<Found, Failure> {
+    if keeps_name(name) {
+        return place.find(&Scope::new(Arc::clone(remote), name)).await;
     }
-}
-
-/// Everything below a name, each under its new one.
-async fn below(
-    context: &Context,
-    remote: &dyn Remote,
-    (old, new): (&str, &str),
-    overwrite: bool,
-) -> Result<Vec<Rename>, Failure> {
-    if new.starts_with(old) || old.starts_with(new) {
-        let what = format!("{old} and {new} lie in each other; name a place beside it");
-        return Err(Failure::Unable(what));
-    }
-    let taken = listed(context, remote, new).await?;
-    let mut taken: BTreeMap<Key, Object> = taken.into_iter().map(|object| (object.key.clone(), object)).collect();
-    let objects = listed(context, remote, old).await?.into_iter();
-    objects
-        .map(|object| {
-            let to = Key::new(format!("{new}{}", &object.key.as_str()[old.len()..]));
-            let over = taken.remove(&to);
-            over_another(object, to, over, overwrite)
-        })
-        .collect()
-}
-
-async fn listed(context: &Context, remote: &dyn Remote, prefix: &str) -> Result<Vec<Object>, Failure> {
-    let mut objects = Vec::new();
-    let mut cursor = Some(Cursor::start());
-    while let Some(at) = cursor {
-        if context.interrupted.load(Ordering::Relaxed) {
-            return Err(Failure::Interrupted);
-        }
-        let page = remote.list(prefix, &at).await?;
-        objects.extend(page.objects);
-        cursor = page.next;
-    }
-    Ok(objects)
+    Target { name: name.to_owned(), ..place.clone() }.find(remote.as_ref()).await
 }

@@ -31,10 +31,10 @@ pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
     let places: Vec<_> = found.iter().map(|(there, _, doomed)| (&there.pair, doomed)).collect();
     let reports = delete_named(mode, &places).await;
     let (mut report, mut requests) = (Report::default(), RequestCounts::default());
-    for ((there, ..), one) in found.iter().zip(reports) {
+    found.iter().for_each(|(_, opened, _)| requests.absorb(&opened.requests.snapshot()));
+    for ((there, ..), one) in found.into_iter().zip(reports) {
         report.absorb(there.keep(one));
     }
-    found.iter().for_each(|(_, opened, _)| requests.absorb(&opened.requests.snapshot()));
     Ok(RunReply { report, requests, dry_run: request.options.dry_run })
 }
 

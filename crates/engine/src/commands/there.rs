@@ -1,7 +1,8 @@
 //! A remote alone, with nothing on this side, for what is removed and renamed there.
 //!
-//! The same pair as everywhere, whose folder is one that is not there and whose state is
-//! forgotten; its history is kept with that of other things that belong to no pair.
+//! The same pair as everywhere, whose folder is one that is not there; its history is kept
+//! with that of other things that belong to no pair. The state is forgotten, but for that
+//! of a run that was cut off and whose next one must know what it did.
 
 use super::open::{Wanted, settings};
 use super::target::Target;
@@ -11,11 +12,13 @@ use crate::cycle::Mode;
 use crate::disk::missing::Missing;
 use crate::failure::Failure;
 use crate::pair::Pair;
+use crate::place::{Lock, PairPlace};
 use crate::planted::Planted;
-use crate::report::Report;
+use crate::report::{Ending, Report};
 use crate::state::State;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 use tidelock_core::policy::{Deletes, Drift, Flow, Policy, Preset};
 use tidelock_remote::Remote;
 
@@ -25,6 +28,8 @@ pub(super) struct There<'a> {
     pub(super) pair: Pair,
     mode: Mode,
     told: Told,
+    /// Where the state is, if it is not forgotten at once, and its lock.
+    kept: Option<(PairPlace, Option<Lock>)>,
 }
 
 impl<'a> There<'a> {
@@ -37,6 +42,40 @@ impl<'a> There<'a> {
         remote: Arc<dyn Remote>,
         shown: &str,
     ) -> Result<Self, Failure> {
+        let state = State::in_memory(None)?;
+        Self::on(context, command, options, target, remote, (shown, state))
+    }
+
+    /// The same with a state that lasts until what these names say is brought to its end.
+    pub(super) async fn lasting(
+        context: &'a Context,
+        command: &str,
+        options: &Options,
+        target: &Target,
+        remote: Arc<dyn Remote>,
+        shown: &str,
+        names: [&str; 2],
+    ) -> Result<Self, Failure> {
+        let place = context.place.loose(Path::new(command), &names.map(str::to_owned), &remote.describe());
+        let (lock, state) = if options.dry_run {
+            (None, place.open_to_look()?)
+        } else {
+            let patience = Duration::from_millis(options.lock_timeout_ms);
+            let lock = place.lock(&context.world, command, patience).await?;
+            (Some(lock), place.open(context.world.clock.wall_ns() / 1_000_000)?)
+        };
+        let there = Self::on(context, command, options, target, remote, (shown, state.state))?;
+        Ok(Self { kept: Some((place, lock)), ..there })
+    }
+
+    fn on(
+        context: &'a Context,
+        command: &str,
+        options: &Options,
+        target: &Target,
+        remote: Arc<dyn Remote>,
+        (shown, state): (&str, State),
+    ) -> Result<Self, Failure> {
         let mode = if options.dry_run { Mode::DryRun } else { Mode::Execute };
         let sides = Sides { local: PathBuf::new(), remote: shown.to_owned(), service: Service::default() };
         let policy =
@@ -47,7 +86,7 @@ impl<'a> There<'a> {
         let pair = Pair {
             disk: Arc::new(Missing),
             remote,
-            state: Arc::new(State::in_memory(None)?),
+            state: Arc::new(state),
             world: context.world.clone(),
             settings,
             listener: Arc::clone(&context.listener),
@@ -58,7 +97,7 @@ impl<'a> There<'a> {
             planted: Planted::default(),
         };
         let told = Told::recall(context, &target.url, &pair);
-        Ok(Self { context, pair, mode, told })
+        Ok(Self { context, pair, mode, told, kept: None })
     }
 
     /// Whether it only looks.
@@ -67,9 +106,19 @@ impl<'a> There<'a> {
     }
 
     /// Keeps what came of a run.
-    pub(super) fn keep(&self, report: Report) -> Report {
-        if self.mode == Mode::Execute {
-            self.told.keep(self.context, &self.pair);
+    pub(super) fn keep(self, report: Report) -> Report {
+        if self.mode == Mode::DryRun {
+            return report;
+        }
+        self.told.keep(self.context, &self.pair);
+        let Some((place, _lock)) = self.kept else { return report };
+        // What is marked was perhaps copied, and not removed.
+        let owes = !self.pair.state.uploads().is_ok_and(|uploads| uploads.is_empty());
+        let knows = report.ending() != Ending::Ok && !self.pair.state.count().is_ok_and(|rows| rows == 0);
+        let is_over = !owes && !knows;
+        drop(self.pair);
+        if is_over {
+            place.remove();
         }
         report
     }

@@ -5,6 +5,7 @@
 //! several folders are a run each, and one report.
 
 use super::loose::Loose;
+use super::naming::{keeps_name, placed};
 use super::saved::links;
 use super::target::{Access, Target};
 use crate::api::{Context, RunReply, Upload};
@@ -29,7 +30,7 @@ struct Item {
 /// One run for each folder that holds what was named.
 pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failure> {
     let target = Target::of(&request.remote)?;
-    let keeps_names = request.remote.ends_with('/') || target.is_folder();
+    let keeps_names = keeps_name(&target.name);
     if request.files.len() > 1 && !keeps_names {
         let what =
             format!("several files cannot all become {}; end it with a slash to keep their names", request.remote);
@@ -49,7 +50,7 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
             intake = Some(kept);
             continue;
         }
-        items.push(named(file, (!keeps_names).then_some(target.name.as_str()))?);
+        items.push(named(file, &target.name)?);
     }
     for item in &items {
         let key = format!("{}{}", target.folder(), item.choice.real);
@@ -101,8 +102,8 @@ fn receive(context: &Context, name: &str) -> Result<place::Intake, Failure> {
     context.place.intake(&context.world.token(), name, input.as_mut(), &context.interrupted)
 }
 
-/// What a person named, under its own name or another one.
-fn named(file: &Path, other: Option<&str>) -> Result<Item, Failure> {
+/// What a person named, and what it is called where it goes.
+fn named(file: &Path, to: &str) -> Result<Item, Failure> {
     let missing = || Failure::Missing(format!("{}: there is no such file or folder", file.display()));
     if !place::exists(file) {
         return Err(missing());
@@ -116,8 +117,10 @@ fn named(file: &Path, other: Option<&str>) -> Result<Item, Failure> {
         Some(name) => name.to_owned(),
         None => found.file_name().map(ToOwned::to_owned).unwrap_or_default(),
     };
-    match other.or(name.to_str()) {
-        Some(name) if !name.is_empty() => item(&found, name),
+    // A name that is not kept may be as it likes.
+    let own = if keeps_name(to) { name.to_str() } else { Some("") };
+    match own.map(|own| placed(own, to)) {
+        Some(key) if !key.is_empty() => item(&found, &key),
         _ => Err(Failure::Unable(format!("{}: its name is not UTF-8, as keys are; rename it", file.display()))),
     }
 }

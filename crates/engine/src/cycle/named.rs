@@ -5,7 +5,7 @@
 //! the one place that deletes, under the version that was seen; a rename is a copy, and
 //! a deletion owed once the copy is there.
 
-use super::{Mode, Run, begin, end, fail, installer, show, tell_problem};
+use super::{Mode, Run, begin, end, fail, installer, show, sweep_uploads, tell_problem};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
@@ -13,12 +13,12 @@ use crate::record::Recorder;
 use crate::report::Report;
 use crate::root;
 use crate::state::Spool;
-use crate::transfer::Carrier;
-use tidelock_core::decide::{Change, Row, Sameness};
+use crate::transfer::{Carrier, is_own_attempt, named_step};
+use std::collections::VecDeque;
 use tidelock_core::guard::{Stop, check_named};
-use tidelock_core::names::{Kind, LinkStyle, entry_of};
-use tidelock_core::path::{Key, RelPath};
+use tidelock_core::path::Key;
 use tidelock_core::plan::{Action, Step, ThereSeen, Totals};
+use tidelock_remote::layer::ATTEMPT;
 use tidelock_remote::{Cursor, Object, Readiness};
 
 /// What is to go.
@@ -37,8 +37,17 @@ pub struct Rename {
     pub from: Object,
     /// Its new key.
     pub to: Key,
-    /// The object that has the new key, if it is to be replaced.
+    /// The object that has the new key.
     pub over: Option<Object>,
+}
+
+/// What a person wants renamed.
+#[derive(Debug, Clone)]
+pub enum Renames {
+    /// What was named by itself.
+    One(Rename),
+    /// All that begins with the one, to begin with the other. Neither begins with the other.
+    Below(String, String),
 }
 
 /// Removes what was named, place by place. Nothing goes before all of it was found, and
@@ -49,16 +58,16 @@ pub async fn delete_named(mode: Mode, places: &[(&Pair, &Doomed)]) -> Vec<Report
     go(mode, works.collect()).await
 }
 
-/// Renames what was named by itself, or what was found below a name. The pair's folder is
-/// one that is not there.
-pub async fn rename_named(pair: &Pair, mode: Mode, renames: &[Rename], by_itself: bool) -> Report {
-    go(mode, vec![(pair, Work::Rename(renames, by_itself))]).await.pop().unwrap_or_default()
+/// Renames what was named; what has a new name already only if it is to be replaced. The
+/// pair's folder is one that is not there.
+pub async fn rename_named(pair: &Pair, mode: Mode, renames: &Renames, overwrite: bool) -> Report {
+    go(mode, vec![(pair, Work::Rename(renames, overwrite))]).await.pop().unwrap_or_default()
 }
 
 #[derive(Clone, Copy)]
 enum Work<'a> {
     Delete(&'a Doomed),
-    Rename(&'a [Rename], bool),
+    Rename(&'a Renames, bool),
 }
 
 /// What is to be done in one place.
@@ -130,12 +139,100 @@ async fn in_a_run(
 impl<'a> Plan<'a> {
     /// Looks for what was named.
     async fn make(pair: &'a Pair, work: Work<'a>, started_ns: u64) -> Result<Self, Failure> {
-        let spool = pair.state.spool()?;
-        let mut totals = Totals::default();
-        spool.fill()?;
-        let planned = plan(pair, &spool, work, &mut totals).await;
-        spool.filled()?;
-        Ok(Self { pair, work, spool, totals, below: planned?, started_ns })
+        let mut plan = Self { pair, work, spool: pair.state.spool()?, totals: Totals::default(), below: 0, started_ns };
+        if !plan.fill(false).await? {
+            // The place lists in no order: every new name is asked for by itself.
+            plan.spool = pair.state.spool()?;
+            (plan.totals, plan.below) = (Totals::default(), 0);
+            plan.fill(true).await?;
+        }
+        Ok(plan)
+    }
+
+    async fn fill(&mut self, asks: bool) -> Result<bool, Failure> {
+        self.spool.fill()?;
+        let filled = match self.work {
+            Work::Delete(doomed) => self.doom(doomed).await.map(|()| true),
+            Work::Rename(Renames::One(one), overwrite) => self.rename(one.clone(), overwrite).await.map(|()| true),
+            Work::Rename(Renames::Below(old, new), overwrite) => self.rename_below((old, new), overwrite, asks).await,
+        };
+        self.spool.filled()?;
+        filled
+    }
+
+    fn push(&mut self, step: &Step) -> Result<(), Failure> {
+        self.totals.there += 1;
+        self.totals.add(step);
+        Ok(self.spool.push(step, false)?)
+    }
+
+    async fn doom(&mut self, doomed: &Doomed) -> Result<(), Failure> {
+        for object in &doomed.objects {
+            self.push(&delete_step(object))?;
+        }
+        for prefix in &doomed.prefixes {
+            let mut objects = Objects::below(self.pair, prefix);
+            while let Some(object) = objects.next().await? {
+                self.below += 1;
+                self.push(&delete_step(&object))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything below a name, each under its new one: two listings side by side. Whether
+    /// they could be trusted to come in order.
+    async fn rename_below(&mut self, (old, new): (&str, &str), overwrite: bool, asks: bool) -> Result<bool, Failure> {
+        let (mut olds, mut news) = (Objects::below(self.pair, old), Objects::below(self.pair, new));
+        let mut taken = if asks { None } else { news.next().await? };
+        while let Some(from) = olds.next().await? {
+            let to = Key::new(format!("{new}{}", from.key.as_str().strip_prefix(old).unwrap_or_default()));
+            while taken.as_ref().is_some_and(|object| object.key < to) {
+                taken = news.next().await?;
+            }
+            let over = if asks { self.pair.remote.head(&to).await? } else { taken.take_if(|object| object.key == to) };
+            if !asks && (olds.disordered || news.disordered) {
+                return Ok(false);
+            }
+            if taken.is_none() && over.is_some() && !asks {
+                taken = news.next().await?;
+            }
+            self.below += 1;
+            self.rename(Rename { from, to, over }, overwrite).await?;
+        }
+        Ok(true)
+    }
+
+    async fn rename(&mut self, rename: Rename, overwrite: bool) -> Result<(), Failure> {
+        let Rename { from, to, over } = rename;
+        if from.key == to {
+            return Ok(());
+        }
+        if let Some(over) = over.as_ref().filter(|_| !overwrite)
+            && !self.is_our_copy(&from, over).await?
+        {
+            return Err(Failure::Refused(format!(
+                "there is an object {:?} already ({} bytes); with --overwrite it is replaced",
+                to.as_str(),
+                over.stamp.size
+            )));
+        }
+        // Nothing here takes part, so nothing here is held against a digest.
+        let action = Action::Move { from: from.key, source: from.stamp, digest: None, proved: false };
+        self.push(&named_step(&to, action, over.as_ref().map(seen)))
+    }
+
+    /// Whether what has the new name is a copy that an earlier run made of this very object
+    /// and could not bring to the end.
+    async fn is_our_copy(&self, from: &Object, over: &Object) -> Result<bool, Failure> {
+        let mark = self.pair.state.row(&from.key)?.filter(|row| row.moved_to.as_ref() == Some(&over.key));
+        let source = mark.and_then(|row| row.there);
+        if !source.is_some_and(|half| half.stamp.same_content(&from.stamp)) {
+            return Ok(false);
+        }
+        let found = self.pair.remote.head(&over.key).await?.filter(|object| object.stamp.same_content(&over.stamp));
+        let attempt = found.and_then(|object| object.meta?.user.remove(ATTEMPT));
+        Ok(attempt.is_some_and(|attempt| is_own_attempt(&self.pair.state, &attempt, &over.key)))
     }
 
     async fn carry_out(
@@ -158,13 +255,12 @@ impl<'a> Plan<'a> {
             return Ok(());
         }
         root::check_known(pair).await?;
-        // The plan of renames was for people to see; the deletions owed for them come anew.
-        let anew = if let Work::Rename(..) = self.work { Some(pair.state.spool()?) } else { None };
-        let spool = anew.as_ref().unwrap_or(&self.spool);
-        let carrier = Carrier::new(pair, spool, installer(pair, &run.token)?, run.token.clone());
+        // What a killed run left there, as far as it is on record.
+        sweep_uploads(pair).await;
+        let carrier = Carrier::new(pair, &self.spool, installer(pair, &run.token)?, run.token.clone());
         let mut recorder = Recorder::new(pair, run.id);
         let carried = match self.work {
-            Work::Rename(renames, _) => carrier.rename_there(renames, &mut recorder, report).await,
+            Work::Rename(..) => carrier.rename_there(&mut recorder, report).await,
             Work::Delete(_) => carrier.run(&mut recorder, report).await,
         };
         // Whatever ended the run, what was done is recorded.
@@ -180,65 +276,48 @@ impl<'a> Plan<'a> {
     }
 }
 
-/// Makes the plan; how many of its deletions and renames nobody named by themselves.
-async fn plan(pair: &Pair, spool: &Spool<'_>, work: Work<'_>, totals: &mut Totals) -> Result<u64, Failure> {
-    let mut push = |step: Step| -> Result<(), Failure> {
-        totals.there += 1;
-        totals.add(&step);
-        Ok(spool.push(&step, false)?)
-    };
-    let mut below = 0;
-    match work {
-        Work::Rename(renames, by_itself) => {
-            below = if by_itself { 0 } else { u64::try_from(renames.len()).unwrap_or(u64::MAX) };
-            renames.iter().try_for_each(|rename| push(rename_step(rename)))?;
-        }
-        Work::Delete(doomed) => {
-            doomed.objects.iter().try_for_each(|object| push(delete_step(object)))?;
-            for prefix in &doomed.prefixes {
-                let mut cursor = Some(Cursor::start());
-                while let Some(at) = cursor {
-                    if pair.is_interrupted() {
-                        return Err(Failure::Interrupted);
-                    }
-                    let page = pair.remote.list(prefix, &at).await?;
-                    below += u64::try_from(page.objects.len()).unwrap_or(0);
-                    page.objects.iter().try_for_each(|object| push(delete_step(object)))?;
-                    cursor = page.next;
-                }
-            }
-        }
+/// A listing, object by object.
+struct Objects<'a> {
+    pair: &'a Pair,
+    prefix: &'a str,
+    cursor: Option<Cursor>,
+    waiting: VecDeque<Object>,
+    last: Option<Key>,
+    /// Whether it went back in the order of keys.
+    disordered: bool,
+}
+
+impl<'a> Objects<'a> {
+    fn below(pair: &'a Pair, prefix: &'a str) -> Self {
+        Self { pair, prefix, cursor: Some(Cursor::start()), waiting: VecDeque::new(), last: None, disordered: false }
     }
-    Ok(below)
+
+    async fn next(&mut self) -> Result<Option<Object>, Failure> {
+        while self.waiting.is_empty() {
+            let Some(at) = self.cursor.take() else { return Ok(None) };
+            if self.pair.is_interrupted() {
+                return Err(Failure::Interrupted);
+            }
+            let page = self.pair.remote.list(self.prefix, &at).await?;
+            self.waiting.extend(page.objects);
+            self.cursor = page.next;
+        }
+        let next = self.waiting.pop_front();
+        if let Some(object) = &next {
+            self.disordered |= self.last.replace(object.key.clone()).is_some_and(|last| last >= object.key);
+        }
+        Ok(next)
+    }
 }
 
 fn delete_step(object: &Object) -> Step {
-    step(&object.key, Action::DeleteThere, Some(object))
+    named_step(&object.key, Action::DeleteThere, Some(seen(object)))
 }
 
-/// The rename of an object there, for who plans and who reports.
-pub(crate) fn rename_step(rename: &Rename) -> Step {
-    let Rename { from, to, over } = rename;
-    // Nothing here takes part, so nothing here is held against a digest.
-    let digest = tidelock_core::entry::Digest::of(b"");
-    let action = Action::Move { from: from.key.clone(), source: from.stamp.clone(), digest, proved: false };
-    step(to, action, over.as_ref())
-}
-
-/// The deletion that a rename owes.
-pub(crate) fn owed_step(rename: &Rename) -> Step {
-    step(&rename.from.key, Action::DeleteMoved, Some(&rename.from))
-}
-
-fn step(key: &Key, action: Action, there: Option<&Object>) -> Step {
-    // A key that no entry can have has no path, and nothing here is looked for.
-    let (path, kind) = entry_of(key, LinkStyle::Suffix).unwrap_or((RelPath::root(), Kind::File));
-    let there = there.map(|object| ThereSeen {
+fn seen(object: &Object) -> ThereSeen {
+    ThereSeen {
         stamp: object.stamp.clone(),
         archived: matches!(object.readiness, Readiness::Archived | Readiness::Thawing),
         lost: object.readiness == Readiness::Lost,
-    });
-    let change = if there.is_some() { Change::New } else { Change::Never };
-    let row = Row { standing: None, here: Change::Never, there: change, same: Sameness::Unknown };
-    Step { key: key.clone(), path, kind, action, row, here: None, there }
+    }
 }

@@ -56,7 +56,7 @@ impl Carrier<'_> {
     }
 
     /// One batch of objects.
-    async fn delete_there(&self, steps: Vec<Step>) -> Vec<(Step, Fate)> {
+    pub(super) async fn delete_there(&self, steps: Vec<Step>) -> Vec<(Step, Fate)> {
         let mut fates = Vec::new();
         let mut batch = Vec::new();
         for step in steps {
