@@ -262,6 +262,8 @@ async fn sweep_uploads(pair: &Pair) {
 async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lens: Lens) -> Result<Survey, Failure> {
     let before = root::look(pair).await?;
     let mut seen = survey(pair, spool, lens).await?;
+    seen.totals.problems += u64::try_from(pair.settings.foreseen.len()).unwrap_or(0);
+    seen.problems.extend(pair.settings.foreseen.iter().cloned());
     let after = root::look(pair).await?;
     if !pair.planted.has(Bug::RootCheckSkipped) {
         root::check(pair, &RootCheck { before, after, seen: &seen }, mode)?;

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::filter::Rules;
 use tidelock_core::meta::MetaFormat;
+use tidelock_core::plan::Problem;
 use tidelock_core::policy::Policy;
 use tidelock_remote::Remote;
 use tidelock_remote::world::World;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub sets_mode: bool,
     /// Only renames are carried out.
     pub only_moves: bool,
+    /// What cannot take part though it was asked for, known before anything is looked at.
+    pub foreseen: Vec<Problem>,
     /// Files up to this size are read before they are sent, larger ones meanwhile.
     pub small_bytes: u64,
 }
@@ -101,6 +104,7 @@ impl Settings {
             command: "sync".to_owned(),
             sets_mode: true,
             only_moves: false,
+            foreseen: Vec::new(),
             small_bytes: SMALL_BYTES,
         }
     }

@@ -258,3 +258,75 @@ fn names_that_no_folder_could_hold_are_refused() {
     home.run(&["upload", "f/a.txt", "folder:store/x.rclonelink"]).expect(78).says(&["rclonelink"]);
     home.run(&["upload", "f/a.txt", "folder:store/.tidelock/x"]).expect(78).says(&["reserved"]);
 }
+
+/// A slash at the end of a name says that the folder is meant.
+#[test]
+fn a_slash_tells_a_folder_from_an_object() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    home.run(&["upload", "f/sub/b.txt", "folder:store/a.txt/below"]).expect(0);
+    home.run(&["mv", "folder:store/a.txt/", "folder:store/c"]).expect(4).says(&["--recursive"]);
+    home.run(&["mv", "folder:store/a.txt/", "folder:store/c", "-r"]).expect(0).says(&["1 renamed"]);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, "a.txt\nc/below\n");
+    home.run(&["mv", "folder:store/a.txt", "folder:store/c"]).expect(0).says(&["1 renamed"]);
+    home.run(&["mv", "folder:store/c/", "folder:store", "-r"]).expect(78).says(&["lie in each other"]);
+    home.run(&["mv", "folder:store/none/", "folder:store/d", "-r"]).expect(4).says(&["nothing at"]);
+    home.run(&["mv", "folder:store/c", "folder:store/d/"]).expect(0);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, "c/below\nd/c\n");
+    for whole in ["folder:store", "folder:store/"] {
+        home.run(&["mv", whole, "folder:store/zz", "-r"]).expect(78).says(&["lie in each other"]);
+    }
+    let states = fs::read_dir(home.path("state/tidelock/pairs")).expect("there");
+    let names = states.map(|item| item.expect("an entry").file_name().into_string().expect("UTF-8"));
+    assert_eq!(names.filter(|name| name.ends_with(".sqlite")).collect::<Vec<_>>(), ["loose.sqlite"]);
+}
+
+/// One command is one guard, in however many stores its names are.
+#[test]
+fn many_places_are_one_command() {
+    let home = Home::new();
+    for number in 0..11 {
+        home.write(&format!("f/{number}"), "x");
+    }
+    for store in ["folder:one", "folder:two"] {
+        home.run(&["upload", "f/0", &format!("{store}/")]).expect(0);
+        home.run(&["rm", &format!("{store}/0")]).expect(0);
+    }
+    for remote in ["folder:one/x/", "folder:one/y/", "folder:two/z/"] {
+        home.run(&["upload", "f", remote]).expect(0);
+    }
+    let rm = ["rm", "-r", "folder:one/x/", "folder:one/y/", "folder:two/z/"];
+    home.run(&rm).expect(5).says(&["33 items", "--confirm-deletes"]);
+    home.run(&[&rm[..], &["--max-delete", "32"]].concat()).expect(5).says(&["--max-delete 32"]);
+    home.run(&["rm", "-r", "folder:one/x/", "folder:two/none/"]).expect(4);
+    assert_eq!(home.run(&["ls", "folder:one"]).expect(0).out.lines().count(), 22);
+    home.run(&[&rm[..], &["--max-delete", "33"]].concat()).expect(0).says(&["33 deleted there"]);
+    assert_eq!(home.run(&["ls", "folder:two"]).expect(0).out, "");
+}
+
+/// Whatever is named is sent, or it is said that it was not.
+#[test]
+fn nothing_that_is_named_is_passed_over_in_silence() {
+    let home = Home::furnished();
+    for link in ["l1", "l2"] {
+        std::os::unix::fs::symlink("f/a.txt", home.path(link)).expect("made");
+    }
+    home.run(&["upload", "f/a.txt", "l1", "l2", "f/a.txt", "folder:store/"]).expect(0).says(&["3 entries sent"]);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, "a.txt\nl1\nl2\n");
+    home.write("a.tmp", "x");
+    home.write(".dot", "x");
+    home.write(".tidelock-tmp-abc", "x");
+    home.write("tmp/b.tmp", "x");
+    home.run(&["upload", "--exclude=*.tmp", "a.tmp", "l1", "folder:store/x/"])
+        .expect(3)
+        .says(&["a.tmp", "excludes it"]);
+    home.run(&["upload", "--no-hidden", ".dot", "folder:store/x/"]).expect(3).says(&[".dot", "excludes it"]);
+    home.run(&["upload", ".tidelock-tmp-abc", "folder:store/y"]).expect(3).says(&["temporary files"]);
+    home.run(&["upload", "--exclude=tmp/", "-n", "tmp", "folder:store/y/"]).expect(3).says(&["excludes it"]);
+    // Below what is named, patterns do as they do elsewhere.
+    home.run(&["upload", "--exclude=*.tmp", "tmp", "folder:store/y/"]).expect(0);
+    home.run(&["upload", "--exclude=*.tmp", "--include=a.tmp", "a.tmp", "folder:store/z/"]).expect(0);
+    assert_eq!(home.run(&["ls", "folder:store", "--search", "tmp"]).expect(0).out, "y/tmp/\nz/a.tmp\n");
+    home.run(&["download", "folder:store/z/a.tmp", "g/", "--exclude=*.tmp"]).expect(3).says(&["excludes it"]);
+    assert_eq!((home.read("a.tmp"), home.path("g/a.tmp").exists()), ("x".to_owned(), false));
+}

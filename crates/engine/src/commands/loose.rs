@@ -20,6 +20,9 @@ use crate::report::Report;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
+use tidelock_core::filter::Rules;
+use tidelock_core::path::TEMP_PREFIX;
+use tidelock_core::plan::{Problem, ProblemClass};
 use tidelock_core::policy::Policy;
 use tidelock_remote::Remote;
 use tidelock_remote::layer::{Choice, Chosen};
@@ -65,6 +68,7 @@ impl Loose<'_> {
         settings.sets_mode = false;
         // A look at what was named is all there is.
         settings.remote_check = RemoteCheck::List;
+        settings.foreseen = choices.iter().filter_map(|choice| left_out(&settings.rules, &choice.shown)).collect();
         let disk: Arc<dyn Disk> = if mode == Mode::DryRun && !place::exists(&folder) {
             Arc::new(Missing)
         } else {
@@ -126,4 +130,18 @@ impl Loose<'_> {
         }
         Ok(())
     }
+}
+
+/// Why what was named by itself takes no part.
+fn left_out(rules: &Rules, shown: &str) -> Option<Problem> {
+    let name = shown.trim_end_matches('/');
+    let what = if name.starts_with(TEMP_PREFIX) {
+        "names that begin like this are those of Tidelock's own temporary files, so it was left out; rename it"
+    } else if rules.root(None).verdict(name, shown.ends_with('/')).is_excluded() {
+        "it was named, but what is configured or typed excludes it (exclude, hidden), so it was left out; --include it, \
+         or leave it out of the command"
+    } else {
+        return None;
+    };
+    Some(Problem { path: name.to_owned(), what: what.to_owned(), class: ProblemClass::Skipped })
 }

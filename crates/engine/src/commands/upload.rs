@@ -137,9 +137,10 @@ fn item(path: &Path, key: &str) -> Result<Item, Failure> {
     Ok(Item { folder: folder.to_owned(), choice })
 }
 
-/// What lies in one folder together. Two that would become one object are refused.
-fn grouped(items: Vec<Item>) -> Result<BTreeMap<PathBuf, Vec<Choice>>, Failure> {
-    let mut groups: BTreeMap<PathBuf, Vec<Choice>> = BTreeMap::new();
+/// What lies in one folder together, but for what is to be there twice under several names.
+/// Two that would become one object are refused.
+fn grouped(items: Vec<Item>) -> Result<Vec<(PathBuf, Vec<Choice>)>, Failure> {
+    let mut groups: Vec<(PathBuf, Vec<Choice>)> = Vec::new();
     let mut taken = BTreeMap::new();
     for Item { folder, choice } in items {
         let key = choice.real.trim_end_matches('/').to_owned();
@@ -150,7 +151,14 @@ fn grouped(items: Vec<Item>) -> Result<BTreeMap<PathBuf, Vec<Choice>>, Failure> 
                 let (path, other) = (path.display(), other.display());
                 return Err(Failure::Unable(format!("{path} and {other} would both become {key}; send them apart")));
             }
-            None => groups.entry(folder).or_default().push(choice),
+            None => {}
+        }
+        let takes = |(place, choices): &(PathBuf, Vec<Choice>)| {
+            *place == folder && choices.iter().all(|other| other.shown != choice.shown)
+        };
+        match groups.iter().position(takes) {
+            Some(at) => groups[at].1.push(choice),
+            None => groups.push((folder, vec![choice])),
         }
     }
     Ok(groups)
@@ -179,10 +187,18 @@ mod tests {
     fn what_lies_together_goes_together() {
         let groups =
             grouped(vec![item("/a", "x", "x"), item("/b", "y/", "y/"), item("/a", "z", "z"), item("/a", "x", "x")]);
-        let groups = groups.expect("nothing meets");
-        let names =
-            |folder: &str| groups[Path::new(folder)].iter().map(|choice| choice.shown.as_str()).collect::<Vec<_>>();
-        assert_eq!((names("/a"), names("/b")), (vec!["x", "z"], vec!["y/"]));
+        let names = |groups: Vec<(PathBuf, Vec<Choice>)>| -> Vec<String> {
+            let of = |(folder, choices): (PathBuf, Vec<Choice>)| {
+                let shown: Vec<String> = choices.into_iter().map(|choice| choice.shown).collect();
+                format!("{} {}", folder.display(), shown.join(" "))
+            };
+            groups.into_iter().map(of).collect()
+        };
+        assert_eq!(names(groups.expect("nothing meets")), ["/a x z", "/b y/"]);
+        // What several links lead to is sent as often.
+        let groups =
+            grouped(vec![item("/a", "x", "x"), item("/a", "x", "l"), item("/a", "y", "y"), item("/a", "x", "m")]);
+        assert_eq!(names(groups.expect("nothing meets")), ["/a x y", "/a x", "/a x"]);
         assert!(grouped(vec![item("/a", "x", "x"), item("/b", "x/", "x/")]).is_err());
     }
 }

@@ -58,6 +58,7 @@ impl Chosen {
     /// Shows these of `remote`. No two of them may be shown alike.
     pub fn new(remote: Arc<dyn Remote>, mut choices: Vec<Choice>) -> Self {
         choices.sort();
+        debug_assert!(choices.windows(2).all(|two| two[0].shown != two[1].shown), "shown alike: {choices:?}");
         Self { remote, choices }
     }
 
