@@ -6,6 +6,7 @@
 
 mod demo;
 mod files;
+mod patient;
 mod tools;
 
 use crate::args::whom::Complaint;
@@ -36,8 +37,9 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
         }),
         cli.config.clone(),
     );
+    let interrupt = Interrupt::default();
     let prepared = request::request(cli, matches, &around).and_then(|request| {
-        let streams = Streams::of(&cli.verb, cli.json).map_err(Complaint::Misused)?;
+        let streams = Streams::of(&cli.verb, cli.json, &interrupt.asked).map_err(Complaint::Misused)?;
         Ok((request, streams))
     });
     let world = World::real();
@@ -54,7 +56,7 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             return exit::code(code);
         }
     };
-    let interrupt = Interrupt::listen(&face);
+    interrupt.listen(&face);
     let code = match (request, &cli.verb) {
         (Some(request), _) => {
             let answer = match context(world, &interrupt, &face, streams, around, secret_stdin(&cli.verb)) {

@@ -22,12 +22,11 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Listens from now on. Needs a runtime.
-    pub fn listen(face: &Arc<dyn Face>) -> Self {
-        let interrupt = Self::default();
+    pub fn listen(&self, face: &Arc<dyn Face>) {
         for (kind, code) in [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143)] {
             // Without a handler the signal ends the process as it always did.
             let Ok(mut signals) = signal(kind) else { continue };
-            let (told, face) = (interrupt.clone(), Arc::clone(face));
+            let (told, face) = (self.clone(), Arc::clone(face));
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     told.code.store(code, Ordering::Relaxed);
@@ -42,7 +41,6 @@ impl Interrupt {
         }
         // Once somebody listens, the write that met the limit fails instead of the process.
         let _ = signal(SignalKind::from_raw(FILE_TOO_LARGE));
-        interrupt
     }
 
     /// The exit code of an interrupted run.

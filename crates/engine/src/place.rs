@@ -12,6 +12,7 @@ mod loose;
 
 pub use abilities::KnownAbilities;
 pub use lock::{Holder, Lock};
+pub(crate) use loose::INTAKE;
 pub use loose::Intake;
 
 use crate::failure::Failure;

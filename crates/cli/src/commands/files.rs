@@ -5,11 +5,14 @@
 //! for plain files alone: a link is followed, and what is no file, a pipe or a
 //! device, is written to and never replaced.
 
+use super::patient::Patient;
 use crate::args::Verb;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use tidelock_core::path::TEMP_PREFIX;
 
 /// So many links lead on from one another, at most.
@@ -25,29 +28,31 @@ pub struct Streams {
 
 impl Streams {
     /// Those of a verb, or a complaint.
-    pub fn of(verb: &Verb, json: bool) -> Result<Self, String> {
+    pub fn of(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, String> {
         let mut streams = Self { output: Box::new(io::sink()), input: Box::new(io::empty()) };
         let is_dash = |path: &Path| path.as_os_str() == "-";
         match verb {
             Verb::Plan(args) if is_dash(&args.output) && json => {
                 return Err("both --json and the plan would go to standard output; give the plan a file with -o".into());
             }
-            Verb::Plan(args) if is_dash(&args.output) => streams.output = Box::new(Leavable::new(io::stdout())),
+            Verb::Plan(args) if is_dash(&args.output) => {
+                streams.output = Box::new(Leavable::new(output(interrupted)?));
+            }
             Verb::Plan(args) => {
                 streams.output = plan_file(&args.output)
                     .map_err(|error| format!("the plan {} cannot be written: {error}", args.output.display()))?;
             }
-            Verb::Apply(args) if is_dash(&args.file) => streams.input = Box::new(BufReader::new(io::stdin())),
+            Verb::Apply(args) if is_dash(&args.file) => streams.input = input(interrupted)?,
             Verb::Apply(args) => {
                 let file = File::open(&args.file)
                     .map_err(|error| format!("the plan {} cannot be read: {error}", args.file.display()))?;
                 streams.input = Box::new(BufReader::new(file));
             }
             // What these write or read goes on for as long as it likes.
-            Verb::Cat(_) => streams.output = Self::shown(json)?,
-            Verb::Download(args) if is_dash(&args.local) => streams.output = Self::shown(json)?,
+            Verb::Cat(_) => streams.output = Self::shown(json, interrupted)?,
+            Verb::Download(args) if is_dash(&args.local) => streams.output = Self::shown(json, interrupted)?,
             Verb::Upload(args) if args.files.iter().any(|file| is_dash(file)) => {
-                streams.input = Box::new(BufReader::new(io::stdin()));
+                streams.input = input(interrupted)?;
             }
             _ => {}
         }
@@ -57,12 +62,21 @@ impl Streams {
 
 impl Streams {
     /// Standard output for bytes, which no event may stand between.
-    fn shown(json: bool) -> Result<Box<dyn Write + Send>, String> {
+    fn shown(json: bool, interrupted: &Arc<AtomicBool>) -> Result<Box<dyn Write + Send>, String> {
         if json {
             return Err("both --json and the object would go to standard output; download it to a file".into());
         }
-        Ok(Box::new(BufWriter::with_capacity(1 << 16, io::stdout())))
+        Ok(Box::new(BufWriter::with_capacity(1 << 16, output(interrupted)?)))
     }
+}
+
+fn input(interrupted: &Arc<AtomicBool>) -> Result<Box<dyn BufRead + Send>, String> {
+    let input = Patient::new(&io::stdin(), interrupted);
+    Ok(Box::new(BufReader::new(input.map_err(|error| format!("standard input cannot be read: {error}"))?)))
+}
+
+fn output(interrupted: &Arc<AtomicBool>) -> Result<Patient, String> {
+    Patient::new(&io::stdout(), interrupted).map_err(|error| format!("standard output cannot be written: {error}"))
 }
 
 fn plan_file(path: &Path) -> io::Result<Box<dyn Write + Send>> {

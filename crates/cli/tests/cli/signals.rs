@@ -4,7 +4,8 @@
 //! signal surely finds it under way.
 
 use crate::home::{Home, tree};
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 fn many(home: &Home) {
@@ -72,4 +73,65 @@ fn the_second_signal_ends_the_process() {
     assert_eq!(code, Some(130));
     home.sync(&[]).expect(0);
     home.sync(&[]).expect(0).says(&["1000 unchanged"]);
+}
+
+/// What lies in the folder where standard input waits to be sent.
+fn taken_in(home: &Home) -> Vec<PathBuf> {
+    let Ok(items) = std::fs::read_dir(home.path("state/tidelock/intake")) else { return Vec::new() };
+    items.map(|item| item.expect("an entry").path()).filter(|path| path.is_dir()).collect()
+}
+
+/// An upload that has taken in a little and waits for more.
+fn waiting_upload(home: &Home) -> Child {
+    let mut command = home.command(&["upload", "-", "folder:store/in"]);
+    let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    child.stdin.as_mut().expect("piped").write_all(b"a little").expect("taken");
+    let holds = |dir: &PathBuf| std::fs::read(dir.join("in")).is_ok_and(|bytes| bytes == b"a little");
+    while !taken_in(home).iter().any(holds) {
+        assert!(child.try_wait().expect("asked").is_none(), "it ended");
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    child
+}
+
+/// One signal ends what waits for somebody to write, or to read.
+#[test]
+fn one_signal_ends_what_waits_on_a_pipe() {
+    let home = Home::new();
+    home.write("f/large", &"tide".repeat(500_000));
+    home.run(&["upload", "f/large", "folder:store/"]).expect(0);
+    let mut child = waiting_upload(&home);
+    send(&child, "-INT");
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+    assert_eq!(taken_in(&home), [PathBuf::new(); 0], "nothing is left of it");
+    for args in [&["cat", "folder:store/large"][..], &["download", "folder:store/large", "-"]] {
+        let mut child = home.command(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+        let mut out = child.stdout.take().expect("piped");
+        out.read_exact(&mut [0; 4]).expect("it writes");
+        send(&child, "-INT");
+        assert_eq!(child.wait().expect("ends").code(), Some(130), "{args:?}");
+    }
+    let mut child = home.command(&["apply", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    send(&child, "-INT");
+    assert!(!child.wait().expect("ends").success());
+}
+
+/// What a killed upload has taken in goes with the next one; what another is about to send
+/// stays.
+#[test]
+fn what_a_killed_upload_took_in_is_cleared_away() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    let mut killed = waiting_upload(&home);
+    send(&killed, "-KILL");
+    killed.wait().expect("ends");
+    assert_eq!(taken_in(&home).len(), 1);
+    let mut child = waiting_upload(&home);
+    assert_eq!(taken_in(&home).len(), 1, "the one that waits");
+    home.run(&["upload", "f/sub/b.txt", "folder:store/"]).expect(0);
+    child.stdin.take().expect("piped").write_all(b" and more").expect("taken");
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+    assert_eq!(taken_in(&home), [PathBuf::new(); 0]);
+    assert_eq!(home.run(&["cat", "folder:store/in"]).expect(0).out, "a little and more");
 }

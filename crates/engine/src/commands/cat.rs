@@ -34,23 +34,34 @@ pub async fn run(context: &Context, request: &Cat) -> Result<CatReply, Failure> 
             return Ok(CatReply { interrupted: true, ..reply });
         }
         let chunk = chunk?;
-        if !write(context, &chunk)? {
+        match write(context, &chunk)? {
+            Written::All => {}
             // Whoever reads has seen enough.
-            return Ok(reply);
+            Written::Unwanted => return Ok(reply),
+            Written::Interrupted => return Ok(CatReply { interrupted: true, ..reply }),
         }
         reply.bytes += u64::try_from(chunk.len()).unwrap_or(0);
     }
-    write(context, &[])?;
-    Ok(reply)
+    let interrupted = matches!(write(context, &[])?, Written::Interrupted);
+    Ok(CatReply { interrupted, ..reply })
 }
 
-/// Whether somebody still reads.
-fn write(context: &Context, bytes: &[u8]) -> Result<bool, Failure> {
+/// What became of bytes.
+enum Written {
+    All,
+    /// Nobody reads any more.
+    Unwanted,
+    /// A person did not want to wait for who reads.
+    Interrupted,
+}
+
+fn write(context: &Context, bytes: &[u8]) -> Result<Written, Failure> {
     let mut output = context.output.lock().unwrap_or_else(PoisonError::into_inner);
     let written = if bytes.is_empty() { output.flush() } else { output.write_all(bytes) };
     match written {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        Ok(()) => Ok(Written::All),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(Written::Unwanted),
+        Err(_) if context.interrupted.load(Ordering::Relaxed) => Ok(Written::Interrupted),
         Err(error) => {
             Err(Failure::Place { path: "standard output".to_owned(), kind: error.kind(), what: error.to_string() })
         }

@@ -41,6 +41,7 @@ pub async fn run(context: &Context, request: &Download) -> Result<RunReply, Fail
         shown: (path.display().to_string(), request.remote.clone()),
         url: &target.url,
         remote: opened.remote.clone(),
+        known_as: None,
     };
     let report = loose.run(&folder, vec![choice]).await?;
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })

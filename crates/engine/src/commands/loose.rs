@@ -38,6 +38,8 @@ pub(super) struct Loose<'a> {
     pub(super) shown: (String, String),
     pub(super) url: &'a RemoteUrl,
     pub(super) remote: Arc<dyn Remote>,
+    /// What the state calls the folder, if that will never be called the same again.
+    pub(super) known_as: Option<&'a Path>,
 }
 
 impl Loose<'_> {
@@ -52,7 +54,7 @@ impl Loose<'_> {
         let mode = if self.options.dry_run { Mode::DryRun } else { Mode::Execute };
         let real: Vec<String> = choices.iter().map(|choice| choice.real.clone()).collect();
         let named = [names.as_slice(), &real].concat();
-        let place = self.context.place.loose(&folder, &named, &self.remote.describe());
+        let place = self.context.place.loose(self.known_as.unwrap_or(&folder), &named, &self.remote.describe());
         let world = &self.context.world;
         let sides = Sides { local: folder.clone(), remote: self.url.to_string(), service: Service::default() };
         let wanted = Wanted {
@@ -66,9 +68,9 @@ impl Loose<'_> {
         };
         let mut settings = settings(self.context, &wanted, self.url)?;
         settings.sets_mode = false;
+        settings.foreseen = choices.iter().filter_map(|choice| left_out(&settings.rules, &choice.shown)).collect();
         // A look at what was named is all there is.
         settings.remote_check = RemoteCheck::List;
-        settings.foreseen = choices.iter().filter_map(|choice| left_out(&settings.rules, &choice.shown)).collect();
         let disk: Arc<dyn Disk> = if mode == Mode::DryRun && !place::exists(&folder) {
             Arc::new(Missing)
         } else {
@@ -120,7 +122,7 @@ impl Loose<'_> {
             others.push(("the store", place::canonical(store)?));
         }
         for (what, other) in others {
-            let intake = other.join("intake");
+            let intake = other.join(place::INTAKE);
             if other.starts_with(path) || path.starts_with(&other) && !path.starts_with(&intake) {
                 let (path, other) = (path.display(), other.display());
                 return Err(Failure::Unable(format!(

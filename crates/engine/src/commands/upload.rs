@@ -36,6 +36,7 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
             format!("several files cannot all become {}; end it with a slash to keep their names", request.remote);
         return Err(Failure::Unable(what));
     }
+    context.place.sweep_intakes();
     let mut intake = None;
     let mut items = Vec::new();
     for file in &request.files {
@@ -59,6 +60,8 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
     let access = if request.options.dry_run { Access::Read } else { Access::Make };
     let opened = target.open(context, &request.service, &request.options, access).await?;
     let mut options = request.options.clone();
+    // The folder of what came in is another one each time.
+    options.accept_root |= intake.is_some();
     let conflict = *options.conflict.get_or_insert(OnConflict::Local);
     // What was sent by an upload that did not end is no more than what else is there.
     let drift = if conflict == OnConflict::Local { Drift::Overwrite } else { Drift::Leave };
@@ -78,6 +81,7 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
             shown: (shown, request.remote.clone()),
             url: &target.url,
             remote: opened.remote.clone(),
+            known_as: intake.is_some().then_some(Path::new("-")),
         };
         report.absorb(loose.run(&folder, choices).await?);
         if report.stopped.is_some() {

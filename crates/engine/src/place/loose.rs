@@ -4,12 +4,12 @@
 //! same reasons as a pair has one: two that would meet exclude each other, and what a
 //! killed one left is found by the next. Once it ended well nothing is worth keeping but
 //! its history, which all of them share. What comes from standard input is kept here
-//! until it is sent.
+//! until it is sent, and what a killed run has kept goes with the next upload.
 
 use super::{PairPlace, Place, make_private, private_file, trouble};
 use crate::failure::Failure;
 use crate::state::State;
-use std::fs;
+use std::fs::{self, File};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -21,6 +21,8 @@ const LOOSE: &str = "loose";
 /// How much of a loose state's id names its lock: lock files are never removed, and there
 /// are only so many of these.
 const LOCK_DIGITS: usize = 4;
+/// Where what comes from standard input waits to be sent.
+pub(crate) const INTAKE: &str = "intake";
 const READ_BYTES: usize = 1 << 20;
 
 impl Place {
@@ -57,8 +59,7 @@ impl Place {
 
     /// Keeps all of `input` in a private file of this name, until it is dropped.
     pub fn intake(&self, token: &str, name: &str, input: &mut dyn Read, stop: &AtomicBool) -> Result<Intake, Failure> {
-        let intake = Intake { dir: self.dir.join("intake").join(token) };
-        make_private(&intake.dir)?;
+        let intake = self.make_intake(token)?;
         let path = intake.dir.join(name);
         let fail = |error: std::io::Error| trouble(&path, &error);
         let mut file = private_file(&path).map_err(fail)?;
@@ -70,17 +71,51 @@ impl Place {
             match input.read(&mut buffer) {
                 Ok(0) => return Ok(intake),
                 Ok(read) => file.write_all(&buffer[..read]).map_err(fail)?,
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                // What ended the wait is looked at above.
+                Err(error) if error.kind() == ErrorKind::Interrupted || stop.load(Ordering::Relaxed) => {}
                 Err(error) => return Err(trouble(Path::new("standard input"), &error)),
             }
         }
     }
+
+    fn make_intake(&self, token: &str) -> Result<Intake, Failure> {
+        let all = self.dir.join(INTAKE);
+        let _gate = gate(&all)?;
+        let dir = all.join(token);
+        make_private(&dir)?;
+        let lock = File::open(&dir).and_then(|lock| lock.lock().map(|()| lock));
+        Ok(Intake { _lock: lock.map_err(|error| trouble(&dir, &error))?, dir })
+    }
+
+    /// Removes what killed runs have taken in and not sent. What cannot be removed now is
+    /// for the next time.
+    pub fn sweep_intakes(&self) {
+        let all = self.dir.join(INTAKE);
+        let Ok(items) = fs::read_dir(&all) else { return };
+        let Ok(_gate) = gate(&all) else { return };
+        for path in items.flatten().map(|item| item.path()).filter(|path| path.is_dir()) {
+            if File::open(&path).is_ok_and(|lock| lock.try_lock().is_ok()) {
+                let _ = fs::remove_dir_all(&path);
+            }
+        }
+    }
+}
+
+/// Held while a folder for what comes in is made and locked, and while those are removed
+/// that nobody has locked.
+fn gate(all: &Path) -> Result<File, Failure> {
+    make_private(all)?;
+    let path = all.join("lock");
+    let gate = private_file(&path).and_then(|gate| gate.lock().map(|()| gate));
+    gate.map_err(|error| trouble(&path, &error))
 }
 
 /// What came from standard input, in a folder of its own.
 #[derive(Debug)]
 pub struct Intake {
     dir: PathBuf,
+    /// Says that somebody is about to send it.
+    _lock: File,
 }
 
 impl Intake {
