@@ -20,6 +20,7 @@ pub mod moves;
 pub mod mv;
 mod naming;
 pub(crate) mod open;
+mod parts;
 pub mod plan;
 pub mod profile;
 pub mod restore;

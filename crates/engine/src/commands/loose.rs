@@ -5,21 +5,17 @@
 //! not asked: the state is made for the transfer, and goes when it ended well.
 
 use super::open::{Wanted, settings};
+use super::parts::{self, Parts};
 use super::told::Told;
 use crate::api::{Context, Options, Service, Sides};
 use crate::cycle::{self, Mode};
-use crate::disk::Disk;
 use crate::disk::chosen::Chosen as ChosenDisk;
-use crate::disk::missing::Missing;
-use crate::disk::real::{RealDisk, RealOptions};
 use crate::failure::Failure;
-use crate::pair::{Pair, RemoteCheck};
+use crate::pair::RemoteCheck;
 use crate::place;
-use crate::planted::Planted;
 use crate::report::Report;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 use tidelock_core::filter::Rules;
 use tidelock_core::path::TEMP_PREFIX;
 use tidelock_core::plan::{Problem, ProblemClass};
@@ -51,11 +47,10 @@ impl Loose<'_> {
         for name in &names {
             self.keep_apart(&folder.join(name))?;
         }
-        let mode = if self.options.dry_run { Mode::DryRun } else { Mode::Execute };
+        let mode = parts::mode(self.options);
         let real: Vec<String> = choices.iter().map(|choice| choice.real.clone()).collect();
         let named = [names.as_slice(), &real].concat();
         let place = self.context.place.loose(self.known_as.unwrap_or(&folder), &named, &self.remote.describe());
-        let world = &self.context.world;
         let sides = Sides { local: folder.clone(), remote: self.url.to_string(), service: Service::default() };
         let wanted = Wanted {
             sides: &sides,
@@ -71,33 +66,18 @@ impl Loose<'_> {
         settings.foreseen = choices.iter().filter_map(|choice| left_out(&settings.rules, &choice.shown)).collect();
         // A look at what was named is all there is.
         settings.remote_check = RemoteCheck::List;
-        let disk: Arc<dyn Disk> = if mode == Mode::DryRun && !place::exists(&folder) {
-            Arc::new(Missing)
-        } else {
-            let real = RealOptions { follow_links: self.options.follow_links, cross_mounts: false };
-            let real = RealDisk::open(&folder, real);
-            Arc::new(real.map_err(|error| Failure::root(&folder.display().to_string(), &error).untouched())?)
-        };
-        let patience = Duration::from_millis(self.options.lock_timeout_ms);
-        let lock = match mode {
-            Mode::DryRun => None,
-            Mode::Execute => Some(place.lock(world, self.command, patience).await?),
-        };
-        let now_ms = world.clock.wall_ns() / 1_000_000;
-        let state = if mode == Mode::DryRun { place.open_to_look()? } else { place.open(now_ms)? };
-        let pair = Pair {
+        let disk = parts::disk(&folder, &folder, self.options, mode == Mode::DryRun)?;
+        let lock = parts::lock(self.context, &place, self.command, self.options, mode).await?;
+        let state = parts::state(self.context, &place, mode)?;
+        let parts = Parts {
             disk: Arc::new(ChosenDisk::new(disk, names)),
             remote: Arc::new(Chosen::new(Arc::clone(&self.remote), choices)),
-            state: Arc::new(state.state),
-            world: world.clone(),
+            state: state.state,
             settings,
-            listener: Arc::clone(&self.context.listener),
-            tag: place.id.chars().rev().take(8).collect(),
-            local_name: self.shown.0.clone(),
-            remote_name: self.shown.1.clone(),
-            interrupted: Arc::clone(&self.context.interrupted),
-            planted: Planted::default(),
+            digits: place.id.chars().rev().collect(),
+            names: self.shown.clone(),
         };
+        let pair = parts.assemble(self.context);
         let told = (mode == Mode::Execute).then(|| Told::recall(self.context, self.url, &pair));
         let report = cycle::run(&pair, mode).await;
         if let Some(told) = told {

@@ -4,17 +4,14 @@
 //! runs that change anything, locked. Sides that lie in each other are refused:
 //! a folder that holds its own store would be synced into itself.
 
+use super::parts::{self, Parts};
 use super::{credentials, saved};
 use crate::api::{Context, Options, Service, Sides, Sse};
 use crate::cycle::{self, Mode};
-use crate::disk::Disk;
-use crate::disk::missing::Missing;
-use crate::disk::real::{RealDisk, RealOptions};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::{Pair, Settings};
 use crate::place::{self, KnownAbilities, Lock, PairPlace};
-use crate::planted::Planted;
 use crate::report::Report;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -72,12 +69,7 @@ impl Open {
         // A restore never writes the remote, wherever that is.
         let restores = wanted.policy.flow == Flow::Down;
         let look = dry || restores;
-        let disk: Arc<dyn Disk> = if dry && restores && !place::exists(&local) {
-            Arc::new(Missing)
-        } else {
-            let real = RealDisk::open(&local, RealOptions { follow_links: options.follow_links, cross_mounts: false });
-            Arc::new(real.map_err(|error| Failure::root(&sides.local.display().to_string(), &error).untouched())?)
-        };
+        let disk = parts::disk(&local, &sides.local, options, dry && restores)?;
         let settings = settings(context, wanted, &url)?;
         let store = Store { context, url: &url, service: &sides.service, options, concurrency: settings.concurrency };
         // Who wants something from there wants no empty store in its place.
@@ -100,7 +92,7 @@ impl Open {
             )));
         }
         let patience = Duration::from_millis(options.lock_timeout_ms);
-        let lock = if dry { None } else { Some(place.lock(&context.world, wanted.command, patience).await?) };
+        let lock = parts::lock(context, &place, wanted.command, options, wanted.mode).await?;
         let opened = match opened {
             Some(opened) => opened,
             None => store.open_known(&place, existing, look, patience).await?,
@@ -109,24 +101,19 @@ impl Open {
             let about = problem.key.as_ref().map_or(String::new(), |key| format!("{key}: "));
             context.listener.hear(&Event::Note { text: format!("the store: {about}{}", problem.what) });
         }
-        let now_ms = context.world.clock.wall_ns() / 1_000_000;
-        let state = if dry { place.open_to_look()? } else { place.open(now_ms)? };
+        let state = parts::state(context, &place, wanted.mode)?;
         if let Some(text) = state.note {
             context.listener.hear(&Event::Note { text });
         }
-        let pair = Pair {
+        let parts = Parts {
             disk,
             remote: opened.remote,
-            state: Arc::new(state.state),
-            world: context.world.clone(),
+            state: state.state,
             settings,
-            listener: Arc::clone(&context.listener),
-            tag: place.id.chars().take(8).collect(),
-            local_name: local.display().to_string(),
-            remote_name: url.to_string(),
-            interrupted: Arc::clone(&context.interrupted),
-            planted: Planted::default(),
+            digits: place.id.clone(),
+            names: (local.display().to_string(), url.to_string()),
         };
+        let pair = parts.assemble(context);
         let remote = match &url {
             RemoteUrl::Folder(_) => name,
             _ => url.to_string(),

@@ -5,6 +5,7 @@
 //! confirmed.
 
 use super::download::{nothing, others_below};
+use super::parts;
 use super::target::{Access, Found, Target};
 use super::there::There;
 use crate::api::{Context, Rm, RunReply};
@@ -27,7 +28,7 @@ pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
         let (there, opened, doomed) = find(context, request, targets).await?;
         found.push((there, opened, without_twins(doomed)));
     }
-    let mode = if request.options.dry_run { Mode::DryRun } else { Mode::Execute };
+    let mode = parts::mode(&request.options);
     let places: Vec<_> = found.iter().map(|(there, _, doomed)| (&there.pair, doomed)).collect();
     let reports = delete_named(mode, &places).await;
     let (mut report, mut requests) = (Report::default(), RequestCounts::default());

@@ -5,6 +5,7 @@
 //! of a run that was cut off and whose next one must know what it did.
 
 use super::open::{Wanted, settings};
+use super::parts::{self, Parts};
 use super::target::Target;
 use super::told::Told;
 use crate::api::{Context, Options, Service, Sides};
@@ -13,12 +14,10 @@ use crate::disk::missing::Missing;
 use crate::failure::Failure;
 use crate::pair::Pair;
 use crate::place::{Lock, PairPlace};
-use crate::planted::Planted;
 use crate::report::{Ending, Report};
 use crate::state::State;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 use tidelock_core::policy::{Deletes, Drift, Flow, Policy, Preset};
 use tidelock_remote::Remote;
 
@@ -57,13 +56,9 @@ impl<'a> There<'a> {
         names: [&str; 2],
     ) -> Result<Self, Failure> {
         let place = context.place.loose(Path::new(command), &names.map(str::to_owned), &remote.describe());
-        let (lock, state) = if options.dry_run {
-            (None, place.open_to_look()?)
-        } else {
-            let patience = Duration::from_millis(options.lock_timeout_ms);
-            let lock = place.lock(&context.world, command, patience).await?;
-            (Some(lock), place.open(context.world.clock.wall_ns() / 1_000_000)?)
-        };
+        let mode = parts::mode(options);
+        let lock = parts::lock(context, &place, command, options, mode).await?;
+        let state = parts::state(context, &place, mode)?;
         let there = Self::on(context, command, options, target, remote, (shown, state.state))?;
         Ok(Self { kept: Some((place, lock)), ..there })
     }
@@ -76,26 +71,22 @@ impl<'a> There<'a> {
         remote: Arc<dyn Remote>,
         (shown, state): (&str, State),
     ) -> Result<Self, Failure> {
-        let mode = if options.dry_run { Mode::DryRun } else { Mode::Execute };
+        let mode = parts::mode(options);
         let sides = Sides { local: PathBuf::new(), remote: shown.to_owned(), service: Service::default() };
         let policy =
             Policy { flow: Flow::Up, deletes: Deletes::Propagate, drift: Drift::Leave, ..Preset::Push.policy() };
         let wanted = Wanted { sides: &sides, options, policy, command, mode, existing: true, pair: None };
         let mut settings = settings(context, &wanted, &target.url)?;
         settings.sets_mode = false;
-        let pair = Pair {
+        let parts = Parts {
             disk: Arc::new(Missing),
             remote,
-            state: Arc::new(state),
-            world: context.world.clone(),
+            state,
             settings,
-            listener: Arc::clone(&context.listener),
-            tag: context.world.token().chars().take(8).collect(),
-            local_name: String::new(),
-            remote_name: shown.to_owned(),
-            interrupted: Arc::clone(&context.interrupted),
-            planted: Planted::default(),
+            digits: context.world.token(),
+            names: (String::new(), shown.to_owned()),
         };
+        let pair = parts.assemble(context);
         let told = Told::recall(context, &target.url, &pair);
         Ok(Self { context, pair, mode, told, kept: None })
     }

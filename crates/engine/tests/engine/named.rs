@@ -14,6 +14,7 @@ use tidelock_core::policy::{Deletes, Drift, Policy, Preset};
 use tidelock_engine::cycle::Mode;
 use tidelock_engine::cycle::named::{Doomed, Rename, Renames, delete_named, rename_named};
 use tidelock_engine::disk::missing::Missing;
+use tidelock_engine::event::Event;
 use tidelock_engine::pair::Pair;
 use tidelock_engine::report::{Ending, Report};
 use tidelock_engine::state::State;
@@ -290,4 +291,24 @@ fn what_a_killed_rename_began_is_given_up() {
     bench.state.note_upload("upload", &Key::new("b/10")).expect("writes");
     assert_eq!(below(&many(&bench), "a/", "b/", false).moved, 40);
     assert_eq!(bench.state.uploads().expect("reads"), []);
+}
+
+/// What stays under both names is no rename, and said.
+#[test]
+fn a_rename_that_cannot_remove_the_old_name_is_not_counted() {
+    let bench = forty();
+    let mut first = many(&bench);
+    let bucket = bench.bucket.clone();
+    let gate = At("delete", AtomicU64::new(1), move || {
+        bucket.write(&Key::new("a/20"), "newer", Default::default());
+        false
+    });
+    gated(&bench, &mut first, Arc::new(gate));
+    let report = below(&first, "a/", "b/", false);
+    assert_eq!((report.moved, report.ending()), (39, Ending::Partial), "{report:#?}");
+    let problem = &report.problems[0];
+    assert!(problem.path == "b/20" && problem.what.contains("a/20 stays, too"), "{problem:?}");
+    let told = bench.ears.0.lock().expect("no panics");
+    assert_eq!(told.iter().filter(|event| matches!(event, Event::Done { .. })).count(), 39);
+    assert_eq!(bench.objects().len(), 41);
 }
