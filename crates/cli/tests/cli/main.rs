@@ -7,6 +7,7 @@ mod bus;
 mod config;
 mod demo;
 mod events;
+mod history;
 mod home;
 mod imports;
 mod keyring;
