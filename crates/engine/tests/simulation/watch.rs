@@ -25,6 +25,8 @@ pub struct Watched {
     confirmed: bool,
     tally: Tally,
     acts: u64,
+    /// Nobody else was at work.
+    alone: bool,
     /// The folder on record is not there.
     away: bool,
     /// Keys whose rows prove no absence.
@@ -63,6 +65,7 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
         confirmed: pair.settings.confirm_deletes,
         tally: stage.books.tally_of(place),
         acts: stage.history.acts,
+        alone: stage.is_idle(),
         away: !pair.settings.accept_root && agreed > 0 && is_elsewhere,
         lapsed,
         size,
@@ -78,7 +81,7 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
     let now = stage.books.tally_of(place);
     // A request of an earlier run may arrive in this one.
     let late = stage.devices[place].fate.is_risky();
-    let undisturbed = stage.history.acts == watched.acts && stage.is_idle();
+    let undisturbed = watched.alone && stage.history.acts == watched.acts && stage.is_idle();
     let still_unmounted = watched.away && !stage.devices[place].mounted;
     if still_unmounted && undisturbed && !late && now.mutations != watched.tally.mutations {
         wrong("unmounted: a folder that is not there changed the bucket".to_owned());
