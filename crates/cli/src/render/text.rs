@@ -193,7 +193,7 @@ impl Face for Text {
         self.say(&shown(line));
     }
 
-    fn closed(&self, _command: &str, _code: i32) {}
+    fn closed(&self, _command: &str, _ending: Ending, _code: i32) {}
 
     fn complain(&self, what: &str) {
         self.warn("error", &shown(what));

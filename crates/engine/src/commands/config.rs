@@ -22,7 +22,7 @@ pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
         Ok(Section { name, settings })
     };
     if let Some(name) = &request.pair {
-        let whom = Whom::Pair { name: name.clone(), local: None };
+        let whom = Whom::Pair { name: name.clone(), local: None, below: None };
         return Ok(Shown { file, sections: vec![section(&whom, format!("pair.{name}"))?] });
     }
     let mut sections = vec![section(&Whom::Nobody, "every run".to_owned())?];

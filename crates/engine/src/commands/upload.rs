@@ -5,7 +5,7 @@
 //! several folders are a run each, and one report.
 
 use super::loose::Loose;
-use super::target::{Access, Target};
+use super::target::{Access, Target, refuse_reserved};
 use crate::api::{Context, RunReply, Upload};
 use crate::failure::Failure;
 use crate::place;
@@ -47,6 +47,10 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
             continue;
         }
         items.push(named(file, (!keeps_names).then_some(target.name.as_str()))?);
+    }
+    for Item { choice, .. } in &items {
+        refuse_reserved(&choice.shown)?;
+        refuse_reserved(&Target { name: choice.real.clone(), ..target.clone() }.key())?;
     }
     let access = if request.options.dry_run { Access::Read } else { Access::Make };
     let opened = target.open(context, &request.service, &request.options, access).await?;
