@@ -81,7 +81,7 @@ impl<'a> Told<'a> {
                     if leads_out {
                         return Err(Complaint::Misused(format!("{text:?} has a segment \"..\"; name what is meant")));
                     }
-                    let below = below.map(str::to_owned);
+                    let below = below.filter(|path| !path.is_empty()).map(str::to_owned);
                     return Ok(Whom::Pair { name: name.to_owned(), local: None, below });
                 }
                 let pairs = self.loaded.config.pair.keys();

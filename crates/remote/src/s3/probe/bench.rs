@@ -233,7 +233,7 @@ impl<'a> Bench<'a> {
             | ErrorKind::NotFound
             | ErrorKind::NoUpload
             | ErrorKind::Corrupt => Ok(Answer::Refused),
-            ErrorKind::Unsupported | ErrorKind::Other => {
+            ErrorKind::Unsupported | ErrorKind::Name | ErrorKind::Other => {
                 self.foreign = true;
                 Ok(Answer::Foreign)
             }
