@@ -45,6 +45,11 @@ pub async fn run(context: &Context, request: &Download) -> Result<RunReply, Fail
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
 }
 
+/// That a name is none of an object, and what is to be done if all below it is meant.
+pub(super) fn others_below(remote: &str, verb: &str) -> Failure {
+    Failure::Missing(format!("{remote} is no object, but others lie below it; to {verb} all of them, give --recursive"))
+}
+
 /// What the last part of a remote's name is.
 fn name_of(remote: &str) -> &str {
     let rest = remote.split_once(':').map_or(remote, |(_, rest)| rest).trim_end_matches('/');
