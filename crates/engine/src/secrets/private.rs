@@ -5,6 +5,7 @@
 //! what they say. What is read is wiped when it is dropped.
 
 use super::{Asking, Error, ErrorKind, Result};
+use crate::place;
 use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -79,8 +80,7 @@ fn refuse_exposed(path: &Path, file: &File) -> Result<()> {
 
 /// Puts a text in place of a file's, durably, for its owner alone.
 pub(super) fn write(path: &Path, text: &str, token: &str) -> Result<()> {
-    // Where the file is a link, as people keep their settings elsewhere, it stays one.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &place::behind(path);
     let dir = folder_of(path)?;
     let new = dir.join(format!(".tidelock-tmp-{token}"));
     let fail = |error| Error::io(path, &error);
@@ -102,7 +102,7 @@ pub(super) fn write(path: &Path, text: &str, token: &str) -> Result<()> {
 /// Removes a file, if there is one. Of a link, what it points to goes: what was in it is
 /// to be gone.
 pub(super) fn remove(path: &Path) -> Result<()> {
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &place::behind(path);
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, &error)),
         _ => Ok(()),
