@@ -324,7 +324,7 @@ impl Stage {
         self.history.kept_beside |= told.kept_beside;
         let before = crate::oracle::vouched(self, place);
         self.devices[place].disk.crash(power_loss);
-        crate::oracle::check_crash(self, place, &before, &told);
+        crate::oracle::check_crash(self, place, &before);
     }
 
     /// One step of the world; `false` if nothing moves.
