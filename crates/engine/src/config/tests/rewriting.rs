@@ -46,6 +46,28 @@ fn writers_at_once_lose_nothing() {
 }
 
 #[test]
+fn who_replaces_it_waits_for_the_other_and_then_gives_way() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (file, theirs) = (dir.path().join("config.toml"), dir.path().join("theirs"));
+    add(&file, "first").expect("added");
+    let other = fs::File::open(&file).expect("there");
+    other.lock().expect("held");
+    let draft = Draft::open(&around(&file)).expect("one");
+    std::thread::scope(|scope| {
+        let mine = scope.spawn(|| draft.save("", "mine"));
+        // The other one has looked and is about to rename.
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        assert!(!mine.is_finished(), "it did not wait");
+        fs::write(&theirs, "[profile.theirs]\n").expect("written");
+        fs::rename(&theirs, &file).expect("replaced");
+        other.unlock().expect("let go");
+        assert!(matches!(mine.join().expect("ended"), Err(Failure::Busy(_))));
+    });
+    assert_eq!(fs::read_to_string(&file).expect("text"), "[profile.theirs]\n");
+    assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 1, "nothing is left beside it");
+}
+
+#[test]
 fn a_mode_stays_whatever_the_mask_is() {
     let dir = tempfile::tempdir().expect("a folder");
     let file = dir.path().join("config.toml");
