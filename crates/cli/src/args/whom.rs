@@ -4,7 +4,7 @@
 //! command line must not hide what a person wrote down. The order of patterns is the
 //! order in which they were typed, across both options.
 
-use super::object::ObjectArgs;
+use super::object::{ObjectArgs, fits};
 use super::objects;
 use super::options::{self, LookArgs, RunArgs, ServiceArgs};
 use super::verbs::ModeArgs;
@@ -97,6 +97,7 @@ impl<'a> Told<'a> {
             Refusal::Typed(what) => Complaint::Misused(what),
             Refusal::Written(problem) => Complaint::Failed(problem.into()),
         })?;
+        fits(typed.knobs.sse.is_some(), &found.sides.remote).map_err(Complaint::Misused)?;
         let files = found.ignore_files.iter().map(|path| ignore_file(path));
         found.options.ignore_files = files.collect::<Result<_, _>>().map_err(Complaint::Misused)?;
         Ok(found)
