@@ -64,9 +64,19 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             finish(&request, &answer, face.as_ref(), &interrupt)
         }
         (None, Verb::Demo(args)) => {
-            let code = demo::run(args, face.as_ref(), &interrupt).await;
-            face.closed(cli.verb.name(), code);
-            code
+            let name = cli.verb.name();
+            match demo::run(args, face.as_ref(), &interrupt).await {
+                Ok(ending) => {
+                    let code = code_of(ending, &interrupt);
+                    face.closed(name, ending, code);
+                    code
+                }
+                Err(failure) => {
+                    let code = failure.ending().code();
+                    face.refused(name, &failure, code);
+                    code
+                }
+            }
         }
         (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()),
         (None, Verb::Man(args)) => tools::man(args, face.as_ref()),
@@ -92,11 +102,9 @@ fn context(
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let place = Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?;
     let prompt = Prompt { secret_stdin, interrupted: Arc::clone(&interrupt.asked) };
-    let secrets = Secrets {
-        credentials_dir: around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        passphrase_file: around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from),
-        ..Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt))
-    };
+    let mut secrets = Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt));
+    secrets.credentials_dir = around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    secrets.passphrase_file = around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from);
     Ok(Context {
         world,
         place,
@@ -114,13 +122,18 @@ fn secret_stdin(verb: &Verb) -> bool {
     matches!(verb, Verb::Config(args) if args.secret_stdin())
 }
 
+/// The exit code; which signal interrupted is known here alone.
+fn code_of(ending: Ending, interrupt: &Interrupt) -> i32 {
+    if ending == Ending::Interrupted { interrupt.code() } else { ending.code() }
+}
+
 /// Draws the end; what the process is to return.
 fn finish(request: &Request, answer: &Result<Reply, Failure>, face: &dyn Face, interrupt: &Interrupt) -> i32 {
     let ending = match answer {
         Ok(reply) => reply.ending(),
         Err(failure) => failure.ending(),
     };
-    let code = if ending == Ending::Interrupted { interrupt.code() } else { ending.code() };
+    let code = code_of(ending, interrupt);
     match answer {
         Ok(reply) => face.finished(request, reply, code),
         Err(failure) => face.refused(request.name(), failure, code),

@@ -463,6 +463,9 @@ pub struct Moves {
 pub struct Restore {
     /// From where, and into which folder.
     pub sides: Sides,
+    /// Only this file, or what is in this folder, of all that is there; empty is everything.
+    #[serde(default)]
+    pub path: String,
     /// Whether files that differ here are replaced.
     #[serde(default)]
     pub overwrite: bool,

@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::filter::Rules;
 use tidelock_core::meta::MetaFormat;
+use tidelock_core::path::RelPath;
 use tidelock_core::policy::Policy;
 use tidelock_remote::Remote;
 use tidelock_remote::world::World;
@@ -74,6 +75,8 @@ pub struct Settings {
     pub sets_mode: bool,
     /// Only renames are carried out.
     pub only_moves: bool,
+    /// Only this path and what is below it are this run's business.
+    pub only: RelPath,
     /// Files up to this size are read before they are sent, larger ones meanwhile.
     pub small_bytes: u64,
 }
@@ -101,6 +104,7 @@ impl Settings {
             command: "sync".to_owned(),
             sets_mode: true,
             only_moves: false,
+            only: RelPath::root(),
             small_bytes: SMALL_BYTES,
         }
     }

@@ -17,7 +17,8 @@ pub enum RemoteUrl {
         /// The prefix.
         prefix: String,
     },
-    /// The embedded store in a folder.
+    /// The embedded store in a folder, or below a prefix in it: which of them it is,
+    /// `folder::locate` finds out.
     Folder(PathBuf),
     /// A store in memory, shared by name within a test.
     #[cfg(any(test, feature = "testing"))]
@@ -95,7 +96,7 @@ fn check_bucket(name: &str) -> Result<(), String> {
 }
 
 /// The prefix with a slash at its end, unless it is empty.
-fn check_prefix(prefix: &str) -> Result<String, String> {
+pub(crate) fn check_prefix(prefix: &str) -> Result<String, String> {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     if prefix.is_empty() {
         return Ok(String::new());

@@ -53,7 +53,7 @@ pub fn request(told: &Told<'_>, args: &BatchArgs) -> Result<Batch, Complaint> {
 }
 
 fn one(told: &Told<'_>, name: &str, args: &BatchArgs) -> Result<Sync, Complaint> {
-    let whom = Whom::Pair { name: name.to_owned(), local: None };
+    let whom = Whom::Pair { name: name.to_owned(), local: None, below: None };
     let found = told.find(&whom, told.typed(None, Some(&args.run), None))?;
     let mode = if args.delete && found.mode == Mode::Push { Mode::Delete } else { found.mode };
     let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };

@@ -158,9 +158,15 @@ pub fn remote(text: &str) -> Result<String, String> {
     RemoteUrl::parse(text).map(|_| text.to_owned()).map_err(|error| error.why)
 }
 
-/// The same, or what may be a pair's name.
+/// The same, or what may be a pair's name, perhaps with a path below it.
 pub fn remote_or_pair(text: &str) -> Result<String, String> {
-    if is_name(text) { Ok(text.to_owned()) } else { remote(text) }
+    if may_be_pair(text) { Ok(text.to_owned()) } else { remote(text) }
+}
+
+/// Whether it is `PAIR` or `PAIR/PATH`, if there is such a pair. No remote is: it has a
+/// colon before any slash.
+pub fn may_be_pair(text: &str) -> bool {
+    is_name(text.split('/').next().unwrap_or_default())
 }
 
 /// Reads a folder's name. One that reads like a remote is a swapped argument.

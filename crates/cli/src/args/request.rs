@@ -55,7 +55,8 @@ fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
             // Who is to win a sync's conflicts is nothing to a restore.
             found.options.conflict = args.look.conflict.and(found.options.conflict);
             let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
-            Request::Restore(Restore { sides: found.sides, overwrite: args.overwrite, options })
+            let path = args.path.clone();
+            Request::Restore(Restore { sides: found.sides, path, overwrite: args.overwrite, options })
         }
         Verb::Ls(args) => match &args.remote {
             Some(remote) => {

@@ -58,17 +58,32 @@ impl<'a> Told<'a> {
         let name = local.to_str().ok_or_else(|| {
             Complaint::Misused(format!("{} is no pair's name; for a folder, give its REMOTE too", local.display()))
         })?;
-        Ok(Whom::Pair { name: name.to_owned(), local: None })
+        Ok(Whom::Pair { name: name.to_owned(), local: None, below: None })
+    }
+
+    /// What is named there: by a remote, or as `PAIR` or `PAIR/PATH`, which stand for the
+    /// pair's remote and a name below it. A remote has a colon before any slash.
+    pub fn place(&self, text: &str) -> Result<Whom, Complaint> {
+        Ok(match self.remote_or_pair(text)? {
+            Whom::Pair { name, local, below } => Whom::Pair { name, local, below: below.or(Some(String::new())) },
+            other => other,
+        })
     }
 
     /// A remote, or a pair's by the pair's name.
     pub fn remote_or_pair(&self, text: &str) -> Result<Whom, Complaint> {
         match objects::name(text) {
             Ok(remote) => Ok(Whom::Remote(remote)),
-            Err(_) if self.loaded.config.pair.contains_key(text) => {
-                Ok(Whom::Pair { name: text.to_owned(), local: None })
-            }
             Err(why) => {
+                let (name, below) = text.split_once('/').map_or((text, None), |(name, path)| (name, Some(path)));
+                if self.loaded.config.pair.contains_key(name) {
+                    let leads_out = below.is_some_and(|path| path.split('/').any(|part| part == ".."));
+                    if leads_out {
+                        return Err(Complaint::Misused(format!("{text:?} has a segment \"..\"; name what is meant")));
+                    }
+                    let below = below.filter(|path| !path.is_empty()).map(str::to_owned);
+                    return Ok(Whom::Pair { name: name.to_owned(), local: None, below });
+                }
                 let pairs = self.loaded.config.pair.keys();
                 let known = pairs.map(String::as_str).collect::<Vec<_>>().join(", ");
                 let known =
@@ -81,7 +96,11 @@ impl<'a> Told<'a> {
     /// Where a restore comes from, and where to.
     pub fn restore(&self, remote: &str, local: Option<&PathBuf>) -> Result<Whom, Complaint> {
         match (self.remote_or_pair(remote)?, local) {
-            (Whom::Pair { name, .. }, local) => Ok(Whom::Pair { name, local: local.cloned() }),
+            (Whom::Pair { name, below: Some(path), .. }, None) => Err(Complaint::Misused(format!(
+                "into which folder? write: tidelock restore {remote} LOCAL, or, for its place in the pair's own \
+                 folder: tidelock restore {name} --path {path}"
+            ))),
+            (Whom::Pair { name, below, .. }, local) => Ok(Whom::Pair { name, local: local.cloned(), below }),
             (_, Some(local)) => Ok(Whom::Sides { local: local.clone(), remote: remote.to_owned() }),
             (_, None) => {
                 let what =
@@ -106,7 +125,7 @@ impl<'a> Told<'a> {
     /// A remote's address and service, for verbs that need no more.
     pub fn remote(&self, text: &str, service: &ServiceArgs) -> Result<(String, Service), Complaint> {
         let typed = Typed { profile: service.profile.clone(), service: service.into(), ..Typed::default() };
-        let found = self.find(&self.remote_or_pair(text)?, typed)?;
+        let found = self.find(&self.place(text)?, typed)?;
         Ok((found.sides.remote, found.sides.service))
     }
 

@@ -16,6 +16,7 @@ mod outputs;
 mod patience;
 mod places;
 mod plans;
+mod prefixes;
 mod profiles;
 mod safety;
 #[path = "../../../remote/tests/support/scripted.rs"]

@@ -7,7 +7,7 @@ use crate::api::{Checked, ConfigPath, Context, Init, Section, Show, Shown};
 use crate::config::find::{self, Loaded, load};
 use crate::config::layers::{Layers, Origin, Setting};
 use crate::config::problem::Problem;
-use crate::config::resolve::{Refusal, Typed, Whom, resolve};
+use crate::config::resolve::{Typed, Whom, resolve};
 use crate::config::{check, sample};
 use crate::failure::Failure;
 use crate::place;
@@ -17,12 +17,12 @@ pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
     let loaded = load(&context.around)?;
     let file = loaded.file.as_ref().map(|file| file.display().to_string());
     let section = |whom: &Whom, name: String| -> Result<Section, Failure> {
-        let resolved = resolve(&loaded, whom, &Typed::default()).map_err(refused)?;
+        let resolved = resolve(&loaded, whom, &Typed::default())?;
         let settings = resolved.place.settings().into_iter().chain(resolved.knobs.settings()).collect();
         Ok(Section { name, settings })
     };
     if let Some(name) = &request.pair {
-        let whom = Whom::Pair { name: name.clone(), local: None };
+        let whom = Whom::Pair { name: name.clone(), local: None, below: None };
         return Ok(Shown { file, sections: vec![section(&whom, format!("pair.{name}"))?] });
     }
     let mut sections = vec![section(&Whom::Nobody, "every run".to_owned())?];
@@ -75,11 +75,4 @@ pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
     };
     find::create(&file, sample::SAMPLE)?;
     Ok(ConfigPath { file: file.display().to_string(), exists: true, written: true })
-}
-
-fn refused(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Typed(what) => Failure::Unable(what),
-        Refusal::Written(problem) => problem.into(),
-    }
 }

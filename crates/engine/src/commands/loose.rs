@@ -4,7 +4,7 @@
 //! both sides, and carried out by the same hands. What both sides agreed on before is
 //! not asked: the state is made for the transfer, and goes when it ended well.
 
-use super::open::{Wanted, settings};
+use super::open::{Wanted, settings, store_of};
 use super::told::Told;
 use crate::api::{Context, Options, Service, Sides};
 use crate::cycle::{self, Mode};
@@ -113,7 +113,7 @@ impl Loose<'_> {
     fn keep_apart(&self, path: &Path) -> Result<(), Failure> {
         let mut others = vec![("Tidelock's state", place::canonical(self.context.place.dir())?)];
         if let RemoteUrl::Folder(store) = self.url {
-            others.push(("the store", place::canonical(store)?));
+            others.push(("the store", store_of(store)?));
         }
         for (what, other) in others {
             let intake = other.join("intake");

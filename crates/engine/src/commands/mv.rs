@@ -4,8 +4,8 @@
 //! or store: between two of them bytes would have to. What lies below a name goes along
 //! only if that is asked for, and beyond a handful only if it is confirmed, as with `rm`.
 
-use super::download::{nothing, others_below};
-use super::target::{Access, Found, Target};
+use super::download::others_below;
+use super::target::{Access, Found, Target, refuse_reserved};
 use super::there::There;
 use crate::api::{Context, Mv, RunReply};
 use crate::cycle::named::{Rename, rename_named};
@@ -20,6 +20,7 @@ use tidelock_remote::{Cursor, Object, Remote};
 pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (from, from_name) = whole(&request.from)?;
     let (to, to_name) = whole(&request.to)?;
+    refuse_reserved(&to_name)?;
     if from.url != to.url {
         return Err(Failure::Unable(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
@@ -35,7 +36,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let found = target.find(remote).await?;
     let is_one = matches!(found, Found::One(_));
     let renames = match found {
-        Found::Nothing => return Err(nothing(&request.from)),
+        Found::Nothing => return Err(Found::Nothing.missing(&request.from)),
         Found::One(object) => {
             let key = if keeps_name { format!("{to_name}{last}") } else { to_name.clone() };
             vec![rename(remote, *object, key, request.overwrite).await?]
@@ -56,17 +57,11 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
 /// A name as the whole place and the whole key in it.
 fn whole(text: &str) -> Result<(Target, String), Failure> {
     let target = Target::of(text)?;
-    Ok(match &target.url {
-        RemoteUrl::S3 { bucket, prefix } => {
-            let name = format!("{prefix}{}", target.name);
-            let url = RemoteUrl::S3 { bucket: bucket.clone(), prefix: String::new() };
-            (Target { url, inside: String::new(), name: String::new() }, name)
-        }
-        url => {
-            let name = format!("{}{}", target.inside, target.name);
-            (Target { url: url.clone(), inside: String::new(), name: String::new() }, name)
-        }
-    })
+    let url = match &target.url {
+        RemoteUrl::S3 { bucket, .. } => RemoteUrl::S3 { bucket: bucket.clone(), prefix: String::new() },
+        url => url.clone(),
+    };
+    Ok((Target { url, inside: String::new(), name: String::new() }, target.key()))
 }
 
 async fn rename(remote: &dyn Remote, from: Object, to: String, overwrite: bool) -> Result<Rename, Failure> {

@@ -11,6 +11,7 @@ use super::problem::Problem;
 use super::words::{listed, nearest};
 use super::{Credentials, Knobs, Mode, OWN, Pair, Profile};
 use crate::api::{CredentialSource, Options, Service, Sides, Sse};
+use crate::failure::Failure;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::RuleLine;
@@ -30,6 +31,8 @@ pub enum Whom {
         name: String,
         /// The other folder.
         local: Option<PathBuf>,
+        /// A name below its remote, if that is meant and not the pair itself.
+        below: Option<String>,
     },
     /// A folder and a remote.
     Sides {
@@ -93,6 +96,16 @@ impl From<Problem> for Refusal {
     }
 }
 
+/// For who typed nothing that could be wrong but what is no pair or profile.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Typed(what) => Self::Unable(what),
+            Refusal::Written(problem) => problem.into(),
+        }
+    }
+}
+
 /// Lays everything on each other.
 pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, Refusal> {
     let named = match whom {
@@ -115,7 +128,14 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
         _ => String::new(),
     };
     let chosen = Chosen::of(loaded, &remote, named.and_then(|(_, pair)| pair.profile.as_deref()), typed)?;
-    let remote = chosen.bucket_url(loaded, &remote)?;
+    let mut remote = chosen.bucket_url(loaded, &remote)?;
+    let below = match whom {
+        Whom::Pair { below, .. } => below.as_deref(),
+        _ => None,
+    };
+    if let Some(below) = below {
+        remote = format!("{}/{below}", remote.trim_end_matches('/'));
+    }
     let is_s3 = remote.starts_with("s3://");
     let mode = typed.mode.or(named.and_then(|(_, pair)| pair.mode));
 
@@ -141,7 +161,8 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
         .map_err(|what| Problem::whole("the settings together", what))?;
     let local = local(loaded, whom, named.map(|(_, pair)| pair))?;
     lay_place(loaded, &mut place, named, (&local, &remote), (mode, typed), &chosen);
-    let filters = filters(loaded, named.map(|(name, _)| name), &knobs, &said);
+    // A pair's own patterns are of paths in its folder.
+    let filters = filters(loaded, named.map(|(name, _)| name).filter(|_| below.is_none()), &knobs, &said);
     let ignore_files = ignore_files(loaded, &knobs).map_err(Refusal::Typed)?;
     Ok(Resolved {
         pair: named.map(|(name, _)| name.to_owned()),

@@ -22,7 +22,7 @@ fn loaded(text: &str, variables: &[(&str, &str)]) -> Loaded {
 }
 
 fn pair(name: &str) -> Whom {
-    Whom::Pair { name: name.to_owned(), local: None }
+    Whom::Pair { name: name.to_owned(), local: None, below: None }
 }
 
 fn good(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Resolved {
