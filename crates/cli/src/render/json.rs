@@ -90,7 +90,12 @@ impl Face for Json {
     }
 
     fn closed(&self, command: &str, code: i32) {
-        self.write(&Own::Summary { command, exit: code, endings: Vec::new(), reply: None });
+        let endings = match code {
+            0 => Vec::new(),
+            130 | 143 => vec![Ended::Run(Ending::Interrupted)],
+            _ => vec![Ended::Run(Ending::Failed)],
+        };
+        self.write(&Own::Summary { command, exit: code, endings, reply: None });
     }
 
     fn complain(&self, what: &str) {

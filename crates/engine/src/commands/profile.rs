@@ -11,7 +11,7 @@ pub use add::Add;
 pub(super) use add::ask;
 pub use look::Tested;
 
-use crate::api::{Context, CredentialSource};
+use crate::api::Context;
 use crate::config::find::{self, Loaded};
 use crate::config::resolve::{Refusal, Resolved, Typed, Whom, resolve, split_profile};
 use crate::config::rewrite::Draft;
@@ -207,17 +207,6 @@ fn users<'a>(config: &'a Config, profile: &str) -> Vec<&'a str> {
     };
     let pairs = config.pair.iter();
     pairs.filter(|(_, pair)| rests(&pair.remote, pair.profile.as_deref())).map(|(name, _)| name.as_str()).collect()
-}
-
-/// What credentials of a new profile are called in a request.
-fn source(name: &str, profile: &Profile) -> CredentialSource {
-    let (profile_name, access_key_id) = (name.to_owned(), profile.access_key_id.clone().unwrap_or_default());
-    match profile.credentials {
-        Credentials::Aws => CredentialSource::Aws,
-        Credentials::Env => CredentialSource::Env,
-        Credentials::Keyring => CredentialSource::Keyring { profile: profile_name, access_key_id },
-        Credentials::File => CredentialSource::File { profile: profile_name, access_key_id },
-    }
 }
 
 #[cfg(test)]

@@ -49,6 +49,7 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
             let (from, service) = told.remote(&args.from, &args.service)?;
             let (to, other) = told.remote(&args.to, &args.service)?;
             same_service(&service, &other)?;
+            told.possible(&told.typed(None, None, Some(&args.object)))?;
             let options = args.object.within(Options { dry_run: args.dry.dry_run, ..Options::default() });
             Request::Mv(Mv { from, to, overwrite: args.overwrite, service, options })
         }

@@ -5,7 +5,7 @@
 //! whoever asks in the context gives it.
 
 use super::super::credentials;
-use super::{ProfilesReply, Tested, look, source, vault};
+use super::{ProfilesReply, Tested, look, vault};
 use crate::api::{Context, Service};
 use crate::config::rewrite::Draft;
 use crate::config::{Config, Profile, edit};
@@ -70,7 +70,7 @@ async fn tried(context: &Context, request: &Add, secret: Option<&Secret>) -> Res
             let id = profile.access_key_id.clone().unwrap_or_default();
             Ok(Some(Keys { id, secret: secret.expose().to_owned(), token: None }))
         }
-        None => credentials::keys(context, &source(name, profile)).await,
+        None => credentials::keys(context, &profile.source(name)).await,
     };
     look::test(context, name, &service(context, profile)?, keys, profile.bucket.as_deref()).await
 }
