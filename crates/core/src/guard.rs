@@ -163,6 +163,12 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     Ok(())
 }
 
+/// Whether deletions there wait: what could not be looked at here may hold, under
+/// another name, the very files whose absence calls for them.
+pub fn waits_for_holes(holes: u64, confirmed: bool) -> bool {
+    holes > 0 && !confirmed
+}
+
 /// Holds deletions that a person asked for by name against the limits: what was named
 /// one by one is meant; what was found below a name may be more than was thought.
 pub fn check_named(below: u64, all: u64, max_delete: Option<u64>, confirmed: bool) -> Result<(), Stop> {

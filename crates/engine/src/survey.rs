@@ -40,6 +40,8 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
+    /// Files and folders here that could not be looked at.
+    pub holes: u64,
     /// Names of files that have more than one.
     pub hard_links: u64,
     /// Entries of the base, …
@@ -309,8 +311,11 @@ impl Join<'_> {
     }
 
     fn watch_hole(&mut self, key: &Key, here: Option<&Sighting>) {
-        if matches!(here, Some(Sighting::Hole { .. })) && key.as_str().ends_with('/') {
-            self.hole = Some(key.clone());
+        if matches!(here, Some(Sighting::Hole { .. })) {
+            self.survey.holes += 1;
+            if key.as_str().ends_with('/') {
+                self.hole = Some(key.clone());
+            }
         }
     }
 

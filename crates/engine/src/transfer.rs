@@ -9,6 +9,7 @@
 mod bytes;
 mod compare;
 mod conflict;
+mod course;
 pub(crate) mod delete;
 mod download;
 mod meta;
@@ -17,23 +18,23 @@ mod rename;
 mod upload;
 pub(crate) mod way;
 
+pub(crate) use course::Aftermath;
+use course::Course;
+
 use crate::disk::{self, Stat};
 use crate::event::Event;
 use crate::failure::{Failure, ending_of, remedy_for};
 use crate::install::{InstallError, Installer};
 use crate::pair::Pair;
-use crate::record::{Counts, Outcome, Recorder};
+use crate::record::{Outcome, Recorder};
 use crate::report::{Ending, Report};
 use crate::state::{Change, Spool};
-use futures::stream::{FuturesUnordered, StreamExt};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tidelock_core::entry::{BaseRow, Digest, FileId, LocalHalf, LocalStamp, Meta, RemoteHalf, Standing};
-use tidelock_core::names::Kind;
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step};
-use tidelock_core::policy::Flow;
 use tidelock_remote::{Error, ErrorKind};
 
 /// What came of a step.
@@ -57,6 +58,14 @@ pub(crate) enum Fate {
     Noted(Outcome),
     /// Nothing can be done any more.
     Fatal(Failure),
+}
+
+/// Deletions come last: what stands in the way of a step then, it does not wait for.
+fn at_once(fate: Fate) -> Fate {
+    match fate {
+        Fate::Blocked(problem) => Fate::Problem(problem),
+        fate => fate,
+    }
 }
 
 /// A folder that was made and gets its metadata once all that belongs in it is there.
@@ -83,38 +92,6 @@ pub(crate) struct Carrier<'a> {
     moved: Mutex<BTreeSet<Key>>,
     /// What was written without something that belongs to it.
     left_out: Mutex<Vec<Problem>>,
-}
-
-/// What is left over after a plan was carried out.
-#[derive(Debug, Default)]
-pub(crate) struct Aftermath {
-    /// Steps that found something else than expected.
-    pub(crate) stale: u64,
-    /// The first of them: their paths, and what was found instead.
-    examples: Vec<(String, String)>,
-}
-
-impl Aftermath {
-    fn stale(&mut self, step: &Step, why: Option<String>) {
-        const EXAMPLES: usize = 100;
-        self.stale += 1;
-        if self.examples.len() < EXAMPLES {
-            let why = why.unwrap_or_else(|| "what was found was not what had been listed or read before".to_owned());
-            self.examples.push((step.key.to_string(), why));
-        }
-    }
-
-    /// What is left undone, path by path as far as they are known.
-    pub(crate) fn problems(&self, what: &str, remedy: &str) -> Vec<Problem> {
-        let skipped = |path: &str, what: String| Problem { path: path.to_owned(), what, class: ProblemClass::Skipped };
-        let mut problems: Vec<Problem> =
-            self.examples.iter().map(|(path, why)| skipped(path, format!("{what} ({why}); {remedy}"))).collect();
-        let more = self.stale - u64::try_from(self.examples.len()).unwrap_or(self.stale);
-        if more > 0 {
-            problems.push(skipped(".", format!("{more} more entries: {what}; {remedy}")));
-        }
-        problems
-    }
 }
 
 impl<'a> Carrier<'a> {
@@ -183,78 +160,44 @@ impl<'a> Carrier<'a> {
 
     /// Carries out the whole plan.
     pub(crate) async fn run(&self, recorder: &mut Recorder<'_>, report: &mut Report) -> Result<Aftermath, Failure> {
-        let mut aftermath = Aftermath::default();
-        let mut blocked = VecDeque::new();
-        self.chains(recorder, report, &mut aftermath, &mut blocked).await?;
-        self.writes(recorder, report, &mut aftermath, &mut blocked).await?;
+        let mut course = Course::new(self, recorder, report);
+        self.chains(&mut course).await?;
+        self.writes(&mut course).await?;
         // Deletions of moved objects rely on rows that the writes brought.
-        recorder.flush(report).await?;
-        self.deletes(recorder, report, &mut aftermath).await?;
-        self.mention(recorder, report, &mut aftermath).await?;
-        while let Some(step) = blocked.pop_front() {
-            let fate = match self.carry_out(&step).await {
-                Fate::Blocked(problem) => Fate::Problem(problem),
-                fate => fate,
-            };
-            self.settle(&step, fate, recorder, report, &mut aftermath, &mut blocked).await?;
+        course.flush().await?;
+        self.deletes(&mut course).await?;
+        self.mention(&mut course).await?;
+        while let Some(step) = course.next_blocked() {
+            let fate = at_once(self.carry_out(&step).await);
+            course.settle(&step, fate).await?;
         }
-        recorder.flush(report).await?;
-        Ok(aftermath)
+        course.flush().await?;
+        Ok(course.end())
     }
 
     /// What nothing is done about is counted, and told where a person must know.
-    async fn mention(
-        &self,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-    ) -> Result<(), Failure> {
-        let mut after = 0;
-        loop {
-            let page = self.spool.steps(Phase::None, after)?;
-            let Some((last, _)) = page.last() else { return Ok(()) };
-            after = *last;
-            for (_, step) in page {
-                let fate = match step.action {
-                    Action::Conflict => self.after_our_own(&step).await.unwrap_or(Fate::Conflict),
-                    _ => Fate::Left,
-                };
-                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
-            }
+    async fn mention(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+        let mut steps = self.spool.phase(Phase::None);
+        while let Some(step) = steps.next()? {
+            let fate = match step.action {
+                Action::Conflict => self.after_our_own(&step).await.unwrap_or(Fate::Conflict),
+                _ => Fate::Left,
+            };
+            course.settle(&step, fate).await?;
         }
+        Ok(())
     }
 
     /// Steps that depend on each other: each chain in order, chains side by side.
-    async fn chains(
-        &self,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-        blocked: &mut VecDeque<Step>,
-    ) -> Result<(), Failure> {
-        let mut running = FuturesUnordered::new();
-        let mut next = 1_i64;
-        let mut ended = false;
-        let mut settled = Ok(());
-        loop {
-            while settled.is_ok()
-                && !ended
-                && running.len() < self.pair.settings.concurrency
-                && !self.pair.is_interrupted()
-            {
-                let chain = self.spool.chain(next)?;
-                next += 1;
-                ended = chain.is_empty();
-                if !ended {
-                    running.push(self.chain(chain));
-                }
-            }
-            let Some(fates) = running.next().await else { break };
-            for (step, fate) in fates {
-                settled = settled.and(self.settle(&step, fate, recorder, report, aftermath, blocked).await);
-            }
-        }
-        settled.and(self.check_interrupt())
+    async fn chains(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+        let mut number = 0_i64;
+        let next = || {
+            number += 1;
+            let chain = self.spool.chain(number)?;
+            Ok((!chain.is_empty()).then(|| self.chain(chain)))
+        };
+        course.side_by_side(next).await?;
+        self.check_interrupt()
     }
 
     async fn chain(&self, steps: Vec<(i64, Step)>) -> Vec<(Step, Fate)> {
@@ -267,8 +210,12 @@ impl<'a> Carrier<'a> {
                 Some(waits) => waits(),
                 None => self.carry_out(&step).await,
             };
+            if let (Fate::Left, Action::Move { from, .. }) = (&fate, &step.action) {
+                self.waits(from);
+            }
             broken = broken.or(match &fate {
-                Fate::Done(_) | Fate::Left | Fate::Noted(_) => None,
+                Fate::Done(_) | Fate::Noted(_) => None,
+                Fate::Left if !step.action.is_rename() => None,
                 Fate::Stale | Fate::StaleSince(_) => Some(|| Fate::Stale),
                 _ => Some(|| Fate::Left),
             });
@@ -277,37 +224,16 @@ impl<'a> Carrier<'a> {
         fates
     }
 
-    async fn writes(
-        &self,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-        blocked: &mut VecDeque<Step>,
-    ) -> Result<(), Failure> {
-        let mut running = FuturesUnordered::new();
-        let mut waiting = VecDeque::new();
-        let mut after = 0;
-        let mut ended = false;
-        // What is under way is finished and recorded, even when the run is over.
-        let mut settled = Ok(());
-        loop {
-            while settled.is_ok() && running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
-                if waiting.is_empty() && !ended {
-                    let page = self.spool.steps(Phase::Write, after)?;
-                    after = page.last().map_or(after, |(seq, _)| *seq);
-                    ended = page.is_empty();
-                    waiting.extend(page);
-                }
-                let Some((_, step)) = waiting.pop_front() else { break };
-                running.push(async move {
-                    let fate = self.carry_out(&step).await;
-                    (step, fate)
-                });
-            }
-            let Some((step, fate)) = running.next().await else { break };
-            settled = settled.and(self.settle(&step, fate, recorder, report, aftermath, blocked).await);
-        }
-        settled.and(self.check_interrupt())
+    async fn writes(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+        let mut steps = self.spool.phase(Phase::Write);
+        let next = || {
+            Ok(steps.next()?.map(|step| async move {
+                let fate = self.carry_out(&step).await;
+                vec![(step, fate)]
+            }))
+        };
+        course.side_by_side(next).await?;
+        self.check_interrupt()
     }
 
     pub(crate) fn check_interrupt(&self) -> Result<(), Failure> {
@@ -359,98 +285,6 @@ impl<'a> Carrier<'a> {
             Fate::Problem(problem) if problem.what == ESCAPES => Fate::Blocked(problem),
             fate => fate,
         }
-    }
-
-    /// Takes what came of a step to where it belongs.
-    pub(crate) async fn settle(
-        &self,
-        step: &Step,
-        fate: Fate,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-        blocked: &mut VecDeque<Step>,
-    ) -> Result<(), Failure> {
-        let left_out = std::mem::take(&mut *self.left_out.lock().unwrap_or_else(PoisonError::into_inner));
-        for problem in left_out {
-            recorder.tell(&Event::Problem(problem.clone()))?;
-            report.problem(problem);
-        }
-        match fate {
-            Fate::Done(outcome) => {
-                if outcome.again {
-                    aftermath.stale(step, None);
-                } else if step.action == Action::Compare && outcome.counts == Counts::default() {
-                    // A closer look found both sides as they were agreed. What is looked at
-                    // again in a later pass was counted.
-                    report.unchanged += u64::from(report.passes == 1);
-                }
-                recorder.take(outcome, report).await
-            }
-            Fate::Stale => {
-                aftermath.stale(step, None);
-                Ok(())
-            }
-            Fate::StaleSince(why) => {
-                aftermath.stale(step, Some(why));
-                Ok(())
-            }
-            Fate::Problem(problem) => {
-                if report.problem(problem.clone()) {
-                    recorder.tell(&Event::Problem(problem))?;
-                }
-                Ok(())
-            }
-            Fate::Blocked(_) => {
-                blocked.push_back(step.clone());
-                Ok(())
-            }
-            Fate::Conflict => self.leave(step, true, recorder, report),
-            Fate::Left => self.leave(step, false, recorder, report),
-            Fate::Noted(outcome) => {
-                recorder.take(outcome, report).await?;
-                self.leave(step, false, recorder, report)
-            }
-            Fate::Fatal(failure) => {
-                // What was done before is recorded, whatever ended the run.
-                recorder.flush(report).await?;
-                Err(failure)
-            }
-        }
-    }
-
-    /// Counts a difference that stays, and tells of it where a person must know.
-    fn leave(
-        &self,
-        step: &Step,
-        is_conflict: bool,
-        recorder: &Recorder<'_>,
-        report: &mut Report,
-    ) -> Result<(), Failure> {
-        if self.must_mention(step) {
-            let what =
-                "it differs here and was left as it is; --overwrite replaces it (the file here goes to the trash)";
-            let skipped = problem(step, ProblemClass::Skipped, what);
-            if report.problem(skipped.clone()) {
-                recorder.tell(&Event::Problem(skipped))?;
-            }
-        } else if is_conflict {
-            report.conflicts += 1;
-            report.end(Ending::Conflicts);
-            recorder.tell(&Event::Conflict { path: step.key.to_string(), row: step.row.to_string() })?;
-        } else {
-            report.drift += u64::from(!step.action.is_bookkeeping() && !self.pair.settings.only_moves);
-        }
-        Ok(())
-    }
-
-    /// A restore says which files it did not bring back.
-    fn must_mention(&self, step: &Step) -> bool {
-        self.pair.settings.policy.flow == Flow::Down
-            && step.here.is_some()
-            && step.there.is_some()
-            && step.kind != Kind::Dir
-            && !step.action.is_bookkeeping()
     }
 
     /// The row that says: both sides hold this.

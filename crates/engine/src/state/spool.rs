@@ -8,6 +8,7 @@
 
 use super::{Error, Result, State, rows};
 use rusqlite::{OptionalExtension, params};
+use std::collections::VecDeque;
 use tidelock_core::entry::{BaseRow, Digest, FileId};
 use tidelock_core::names::Kind;
 use tidelock_core::path::{Key, RelPath};
@@ -20,6 +21,38 @@ const COPIED_WHOLE_BYTES: u64 = 8 << 20;
 /// The plan's rows of one state.
 pub struct Spool<'a> {
     state: &'a State,
+}
+
+/// The steps of one phase, in key order, a page of them in memory at a time.
+pub struct Steps<'a> {
+    spool: &'a Spool<'a>,
+    phase: Phase,
+    after: i64,
+    page: VecDeque<Step>,
+}
+
+impl Steps<'_> {
+    /// The next step.
+    pub fn next(&mut self) -> Result<Option<Step>> {
+        if self.page.is_empty() {
+            self.page = self.next_page()?.into();
+        }
+        Ok(self.page.pop_front())
+    }
+
+    /// As many of the next steps as are worth a batch; none at the end.
+    pub fn next_page(&mut self) -> Result<Vec<Step>> {
+        Ok(self.next_rows()?.into_iter().map(|(_, step)| step).collect())
+    }
+
+    fn next_rows(&mut self) -> Result<Vec<(i64, Step)>> {
+        let page = self.spool.select(
+            "SELECT seq, json FROM temp.step WHERE phase = ?1 AND seq > ?2 AND chain IS NULL ORDER BY seq LIMIT 1000",
+            params![phase_number(self.phase), self.after],
+        )?;
+        self.after = page.last().map_or(self.after, |(seq, _)| *seq);
+        Ok(page)
+    }
 }
 
 /// A step whose file departed from another key.
@@ -71,6 +104,22 @@ impl<'a> Spool<'a> {
             to_json(step)?,
         ])?;
         Ok(())
+    }
+
+    /// Puts other steps in the place of some of a phase, in key order, chains left out.
+    pub fn rewrite(&self, phase: Phase, mut change: impl FnMut(&Step) -> Option<Step>) -> Result<()> {
+        let mut steps = self.phase(phase);
+        loop {
+            let page = steps.next_rows()?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            for (seq, step) in page {
+                if let Some(other) = change(&step) {
+                    self.replace(seq, &other, None)?;
+                }
+            }
+        }
     }
 
     /// Puts another step in the place of one.
@@ -233,12 +282,9 @@ impl<'a> Spool<'a> {
         Ok(count.cast_unsigned())
     }
 
-    /// The steps of a phase after a place, in key order; those in chains left out.
-    pub fn steps(&self, phase: Phase, after_seq: i64) -> Result<Vec<(i64, Step)>> {
-        self.select(
-            "SELECT seq, json FROM temp.step WHERE phase = ?1 AND seq > ?2 AND chain IS NULL ORDER BY seq LIMIT 1000",
-            params![phase_number(phase), after_seq],
-        )
+    /// The steps of a phase, those in chains left out.
+    pub fn phase(&self, phase: Phase) -> Steps<'_> {
+        Steps { spool: self, phase, after: 0, page: VecDeque::new() }
     }
 
     /// Folders of a phase before a place, deepest first: descending key order.

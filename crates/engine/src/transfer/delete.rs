@@ -6,18 +6,16 @@
 //! last, deepest first, and only if they are empty.
 
 use super::upload::done;
-use super::{Aftermath, Carrier, Fate, disk_fate, install_fate, remote_fate};
+use super::{Carrier, Course, Fate, at_once, disk_fate, install_fate, remote_fate};
 use crate::disk;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
 use crate::planted::Bug;
-use crate::record::{Counts, Outcome, Recorder};
-use crate::report::Report;
+use crate::record::{Counts, Outcome};
 use crate::root;
 use crate::state::Change;
-use futures::stream::{FuturesUnordered, StreamExt};
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::PoisonError;
 use tidelock_core::entry::BaseRow;
 use tidelock_core::names::{Kind, LinkStyle, key_of};
@@ -26,25 +24,20 @@ use tidelock_core::plan::{Action, Phase, Step};
 use tidelock_remote::{Condition, ErrorKind};
 
 impl Carrier<'_> {
-    pub(super) async fn deletes(
-        &self,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-    ) -> Result<(), Failure> {
-        let mut after = 0;
-        let mut parents = BTreeSet::new();
+    pub(super) async fn deletes(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+        let mut steps = self.spool.phase(Phase::Delete);
         let mut touched = BTreeSet::new();
         loop {
             self.check_interrupt()?;
-            let page = self.spool.steps(Phase::Delete, after)?;
-            let Some((last, _)) = page.last() else { break };
-            after = *last;
+            let page = steps.next_page()?;
+            if page.is_empty() {
+                break;
+            }
             root::check_still(self.pair).await?;
             let (here, there): (Vec<Step>, Vec<Step>) =
-                page.into_iter().map(|(_, step)| step).partition(|step| step.action == Action::DeleteHere);
+                page.into_iter().partition(|step| step.action == Action::DeleteHere);
             for (step, fate) in self.delete_there(there).await {
-                self.settle(&step, at_once(fate), recorder, report, aftermath, &mut VecDeque::new()).await?;
+                course.settle(&step, at_once(fate)).await?;
             }
             let files: Vec<Step> = here.into_iter().filter(|step| step.kind != Kind::Dir).collect();
             touched.extend(here_parents(&files));
@@ -52,13 +45,13 @@ impl Carrier<'_> {
                 // A run that dies now leaves folders that only our deletions emptied.
                 set_emptying(self.pair, &touched)?;
             }
-            self.delete_files(files, recorder, report, aftermath, &mut parents).await?;
+            self.delete_files(files, course).await?;
         }
-        self.delete_folders(recorder, report, aftermath).await?;
+        self.delete_folders(course).await?;
         if touched.is_empty() {
             return Ok(());
         }
-        let left = remove_emptied(self.pair, parents).await?;
+        let left = remove_emptied(self.pair, std::mem::take(&mut course.bereft)).await?;
         set_emptying(self.pair, &left)
     }
 
@@ -132,32 +125,15 @@ impl Carrier<'_> {
         Err(written.map_or_else(|error| Fate::Fatal(error.into()), |()| Fate::Stale))
     }
 
-    async fn delete_files(
-        &self,
-        steps: Vec<Step>,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-        parents: &mut BTreeSet<RelPath>,
-    ) -> Result<(), Failure> {
-        let mut waiting = VecDeque::from(steps);
-        let mut running = FuturesUnordered::new();
-        let mut settled = Ok(());
-        loop {
-            while settled.is_ok() && running.len() < self.pair.settings.concurrency {
-                let Some(step) = waiting.pop_front() else { break };
-                running.push(async move {
-                    let fate = self.delete_file(&step).await;
-                    (step, fate)
-                });
-            }
-            let Some((step, fate)) = running.next().await else { return settled };
-            if matches!(fate, Fate::Done(_)) {
-                parents.extend(step.path.parent());
-            }
-            let none = &mut VecDeque::new();
-            settled = settled.and(self.settle(&step, at_once(fate), recorder, report, aftermath, none).await);
-        }
+    async fn delete_files(&self, steps: Vec<Step>, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+        let mut steps = steps.into_iter();
+        let next = || {
+            Ok(steps.next().map(|step| async move {
+                let fate = at_once(self.delete_file(&step).await);
+                vec![(step, fate)]
+            }))
+        };
+        course.side_by_side(next).await
     }
 
     async fn delete_file(&self, step: &Step) -> Fate {
@@ -192,12 +168,7 @@ impl Carrier<'_> {
         }
     }
 
-    async fn delete_folders(
-        &self,
-        recorder: &mut Recorder<'_>,
-        report: &mut Report,
-        aftermath: &mut Aftermath,
-    ) -> Result<(), Failure> {
+    async fn delete_folders(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
         let mut before = i64::MAX;
         loop {
             let page = self.spool.folders_descending(Phase::Delete, before)?;
@@ -208,7 +179,7 @@ impl Carrier<'_> {
                     continue;
                 }
                 let fate = at_once(self.delete_folder(&step).await);
-                self.settle(&step, fate, recorder, report, aftermath, &mut VecDeque::new()).await?;
+                course.settle(&step, fate).await?;
             }
         }
     }
@@ -230,14 +201,6 @@ impl Carrier<'_> {
             Err(error) if error.kind == disk::ErrorKind::NotEmpty => Fate::Done(forgotten),
             Err(error) => disk_fate(step, error),
         }
-    }
-}
-
-/// Deletions come last: one that something stands in the way of waits for nothing.
-fn at_once(fate: Fate) -> Fate {
-    match fate {
-        Fate::Blocked(problem) => Fate::Problem(problem),
-        fate => fate,
     }
 }
 

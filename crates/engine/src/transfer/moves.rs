@@ -161,7 +161,7 @@ impl Carrier<'_> {
     }
 
     /// Looking again would find the same: the old object waits with the new one.
-    fn waits(&self, from: &Key) {
+    pub(super) fn waits(&self, from: &Key) {
         self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
     }
 

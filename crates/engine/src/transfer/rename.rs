@@ -4,15 +4,13 @@
 //! that was seen, and made only where nothing is, or what was seen. The deletion of the
 //! old key is owed once that is on record, and paid where all deletions are.
 
-use super::{Aftermath, Carrier, Fate, archived, problem, remote_fate};
+use super::{Aftermath, Carrier, Course, Fate, archived, problem, remote_fate};
 use crate::cycle::named::{Rename, owed_step, rename_step};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::record::{Counts, Outcome, Recorder};
 use crate::report::Report;
 use crate::state::Change;
-use futures::stream::{FuturesUnordered, StreamExt};
-use std::collections::VecDeque;
 use std::sync::PoisonError;
 use tidelock_core::entry::{BaseRow, RemoteHalf, Standing};
 use tidelock_core::plan::{ProblemClass, Step};
@@ -27,30 +25,20 @@ impl Carrier<'_> {
         recorder: &mut Recorder<'_>,
         report: &mut Report,
     ) -> Result<Aftermath, Failure> {
-        let mut aftermath = Aftermath::default();
+        let mut course = Course::new(self, recorder, report);
         let mut waiting = renames.iter();
-        let mut running = FuturesUnordered::new();
-        let mut settled = Ok(());
-        loop {
-            while settled.is_ok() && running.len() < self.pair.settings.concurrency && !self.pair.is_interrupted() {
-                let Some(rename) = waiting.next() else { break };
-                running.push(async move { (rename, self.rename_one(rename).await) });
-            }
-            let Some((rename, fate)) = running.next().await else { break };
-            let is_copied = matches!(fate, Fate::Done(_));
-            let step = rename_step(rename);
-            let none = &mut VecDeque::new();
-            settled = settled.and(self.settle(&step, fate, recorder, report, &mut aftermath, none).await);
-            if is_copied {
-                self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(rename.from.key.clone());
-                settled = settled.and(self.spool.push(&owed_step(rename), false).map_err(Failure::from));
-            }
-        }
+        let next = || {
+            Ok(waiting.next().map(|rename| async move {
+                let fate = self.rename_one(rename).await;
+                vec![(rename_step(rename), fate)]
+            }))
+        };
+        let renamed = course.side_by_side(next).await;
         // What was copied is removed, also where the rest had to be left.
-        recorder.flush(report).await?;
-        let paid = self.deletes(recorder, report, &mut aftermath).await;
-        settled.and(paid).and(self.check_interrupt())?;
-        Ok(aftermath)
+        course.flush().await?;
+        let paid = self.deletes(&mut course).await;
+        renamed.and(paid).and(self.check_interrupt())?;
+        Ok(course.end())
     }
 
     async fn rename_one(&self, rename: &Rename) -> Fate {
@@ -89,6 +77,10 @@ impl Carrier<'_> {
             digest: None,
             moved_to: Some(to.clone()),
         };
+        if let Err(error) = self.spool.push(&owed_step(rename), false) {
+            return Fate::Fatal(error.into());
+        }
+        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.key.clone());
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             counts: Counts { moved: 1, ..Counts::default() },

@@ -116,6 +116,11 @@ impl Bench {
         }
     }
 
+    /// Every key of the remote, the mark of who owns it left out.
+    pub fn keys(&self) -> Vec<String> {
+        self.objects().into_iter().map(|(key, _)| key).filter(|key| !key.starts_with(".tidelock/")).collect()
+    }
+
     /// Keys and bodies in the bucket, Tidelock's own left out.
     pub fn objects(&self) -> Vec<(String, String)> {
         self.bucket

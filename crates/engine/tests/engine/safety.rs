@@ -285,3 +285,35 @@ fn a_disk_unmounted_in_the_middle_of_a_run_deletes_nothing() {
     assert_eq!((report.ending(), report.uploaded), (Ending::SafetyStop, 1), "{report:#?}");
     assert!(bench.bucket.snapshot().contains_key(&Key::new("a")));
 }
+
+/// What cannot be looked at may hold, renamed, the very file that seems to be gone.
+#[test]
+fn deletions_there_wait_while_something_here_cannot_be_looked_at() {
+    for preset in [Preset::SyncDelete, Preset::Mirror, Preset::TwoWay] {
+        let bench = Bench::new();
+        for name in ["a", "b", "c", "locked/d"] {
+            bench.write(name, name.as_bytes());
+        }
+        assert_ok(&bench.run(preset));
+        bench.disk.user_remove(&path("b")).expect("removes");
+        bench.disk.user_rename(&path("a"), &path("locked/a")).expect("renames");
+        bench.disk.user_rename(&path("c"), &path("e")).expect("renames");
+        bench.disk.user_chmod(&path("locked"), 0).expect("changes");
+        let report = bench.run(preset);
+        assert_eq!(report.ending(), Ending::Partial, "{report:#?}");
+        assert_eq!((report.deleted_there, report.moved, report.drift), (0, 1, 3), "{report:#?}");
+        assert!(report.problems.iter().any(|problem| problem.what.contains("2 entries that are gone")), "{report:#?}");
+        assert_eq!(bench.keys(), ["a", "b", "e", "locked/d"]);
+
+        bench.disk.user_chmod(&path("locked"), 0o755).expect("changes");
+        let report = bench.run(preset);
+        assert_eq!((report.deleted_there, report.moved, report.uploaded), (1, 1, 0), "{report:#?}");
+        assert_ok(&report);
+        assert_eq!(bench.keys(), ["e", "locked/a", "locked/d"]);
+
+        bench.disk.user_remove(&path("e")).expect("removes");
+        bench.disk.user_chmod(&path("locked"), 0).expect("changes");
+        let report = bench.run_with(preset, |settings| settings.confirm_deletes = true);
+        assert_eq!((report.ending(), report.deleted_there), (Ending::Partial, 1), "{report:#?}");
+    }
+}

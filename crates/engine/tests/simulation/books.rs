@@ -2,6 +2,7 @@
 //! counters, what the engines told, and what was found wrong so far.
 
 use crate::ledger::{Ledger, show};
+use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, MutexGuard};
 use tidelock_core::path::Key;
 use tidelock_engine::event::{Event, Listener};
@@ -35,6 +36,8 @@ struct Pages {
     told: [Told; 2],
     /// Nobody and nothing has come between in this run so far.
     alone: [bool; 2],
+    /// Keys that were in step when the present run began.
+    in_step: [BTreeSet<String>; 2],
     /// A gate that somebody waits for: device, name, how often still.
     awaited: Option<(usize, String, u32)>,
     wrong: Vec<String>,
@@ -61,9 +64,16 @@ impl Books {
         self.lock().tallies[device]
     }
 
-    /// A run begins, alone or not.
-    pub fn set_alone(&self, device: usize, alone: bool) {
-        self.lock().alone[device] = alone;
+    /// A run begins, alone or not, with these keys in step.
+    pub fn set_alone(&self, device: usize, alone: bool, in_step: BTreeSet<String>) {
+        let mut pages = self.lock();
+        pages.alone[device] = alone;
+        pages.in_step[device] = in_step;
+    }
+
+    /// Whether a key was in step when the present run began.
+    pub fn was_in_step(&self, device: usize, key: &str) -> bool {
+        self.lock().in_step[device].contains(key)
     }
 
     /// Somebody did something: no run is alone any more.

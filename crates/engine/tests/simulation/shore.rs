@@ -32,7 +32,8 @@ pub struct Shore {
 
 impl Shore {
     /// A renamed file's object goes only once the new one is there: what this device
-    /// still has, and could store, is never taken out of the bucket first.
+    /// still has, and could store, is never taken out of the bucket first. What was in
+    /// step and is gone from the bucket was deleted by somebody, and is not stored.
     fn check_order(&self, key: &Key, bytes: &[u8]) {
         let objects = self.bucket.snapshot();
         if bytes.is_empty() || objects.values().any(|(other, ..)| other == bytes) {
@@ -40,7 +41,9 @@ impl Shore {
         }
         for (path, node) in self.disk.tree() {
             let at = Key::new(path.as_str());
-            let storable = !path.is_reserved() && !path.as_str().ends_with(".rclonelink") && !objects.contains_key(&at);
+            let has_name = !path.is_reserved() && !path.as_str().ends_with(".rclonelink");
+            let storable =
+                has_name && !objects.contains_key(&at) && !self.books.was_in_step(self.device, path.as_str());
             if node.kind == Node::File && node.bytes == bytes && storable && at != *key {
                 self.books.wrong(format!("order: {key} was deleted before {path}, which holds its bytes, was stored"));
             }

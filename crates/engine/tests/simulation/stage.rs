@@ -263,8 +263,8 @@ impl Stage {
             && self.case.setup.weather == (Weather { network_one_in: 0, disk_one_in: 0 })
             && !self.case.setup.fold_case;
         self.books.disturb();
-        self.books.set_alone(place, alone);
         let watched = start_watch(self, place, &pair, &errand);
+        self.books.set_alone(place, alone, watched.in_step());
         self.devices[place].watched = Some(watched);
         let paper = Arc::clone(&self.devices[place].paper);
         self.tasks[place] = Some(Task::new(async move {
@@ -324,7 +324,7 @@ impl Stage {
         self.history.kept_beside |= told.kept_beside;
         let before = crate::oracle::vouched(self, place);
         self.devices[place].disk.crash(power_loss);
-        crate::oracle::check_crash(self, place, &before, &told);
+        crate::oracle::check_crash(self, place, &before);
     }
 
     /// One step of the world; `false` if nothing moves.

@@ -38,6 +38,14 @@ pub struct Watched {
     objects: Contents,
 }
 
+impl Watched {
+    /// The keys that were in step.
+    pub fn in_step(&self) -> BTreeSet<String> {
+        let agreed = self.rows.iter().filter(|row| row.standing == Standing::Agreed);
+        agreed.map(|row| row.key.to_string()).collect()
+    }
+}
+
 pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) -> Watched {
     let device = &stage.devices[place];
     let rows = pair.state.page(None).unwrap_or_default();
@@ -110,7 +118,7 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         _ => 0,
     };
     // What came into step during the run counts with what was.
-    let size = watched.size.max(planned) + report.downloaded + report.uploaded + report.adopted;
+    let size = watched.size.max(planned) + report.downloaded + report.uploaded + report.moved + report.adopted;
     if undisturbed && !watched.confirmed && count > 0 && count >= size {
         wrong(format!("guard: a run that nobody confirmed deleted all {count} entries"));
     }
