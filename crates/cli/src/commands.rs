@@ -51,7 +51,7 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             return exit::code(code);
         }
     };
-    let interrupt = Interrupt::listen();
+    let interrupt = Interrupt::listen(&face);
     let code = match (request, &cli.verb) {
         (Some(request), _) => {
             let answer = match context(world, &interrupt, &face, streams, around, secret_stdin(&cli.verb)) {

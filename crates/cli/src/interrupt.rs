@@ -1,9 +1,10 @@
 //! Ctrl-C and SIGTERM.
 //!
-//! The first one asks the run to end: what is in flight is finished and recorded.
-//! The second one ends the process at once; the next run heals whatever that
+//! The first one asks the run to end, and says so: what is in flight is finished and
+//! recorded, and large uploads are given up. The second one ends the process at once; the next run heals whatever that
 //! leaves. Which of the two signals came decides the exit code.
 
+use crate::render::Face;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use tokio::signal::unix::{SignalKind, signal};
@@ -21,18 +22,21 @@ pub struct Interrupt {
 
 impl Interrupt {
     /// Listens from now on. Needs a runtime.
-    pub fn listen() -> Self {
+    pub fn listen(face: &Arc<dyn Face>) -> Self {
         let interrupt = Self::default();
         for (kind, code) in [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143)] {
             // Without a handler the signal ends the process as it always did.
             let Ok(mut signals) = signal(kind) else { continue };
-            let told = interrupt.clone();
+            let (told, face) = (interrupt.clone(), Arc::clone(face));
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     told.code.store(code, Ordering::Relaxed);
                     if told.asked.swap(true, Ordering::Relaxed) {
                         std::process::exit(code);
                     }
+                    // Who reads nothing must not keep us from hearing the second one.
+                    let face = Arc::clone(&face);
+                    std::thread::spawn(move || face.stopping());
                 }
             });
         }

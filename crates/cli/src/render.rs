@@ -33,6 +33,8 @@ pub trait Face: Listener {
     fn closed(&self, command: &str, code: i32);
     /// The command line was misunderstood, and nothing was begun.
     fn misused(&self, command: &str, complaint: &str);
+    /// A signal was heard, and the run ends soon.
+    fn stopping(&self);
     /// Why what was to be shown could not be.
     fn lost(&self) -> Option<String>;
     /// The same face as a listener.
@@ -54,6 +56,9 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
     let steps = cli.verbose || !matches!(&cli.verb, Verb::Plan(_));
     Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, world))
 }
+
+/// What a person is told who has pressed Ctrl-C once.
+const STOPPING: &str = "stopping: what is under way is finished, large uploads are given up; again to end at once";
 
 /// A complaint that needs no face.
 pub fn complain(what: &str) {

@@ -35,6 +35,57 @@ pub fn pair(departed: &Departed, now: &LocalStamp) -> Option<bool> {
     matches.then(|| then == now && !departed.racy)
 }
 
+/// Why a rename was not made as a copy there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unmade {
+    /// What it would replace lives on here under a name that only a sync would send.
+    Buries,
+    /// The file here, or the object there, is not what left the old name.
+    NoRename,
+    /// There already is something under the new name.
+    Taken,
+    /// The place does not copy this object.
+    NotCopied,
+    /// Whether the copy would be one of the right version, nothing could tell.
+    Unprovable,
+    /// A copy was made, and may be one of another version.
+    Unproved,
+}
+
+/// What is done instead of such a rename.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instead {
+    /// The bytes here are sent like those of any new file; the old object stays.
+    Send,
+    /// They are sent, and the old object goes as a rename's does.
+    SendMoved,
+    /// What is there is compared with what is here.
+    Compare,
+    /// Both names stay as they are, for a sync.
+    Leave,
+    /// The same, and a person must know why.
+    Tell(&'static str),
+}
+
+impl Unmade {
+    /// What is done instead. With `only_renames` nothing is sent, but over a copy of our
+    /// own that may be of wrong bytes: left there, it would be a conflict for everyone.
+    pub fn instead(self, only_renames: bool) -> Instead {
+        match (self, only_renames) {
+            (Self::Buries | Self::NoRename | Self::Taken, true) => Instead::Leave,
+            (Self::NotCopied, true) => {
+                Instead::Tell("it was renamed, and the remote does not copy it; a sync sends it")
+            }
+            (Self::Unprovable, true) => {
+                Instead::Tell("it was renamed, and a copy there could not be proved to hold the same; a sync sends it")
+            }
+            (Self::Taken, false) => Instead::Compare,
+            (Self::Unproved, _) | (Self::Unprovable, false) => Instead::SendMoved,
+            (Self::Buries | Self::NoRename | Self::NotCopied, false) => Instead::Send,
+        }
+    }
+}
+
 /// A move between two keys.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Move {
@@ -105,6 +156,16 @@ fn break_cycle(mut cycle: Vec<Move>) -> Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_wants_renames_alone_has_nothing_sent_but_over_our_own_mistake() {
+        use Unmade::{Buries, NoRename, NotCopied, Taken, Unprovable, Unproved};
+        assert_eq!(Unproved.instead(true), Unproved.instead(false));
+        for unmade in [Buries, NoRename, Taken, NotCopied, Unprovable] {
+            assert!(matches!(unmade.instead(true), Instead::Leave | Instead::Tell(_)), "{unmade:?}");
+            assert!(!matches!(unmade.instead(false), Instead::Leave | Instead::Tell(_)), "{unmade:?}");
+        }
+    }
     use crate::entry::FileId;
     use proptest::prelude::*;
 

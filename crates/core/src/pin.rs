@@ -3,40 +3,48 @@
 //! A place asked to copy an object may find another by then. Most places check what
 //! they copy; where one does not, an ETag that is a hash of the bytes tells
 //! afterwards; where neither helps, nothing is copied. What a place can do, and
-//! whether an ETag is such a hash, somebody else finds out.
+//! which ETags the bytes would have, somebody else finds out.
 
 use crate::entry::{Digest, RemoteStamp};
 
 /// What makes sure that the version that was looked at is the one that is copied.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Pin {
     /// The place copies no other.
     ByPlace,
-    /// The copy's ETag, a hash of its bytes, tells afterwards.
-    ByEtag,
+    /// The copy's ETag tells afterwards: these are the hashes that the bytes have, whole
+    /// and in parts. A copy in one go of what was sent in parts has another than that.
+    ByHash(Vec<String>),
 }
 
 impl Pin {
-    /// The best there is, if any; `etag_is_hash` only matters where the place does not
-    /// check.
-    pub fn of(place_checks: bool, etag_is_hash: bool) -> Option<Self> {
-        match (place_checks, etag_is_hash) {
-            (true, _) => Some(Self::ByPlace),
-            (false, true) => Some(Self::ByEtag),
-            (false, false) => None,
+    /// The best there is, if any. `hashes` are the ETags that are hashes of the bytes
+    /// meant, in lower case; they only matter where the place does not check.
+    pub fn of(place_checks: bool, source: &RemoteStamp, hashes: Vec<String>) -> Option<Self> {
+        if place_checks {
+            return Some(Self::ByPlace);
         }
+        is_among(&hashes, source).then_some(Self::ByHash(hashes))
     }
 
     /// The digest that the copy may bear from the start: none while it may yet turn out
     /// to be of other bytes.
-    pub fn digest_to_bear(self, digest: Option<Digest>) -> Option<Digest> {
-        digest.filter(|_| self == Self::ByPlace)
+    pub fn digest_to_bear(&self, digest: Option<Digest>) -> Option<Digest> {
+        digest.filter(|_| *self == Self::ByPlace)
     }
 
-    /// Whether `copy` is one of `source`.
-    pub fn holds(self, source: &RemoteStamp, copy: &RemoteStamp) -> bool {
-        self == Self::ByPlace || source.etag == copy.etag
+    /// Whether `copy` is one of the bytes meant.
+    pub fn holds(&self, copy: &RemoteStamp) -> bool {
+        match self {
+            Self::ByPlace => true,
+            Self::ByHash(hashes) => is_among(hashes, copy),
+        }
     }
+}
+
+/// Whether an object's ETag is one of these hashes.
+pub fn is_among(hashes: &[String], stamp: &RemoteStamp) -> bool {
+    hashes.iter().any(|hash| stamp.etag.eq_ignore_ascii_case(hash))
 }
 
 #[cfg(test)]
@@ -49,19 +57,19 @@ mod tests {
 
     #[test]
     fn a_place_that_checks_is_believed_whatever_its_etags() {
-        for etag_is_hash in [false, true] {
-            let pin = Pin::of(true, etag_is_hash).expect("pinned");
-            assert!(pin.holds(&stamp("a"), &stamp("b")));
-            assert_eq!(pin.digest_to_bear(Some(Digest::of(b"x"))), Some(Digest::of(b"x")));
-        }
+        let pin = Pin::of(true, &stamp("a"), Vec::new()).expect("pinned");
+        assert!(pin.holds(&stamp("b")));
+        assert_eq!(pin.digest_to_bear(Some(Digest::of(b"x"))), Some(Digest::of(b"x")));
     }
 
     #[test]
     fn elsewhere_the_copy_shows_what_it_is_and_claims_nothing_before() {
-        assert_eq!(Pin::of(false, false), None);
-        let pin = Pin::of(false, true).expect("pinned");
-        assert!(pin.holds(&stamp("a"), &stamp("a")));
-        assert!(!pin.holds(&stamp("a"), &stamp("b")));
+        let hashes = || vec!["ab".to_owned(), "cd-2".to_owned()];
+        assert_eq!(Pin::of(false, &stamp("name"), hashes()), None);
+        assert_eq!(Pin::of(false, &stamp("ab"), Vec::new()), None);
+        let pin = Pin::of(false, &stamp("CD-2"), hashes()).expect("pinned");
+        assert!(pin.holds(&stamp("cd-2")) && pin.holds(&stamp("AB")), "in parts, and copied in one go");
+        assert!(!pin.holds(&stamp("ef")));
         assert_eq!(pin.digest_to_bear(Some(Digest::of(b"x"))), None);
     }
 }

@@ -96,6 +96,11 @@ pub trait Remote: Send + Sync {
         None
     }
 
+    /// What an object is called in the place itself, where it is shown under another name.
+    fn real_key(&self, key: &Key) -> Key {
+        key.clone()
+    }
+
     /// What a person would call this place, without secrets.
     fn describe(&self) -> String;
 }
@@ -175,6 +180,34 @@ pub struct ObjectMeta {
     /// [`ObjectMeta::HEADERS`], by their names in lower case.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
+    /// How the place encrypts it, where it says so. A write that asks for it gets it,
+    /// unless the place was opened to encrypt otherwise; a store in a folder has no
+    /// keys, and keeps nothing of it.
+    #[serde(skip)]
+    pub encryption: Option<Encryption>,
+}
+
+/// How a place encrypts what it keeps.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Encryption {
+    /// `AES256` with keys of its own, `aws:kms` or `aws:kms:dsse` with its key service.
+    pub how: String,
+    /// Which key of the key service; the account's own if nobody says.
+    pub key: Option<String>,
+    /// Whether the bucket has a key in between, which saves calls.
+    pub bucket_key: bool,
+}
+
+impl Encryption {
+    /// With keys of the place's own.
+    pub fn aes256() -> Self {
+        Self { how: "AES256".to_owned(), key: None, bucket_key: false }
+    }
+
+    /// With a key of its key service: this one, or the account's.
+    pub fn kms(key: Option<String>) -> Self {
+        Self { how: "aws:kms".to_owned(), key, bucket_key: false }
+    }
 }
 
 impl ObjectMeta {
@@ -323,6 +356,12 @@ pub trait Progress: Send + Sync {
     async fn ended(&self, upload_id: &str) -> Result<()>;
     /// So many more bytes have been sent.
     fn sent(&self, bytes: u64);
+    /// Comes back once nobody wants the write any more: parts that are under way are then
+    /// broken off and the upload is given up, with [`ErrorKind::SourceMoved`]. What is
+    /// written in one request is not.
+    async fn unwanted(&self) {
+        std::future::pending().await
+    }
 }
 
 /// For writes nobody watches.

@@ -170,7 +170,7 @@ are in the same bucket or store.
 
 Examples:
     tidelock mv s3://my-bucket/draft.txt s3://my-bucket/final.txt
-    tidelock mv s3://my-bucket/2025/ s3://my-bucket/archive/ --dry-run
+    tidelock mv s3://my-bucket/2025/ s3://my-bucket/archive/ --recursive --dry-run
         everything below 2025/ is then below archive/2025/";
 
 pub const BUCKETS: &str = "\

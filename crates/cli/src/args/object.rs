@@ -7,6 +7,7 @@
 use clap::{Args, ValueEnum};
 use std::collections::BTreeMap;
 use tidelock_engine::api;
+use tidelock_engine::config::units::Rate;
 
 /// What objects that are written get.
 #[derive(Debug, Clone, Default, Args)]
@@ -63,6 +64,14 @@ impl ObjectArgs {
     }
 }
 
+/// Refuses what a remote would have to leave out.
+pub fn fits(is_encrypted: bool, remote: &str) -> Result<(), String> {
+    if is_encrypted && remote.starts_with("folder:") {
+        return Err("an embedded store has no keys to encrypt with; leave --sse out, and encrypt its disk".to_owned());
+    }
+    Ok(())
+}
+
 fn pair(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE, as in project=tide")?;
     // Headers do not tell large letters from small ones.
@@ -71,34 +80,7 @@ fn pair(text: &str) -> Result<(String, String), String> {
 
 /// So many bytes a second: a number with a unit, as in `10 MiB/s`.
 pub fn rate(text: &str) -> Result<u64, String> {
-    let amount = text.strip_suffix("/s").ok_or("write a size for each second, as in 10MiB/s")?;
-    match size(amount.trim_end())? {
-        0 => Err("nothing would ever move; leave it out for no limit".to_owned()),
-        rate => Ok(rate),
-    }
-}
-
-/// A number of bytes with a unit, as in `512 KiB`, `10MB` or `1.5 GiB`.
-pub fn size(text: &str) -> Result<u64, String> {
-    let at = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(at);
-    let factor: u64 = match unit.trim_start() {
-        "B" => 1,
-        "KB" | "kB" => 1_000,
-        "MB" => 1_000_000,
-        "GB" => 1_000_000_000,
-        "TB" => 1_000_000_000_000,
-        "KiB" => 1 << 10,
-        "MiB" => 1 << 20,
-        "GiB" => 1 << 30,
-        "TiB" => 1 << 40,
-        "" => return Err(format!("{text:?} has no unit; write B, KiB, MiB, GiB, KB, MB or GB, as in 10MiB")),
-        other => return Err(format!("{other:?} is no unit; write B, KiB, MiB, GiB, KB, MB or GB")),
-    };
-    let number: f64 = number.parse().map_err(|_| "write a number and a unit, as in 10MiB".to_owned())?;
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    let (bytes, is_too_large) = ((number * factor as f64) as u64, number * factor as f64 >= u64::MAX as f64);
-    if is_too_large { Err("that is too large".to_owned()) } else { Ok(bytes) }
+    Rate::parse(text).map(|rate| rate.0)
 }
 
 #[cfg(test)]
@@ -106,20 +88,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_rates_have_units() {
-        for (text, bytes) in
-            [("0 B", 0), ("1234 B", 1_234), ("512 KiB", 524_288), ("10MB", 10_000_000), ("1.5 GiB", 1_610_612_736)]
-        {
-            assert_eq!(size(text), Ok(bytes), "{text}");
-        }
-        for text in ["", "10", "10 X", "MiB", "1e3 B", "-1 B", "99999999999 TiB"] {
-            assert!(size(text).is_err(), "{text}");
-        }
-        assert_eq!(rate("10 MiB/s"), Ok(10 << 20));
-        assert_eq!(rate("64KiB/s"), Ok(64 << 10));
-        for text in ["10 MiB", "10/s", "0 B/s", "10 MiB/h"] {
-            assert!(rate(text).is_err(), "{text}");
-        }
+    fn a_store_in_a_folder_has_no_keys() {
+        assert!(fits(true, "folder:/a/b").is_err());
+        assert!(fits(true, "s3://tide/a").is_ok() && fits(false, "folder:/a/b").is_ok());
     }
 
     #[test]

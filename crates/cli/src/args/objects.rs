@@ -8,7 +8,7 @@ use super::object::ObjectArgs;
 use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
-use tidelock_engine::api::ByteRange;
+use tidelock_engine::api::{ByteRange, Options};
 use tidelock_engine::config::resolve::is_name;
 
 /// `upload`.
@@ -91,24 +91,39 @@ pub struct CatArgs {
     pub service: ServiceArgs,
 }
 
+/// What of the names that lie below one goes with it.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct BelowArgs {
+    /// Take everything below a name.
+    #[arg(long, short)]
+    pub recursive: bool,
+    /// Stop if more than N would go from where they are.
+    #[arg(long, value_name = "N", help_heading = "Safety")]
+    pub max_delete: Option<u64>,
+    /// Take more than 20 objects below a name.
+    #[arg(long, help_heading = "Safety")]
+    pub confirm_deletes: bool,
+}
+
+impl BelowArgs {
+    /// With what was said here.
+    pub fn within(&self, options: Options) -> Options {
+        Options { max_delete: self.max_delete, confirm_deletes: self.confirm_deletes, ..options }
+    }
+}
+
 /// `rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
     /// The objects: s3://BUCKET/KEY or folder:STORE/KEY.
     #[arg(required = true, value_name = "REMOTE", value_parser = name)]
     pub remotes: Vec<String>,
-    /// Remove everything below a name.
-    #[arg(long, short)]
-    pub recursive: bool,
+    /// What lies below a name.
+    #[command(flatten)]
+    pub below: BelowArgs,
     /// Whether anything is changed.
     #[command(flatten)]
     pub dry: DryRunArg,
-    /// Stop if more than N would be removed.
-    #[arg(long, value_name = "N", help_heading = "Safety")]
-    pub max_delete: Option<u64>,
-    /// Remove more than 20 objects below a name.
-    #[arg(long, help_heading = "Safety")]
-    pub confirm_deletes: bool,
     /// Where the service is.
     #[command(flatten)]
     pub service: ServiceArgs,
@@ -126,6 +141,9 @@ pub struct MvArgs {
     /// Replace what has the new name.
     #[arg(long)]
     pub overwrite: bool,
+    /// What lies below a name.
+    #[command(flatten)]
+    pub below: BelowArgs,
     /// Whether anything is changed.
     #[command(flatten)]
     pub dry: DryRunArg,

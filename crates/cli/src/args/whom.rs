@@ -4,7 +4,7 @@
 //! command line must not hide what a person wrote down. The order of patterns is the
 //! order in which they were typed, across both options.
 
-use super::object::ObjectArgs;
+use super::object::{ObjectArgs, fits};
 use super::objects;
 use super::options::{self, LookArgs, PlaceArgs, RunArgs, ServiceArgs};
 use super::verbs::ModeArgs;
@@ -118,6 +118,7 @@ impl<'a> Told<'a> {
     /// What the command works with, its ignore files read.
     pub fn find(&self, whom: &Whom, typed: Typed) -> Result<Resolved, Complaint> {
         let mut found = resolve(&self.loaded, whom, &typed).map_err(refused)?;
+        fits(typed.knobs.sse.is_some(), &found.sides.remote).map_err(Complaint::Misused)?;
         let read = |(path, origin): &(PathBuf, Origin)| {
             ignore_file(path).map_err(|what| match origin {
                 Origin::Option(_) => Complaint::Misused(what),

@@ -4,9 +4,10 @@
 //! errors are events too, and the last line is always a `summary`. The schema is
 //! docs/events.md; fields may be added without a new version.
 
-use super::{Face, Out};
+use super::{Face, Out, STOPPING};
 use crate::exit;
 use serde::Serialize;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidelock_engine::api::{Reply, Request};
@@ -108,6 +109,11 @@ impl Face for Json {
             message: complaint.trim_start_matches("error: ").trim_end().to_owned(),
         });
         self.write(&Own::Summary { command, exit: exit::USAGE, endings: vec![Ended::Misuse(USAGE)], reply: None });
+    }
+
+    /// Not on standard output, where it could come after the summary.
+    fn stopping(&self) {
+        let _ = writeln!(io::stderr(), "note: {STOPPING}");
     }
 
     fn lost(&self) -> Option<String> {

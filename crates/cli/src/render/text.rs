@@ -12,7 +12,7 @@ mod progress;
 mod summary;
 
 use super::words::{bytes, name, shown};
-use super::{Face, Out};
+use super::{Face, Out, STOPPING};
 use progress::{Progress, Shown};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -202,6 +202,10 @@ impl Face for Text {
 
     fn misused(&self, _command: &str, complaint: &str) {
         self.warn("error", &shown(complaint));
+    }
+
+    fn stopping(&self) {
+        self.hear(&Event::Note { text: STOPPING.to_owned() });
     }
 
     fn lost(&self) -> Option<String> {

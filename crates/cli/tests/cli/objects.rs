@@ -105,6 +105,14 @@ fn many_below_a_name_want_to_be_confirmed() {
     home.run(&["rm", "folder:store/f", "-r"]).expect(5).says(&["21 items", "--confirm-deletes"]);
     home.run(&["rm", "folder:store/f", "-r", "-n"]).expect(5).says(&["delete 21 there"]);
     home.run(&["rm", "folder:store/f", "-r", "--max-delete", "20"]).expect(5).says(&["--max-delete 20"]);
+    home.run(&["mv", "folder:store/f", "folder:store/g"]).expect(4).says(&["--recursive"]);
+    home.run(&["mv", "folder:store/f", "folder:store/g", "-r"]).expect(5).says(&["21 items", "--confirm-deletes"]);
+    home.run(&["mv", "folder:store/f", "folder:store/g", "-r", "-n"]).expect(5).says(&["rename 21 there"]);
+    home.run(&["mv", "folder:store/f", "folder:store/g", "-r", "--max-delete", "20"])
+        .expect(5)
+        .says(&["--max-delete 20"]);
+    home.run(&["mv", "folder:store/f", "folder:store/g", "-r", "--max-delete", "21"]).expect(0).says(&["21 renamed"]);
+    home.run(&["mv", "folder:store/g", "folder:store/f", "-r", "--confirm-deletes"]).expect(0).says(&["21 renamed"]);
     home.run(&["rm", "folder:store/f/7", "folder:store/f/7"]).expect(0).says(&["1 deleted there"]);
     home.run(&["rm", "folder:store/f", "-r"]).expect(0).says(&["20 deleted there"]);
     home.run(&["rm", "folder:store/f", "-r"]).expect(4).says(&["nothing at"]);
@@ -123,7 +131,7 @@ fn places_that_lie_in_each_other_are_refused() {
         home.run(args).expect(78);
     }
     home.run(&["upload", "f", "folder:store/"]).expect(0);
-    home.run(&["mv", "folder:store/f", "folder:store/f/g"]).expect(78).says(&["lie in each other"]);
+    home.run(&["mv", "folder:store/f", "folder:store/f/g", "-r"]).expect(78).says(&["lie in each other"]);
 }
 
 #[test]
@@ -156,9 +164,15 @@ fn verbs_of_other_tools_are_known() {
     home.run(&["copyto", "f", "s3://bucket"]).expect(2).says(&["tip: that is `upload FILE REMOTE`"]);
     home.run(&["uplaod", "f", "s3://bucket"]).expect(2).says(&["'upload'"]);
     home.run(&["upload", "f", "folder:store/", "--storage-clas", "X"]).expect(2).says(&["'--storage-class'"]);
-    home.run(&["upload", "f", "folder:store/", "--bwlimit", "10"]).expect(2).says(&["10MiB/s"]);
+    home.run(&["upload", "f", "folder:store/", "--bwlimit", "10"]).expect(2).says(&["10 MiB/s"]);
     home.run(&["upload", "f", "folder:store/", "--sse-kms-key", "k"]).expect(2).says(&["--sse"]);
-    home.run(&["upload", "f", "folder:store/", "--sse", "AES256", "--sse-kms-key", "k"]).expect(2).says(&["aws:kms"]);
+    let s3 = ["upload", "f", "s3://tide/", "--region", "x", "--sse", "AES256"];
+    home.run(&[&s3[..], &["--sse-kms-key", "k"]].concat()).expect(2).says(&["aws:kms"]);
+    for verb in
+        [&["upload", "f", "folder:store/"][..], &["sync", "f", "folder:store"], &["mv", "folder:s/a", "folder:s/b"]]
+    {
+        home.run(&[verb, &["--sse", "AES256"]].concat()).expect(2).says(&["no keys", "--sse"]);
+    }
 }
 
 #[test]
@@ -216,4 +230,31 @@ fn a_doctor_names_what_is_wrong() {
         "AWS_ACCESS_KEY_ID",
         "->",
     ]);
+}
+
+/// A copy that is kept lies beside the object, also where that has another name than the
+/// file, and the output tells its name.
+#[test]
+fn what_an_upload_keeps_lies_beside_the_object() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    home.run(&["upload", "f/sub/b.txt", "folder:store/docs/c.md"]).expect(0);
+    let args = ["upload", "f/a.txt", "folder:store/docs/c.md", "--conflict", "keep-both"];
+    home.run(&args).expect(0).says(&["is kept as \"c (conflict "]);
+    let listed = home.run(&["ls", "folder:store"]).expect(0).out;
+    let lines: Vec<&str> = listed.lines().collect();
+    assert!(matches!(lines[..], ["a.txt", aside, "docs/c.md"] if aside.contains("docs/c (conflict ")), "{listed}");
+    assert_eq!(home.run(&["cat", "folder:store/docs/c.md"]).expect(0).out, "alpha");
+}
+
+#[test]
+fn names_that_no_folder_could_hold_are_refused() {
+    let home = Home::furnished();
+    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    for (key, why) in [("a/../b", "`..` segment"), ("/abs", "empty segment"), ("a//b", "empty segment")] {
+        let remote = format!("s3://tide/{key}");
+        home.run(&["upload", "f/a.txt", &remote, "--region", "x"]).expect(78).says(&[why]);
+    }
+    home.run(&["upload", "f/a.txt", "folder:store/x.rclonelink"]).expect(78).says(&["rclonelink"]);
+    home.run(&["upload", "f/a.txt", "folder:store/.tidelock/x"]).expect(78).says(&["reserved"]);
 }

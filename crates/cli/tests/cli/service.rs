@@ -66,6 +66,7 @@ fn refusals_are_told_apart() {
         ("403 Forbidden", "SignatureDoesNotMatch", 77, "check the access key"),
         ("403 Forbidden", "RequestTimeTooSkewed", 75, "clock"),
         ("501 Not Implemented", "NotImplemented", 78, "so it is"),
+        ("400 Bad Request", "InvalidStorageClass", 78, "STANDARD_IA"),
         ("407 Proxy Authentication Required", "", 75, "proxy"),
     ];
     // Some of them are tried again for seconds before they are believed.

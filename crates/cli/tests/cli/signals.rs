@@ -15,7 +15,7 @@ fn many(home: &Home) {
 
 fn start(home: &Home) -> (Child, BufReader<std::process::ChildStdout>) {
     let mut command = home.command(&["sync", "f", "folder:store", "--json"]);
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs");
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
     let mut out = BufReader::new(child.stdout.take().expect("piped"));
     let mut line = String::new();
     while !line.contains("\"done\"") {
@@ -39,6 +39,11 @@ fn a_signal_ends_a_run_that_the_next_one_completes() {
         send(&child, signal);
         // The run stands still meanwhile; afterwards it goes on and finds the word.
         std::thread::sleep(std::time::Duration::from_millis(300));
+        // That it was heard is said at once, whoever reads the events or not.
+        let mut said = String::new();
+        let mut err = BufReader::new(child.stderr.take().expect("piped"));
+        err.read_line(&mut said).expect("readable");
+        assert!(said.starts_with("note: stopping"), "{said}");
         let mut rest = String::new();
         out.read_to_string(&mut rest).expect("readable");
         assert_eq!(child.wait().expect("ends").code(), Some(code), "{rest}");

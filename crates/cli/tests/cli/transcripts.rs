@@ -41,6 +41,7 @@ const SCRIPT: &[&str] = &[
     "mv REMOTE/a.txt REMOTE/docs/first.txt --overwrite --dry-run",
     "mv REMOTE/a.txt REMOTE/docs/first.txt --overwrite",
     "mv REMOTE/sub REMOTE/moved",
+    "mv REMOTE/sub REMOTE/moved -r",
     "mv REMOTE/none REMOTE/other",
     "rm REMOTE/moved",
     "rm REMOTE/moved -r -n",

@@ -102,6 +102,9 @@ pub struct Mv {
     pub from: String,
     /// Its new name; ending in `/`, the last part of the old one is kept.
     pub to: String,
+    /// Whether what lies below a name is renamed too.
+    #[serde(default)]
+    pub recursive: bool,
     /// Whether what has the new name is replaced.
     #[serde(default)]
     pub overwrite: bool,
@@ -160,6 +163,12 @@ pub struct InfoReply {
     pub modified_s: Option<i64>,
     /// Its storage class, where that is not the usual one.
     pub storage_class: Option<String>,
+    /// How the service encrypts it, where it says so: `AES256`, `aws:kms`, …
+    pub encryption: Option<String>,
+    /// With which key of the key service.
+    pub encryption_key: Option<String>,
+    /// Whether a key of the bucket stands in between.
+    pub encryption_bucket_key: Option<bool>,
     /// Its version, where the place keeps versions.
     pub version: Option<String>,
     /// `ready`, `archived`, `thawing` or `lost`.

@@ -50,6 +50,11 @@ pub(super) fn nothing(remote: &str) -> Failure {
     Failure::Missing(format!("there is nothing at {remote}; is the name misspelt? `tidelock ls` shows what there is"))
 }
 
+/// That a name is none of an object, and what is to be done if all below it is meant.
+pub(super) fn others_below(remote: &str, verb: &str) -> Failure {
+    Failure::Missing(format!("{remote} is no object, but others lie below it; to {verb} all of them, give --recursive"))
+}
+
 /// What the last part of a remote's name is.
 fn name_of(remote: &str) -> &str {
     let rest = remote.split_once(':').map_or(remote, |(_, rest)| rest).trim_end_matches('/');

@@ -32,6 +32,7 @@ fn told(remote: &str, object: Object) -> InfoReply {
         Kind::Dir => "folder",
         Kind::Link => "link",
     });
+    let encryption = meta.encryption;
     InfoReply {
         remote: remote.to_owned(),
         key: object.key.as_str().to_owned(),
@@ -39,6 +40,9 @@ fn told(remote: &str, object: Object) -> InfoReply {
         etag: object.stamp.etag,
         modified_s: object.stamp.modified_s,
         storage_class: object.storage_class,
+        encryption: encryption.as_ref().map(|encryption| encryption.how.clone()),
+        encryption_bucket_key: encryption.as_ref().map(|encryption| encryption.bucket_key),
+        encryption_key: encryption.and_then(|encryption| encryption.key),
         version: object.version,
         readiness: match object.readiness {
             Readiness::Ready => "ready",

@@ -1,9 +1,10 @@
 //! `mv`: rename an object, or everything below a name, on the remote.
 //!
 //! Copies and owed deletions; no byte passes through here. Both names are in one bucket
-//! or store: between two of them bytes would have to.
+//! or store: between two of them bytes would have to. What lies below a name goes along
+//! only if that is asked for, and beyond a handful only if it is confirmed, as with `rm`.
 
-use super::download::nothing;
+use super::download::{nothing, others_below};
 use super::target::{Access, Found, Target};
 use super::there::There;
 use crate::api::{Context, Mv, RunReply};
@@ -31,12 +32,15 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let last = from_name.trim_end_matches('/').rsplit('/').next().unwrap_or_default();
     let keeps_name = to_name.is_empty() || to_name.ends_with('/');
     let target = Target { name: from_name.trim_end_matches('/').to_owned(), ..from.clone() };
-    let renames = match target.find(remote).await? {
+    let found = target.find(remote).await?;
+    let is_one = matches!(found, Found::One(_));
+    let renames = match found {
         Found::Nothing => return Err(nothing(&request.from)),
         Found::One(object) => {
             let key = if keeps_name { format!("{to_name}{last}") } else { to_name.clone() };
             vec![rename(remote, *object, key, request.overwrite).await?]
         }
+        Found::Below if !request.recursive => return Err(others_below(&request.from, "rename")),
         Found::Below => {
             let folder = format!("{}/", target.name);
             let new = if keeps_name { format!("{to_name}{last}/") } else { format!("{to_name}/") };
@@ -45,7 +49,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     };
     let renames: Vec<Rename> = renames.into_iter().filter(|rename| rename.from.key != rename.to).collect();
     let there = There::new(context, "mv", &request.options, &from, opened.remote.clone(), &request.from)?;
-    let report = there.keep(rename_named(&there.pair, there.mode(), &renames).await);
+    let report = there.keep(rename_named(&there.pair, there.mode(), &renames, is_one).await);
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
 }
 

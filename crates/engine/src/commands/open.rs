@@ -23,11 +23,12 @@ use std::time::Duration;
 use tidelock_core::filter::Rules;
 use tidelock_core::meta::{MetaFormat, is_own_key};
 use tidelock_core::policy::{Flow, Policy};
+use tidelock_remote::Encryption;
 use tidelock_remote::bandwidth::Bandwidth;
 use tidelock_remote::layer::Requests;
 use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, Opened, open, stack};
-use tidelock_remote::s3::{Encryption, Keys, S3Options};
+use tidelock_remote::s3::{Keys, S3Options};
 use tidelock_remote::url::RemoteUrl;
 use tidelock_remote::{Error, ErrorKind};
 
@@ -274,11 +275,11 @@ impl Store<'_> {
 /// How the place is to encrypt what is written. A store in a folder has no keys.
 fn encryption(options: &Options) -> Result<Option<Encryption>, Failure> {
     match (options.sse, &options.sse_kms_key) {
-        (Some(Sse::Kms), key) => Ok(Some(Encryption::Kms(key.clone()))),
+        (Some(Sse::Kms), key) => Ok(Some(Encryption::kms(key.clone()))),
         (_, Some(_)) => {
             Err(Failure::Unable("a key for encryption (sse_kms_key) needs sse to be aws:kms; set both".to_owned()))
         }
-        (Some(Sse::Aes256), None) => Ok(Some(Encryption::Aes256)),
+        (Some(Sse::Aes256), None) => Ok(Some(Encryption::aes256())),
         (None, None) => Ok(None),
     }
 }

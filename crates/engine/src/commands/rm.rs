@@ -4,14 +4,13 @@
 //! lies below a name goes only if that is asked for, and beyond a handful only if it is
 //! confirmed.
 
-use super::download::nothing;
+use super::download::{nothing, others_below};
 use super::target::{Access, Found, Target};
 use super::there::There;
 use crate::api::{Context, Rm, RunReply};
 use crate::cycle::named::{Doomed, delete_named};
 use crate::failure::Failure;
 use crate::report::Report;
-use std::collections::BTreeMap;
 use tidelock_core::path::Key;
 use tidelock_remote::Object;
 use tidelock_remote::layer::{RequestCounts, Scope};
@@ -19,13 +18,9 @@ use tidelock_remote::open::Opened;
 
 /// One run for each place, once all that was named was found.
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
-    let mut places: BTreeMap<String, Vec<(Target, &str)>> = BTreeMap::new();
-    for name in &request.remotes {
-        let target = Target::of(name)?;
-        places.entry(target.url.to_string()).or_default().push((target, name));
-    }
+    let named = request.remotes.iter().map(|name| Ok((Target::of(name)?, name.as_str())));
     let mut found = Vec::new();
-    for targets in places.values() {
+    for targets in &placed(named.collect::<Result<_, Failure>>()?) {
         found.push(find(context, request, targets).await?);
     }
     let (mut report, mut requests) = (Report::default(), RequestCounts::default());
@@ -37,6 +32,24 @@ pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
         }
     }
     Ok(RunReply { report, requests, dry_run: request.options.dry_run })
+}
+
+/// What was named, place by place. What lies below another place that was named is looked
+/// for from there, so that what is named twice is found twice.
+fn placed(mut named: Vec<(Target, &str)>) -> Vec<Vec<(Target, &str)>> {
+    named.sort_by_cached_key(|(target, _)| target.url.to_string());
+    let mut places: Vec<Vec<(Target, &str)>> = Vec::new();
+    for (target, name) in named {
+        let above = places.iter_mut().find_map(|place| {
+            let seen = target.seen_from(&place.first()?.0.url)?;
+            Some((place, seen))
+        });
+        match above {
+            Some((place, seen)) => place.push((seen, name)),
+            None => places.push(vec![(target, name)]),
+        }
+    }
+    places
 }
 
 /// What was named in one place, and that place.
@@ -58,9 +71,7 @@ async fn find<'a>(
         match target.find(&Scope::new(opened.remote.clone(), inside)).await? {
             Found::Nothing => return Err(nothing(name)),
             Found::Below if !request.recursive => {
-                return Err(Failure::Missing(format!(
-                    "{name} is no object, but others lie below it; to remove all of them, give --recursive"
-                )));
+                return Err(others_below(name, "remove"));
             }
             Found::Below if target.is_folder() => doomed.prefixes.push(inside.clone()),
             Found::Below => doomed.prefixes.push(format!("{inside}{name_there}/")),
@@ -88,6 +99,26 @@ fn without_twins(mut doomed: Doomed) -> Doomed {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_lies_below_another_name_is_found_from_there() {
+        let named = |names: &[&'static str]| {
+            let named = names.iter().map(|name| (Target::of(name).expect("valid"), *name)).collect();
+            placed(named)
+                .into_iter()
+                .map(|place| {
+                    let shown = place.iter().map(|(target, _)| format!("{}{}", target.inside, target.name));
+                    (place[0].0.url.to_string(), shown.collect::<Vec<_>>())
+                })
+                .collect::<Vec<_>>()
+        };
+        let of = |url: &str, names: &[&str]| (url.to_owned(), names.iter().map(|name| (*name).to_owned()).collect());
+        assert_eq!(named(&["s3://tide/a/b", "s3://tide/a"]), [of("s3://tide", &["a", "a/b"])]);
+        assert_eq!(
+            named(&["s3://tide/a/x", "s3://tide/ab/y", "s3://other/a/x"]),
+            [of("s3://other/a", &["x"]), of("s3://tide/a", &["x"]), of("s3://tide/ab", &["y"])]
+        );
+    }
 
     #[test]
     fn nothing_goes_twice() {

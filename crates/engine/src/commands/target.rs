@@ -78,9 +78,29 @@ impl Target {
         }
     }
 
+    /// The same name in a place that holds this one's, if that does.
+    pub(crate) fn seen_from(&self, place: &RemoteUrl) -> Option<Self> {
+        let inside = match (&self.url, place) {
+            (mine, other) if mine == other => self.inside.clone(),
+            (RemoteUrl::S3 { bucket, prefix }, RemoteUrl::S3 { bucket: other, prefix: above }) if bucket == other => {
+                prefix.strip_prefix(above.as_str())?.to_owned()
+            }
+            _ => return None,
+        };
+        Some(Self { url: place.clone(), inside, name: self.name.clone() })
+    }
+
     /// The same name as a folder, whose whole content is meant.
     pub(crate) fn whole(&self) -> Self {
         self.join("")
+    }
+
+    /// The folder that holds the name, in the bucket or store: empty, or ending in `/`.
+    pub(crate) fn folder(&self) -> &str {
+        match &self.url {
+            RemoteUrl::S3 { prefix, .. } => prefix,
+            _ => &self.inside,
+        }
     }
 
     /// Whether it names the whole place, or everything in a folder.

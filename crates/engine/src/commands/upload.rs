@@ -5,6 +5,7 @@
 //! several folders are a run each, and one report.
 
 use super::loose::Loose;
+use super::saved::links;
 use super::target::{Access, Target};
 use crate::api::{Context, RunReply, Upload};
 use crate::failure::Failure;
@@ -13,6 +14,8 @@ use crate::report::Report;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::PoisonError;
+use tidelock_core::names::{Kind, LinkStyle, key_of};
+use tidelock_core::path::{NameProblem, RelPath};
 use tidelock_core::policy::{Deletes, Drift, Flow, OnConflict, Policy, Preset};
 use tidelock_remote::layer::Choice;
 
@@ -48,6 +51,10 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
         }
         items.push(named(file, (!keeps_names).then_some(target.name.as_str()))?);
     }
+    for item in &items {
+        let key = format!("{}{}", target.folder(), item.choice.real);
+        may_be(&key, links(request.options.metadata)).map_err(|why| Failure::Unable(format!("{key:?}: {why}")))?;
+    }
     let access = if request.options.dry_run { Access::Read } else { Access::Make };
     let opened = target.open(context, &request.service, &request.options, access).await?;
     let mut options = request.options.clone();
@@ -77,6 +84,15 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
         }
     }
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
+}
+
+/// Whether a sync could hold what has this key.
+fn may_be(key: &str, links: LinkStyle) -> Result<(), NameProblem> {
+    let (path, kind) = match key.strip_suffix('/') {
+        Some(folder) => (folder, Kind::Dir),
+        None => (key, Kind::File),
+    };
+    key_of(&RelPath::parse(path)?, kind, links).map(drop)
 }
 
 /// Takes standard input in. Its length must be known before it is sent.
@@ -143,6 +159,17 @@ mod tests {
 
     fn item(folder: &str, shown: &str, real: &str) -> Item {
         Item { folder: folder.into(), choice: Choice { shown: shown.to_owned(), real: real.to_owned() } }
+    }
+
+    #[test]
+    fn keys_that_no_folder_could_hold_are_refused() {
+        for (key, links) in [("a/b", LinkStyle::Suffix), ("a/b/", LinkStyle::Suffix), ("b.rclonelink", LinkStyle::Mode)]
+        {
+            assert_eq!(may_be(key, links), Ok(()), "{key}");
+        }
+        for key in ["a/../b", "./b", "/abs", "a//b", "a//", "b.rclonelink", ".tidelock/x"] {
+            assert!(may_be(key, LinkStyle::Suffix).is_err(), "{key}");
+        }
     }
 
     #[test]

@@ -46,15 +46,16 @@ pub async fn delete_named(pair: &Pair, mode: Mode, doomed: &Doomed) -> Report {
     go(pair, mode, Work::Delete(doomed)).await
 }
 
-/// Renames what was named. The pair's folder is one that is not there.
-pub async fn rename_named(pair: &Pair, mode: Mode, renames: &[Rename]) -> Report {
-    go(pair, mode, Work::Rename(renames)).await
+/// Renames what was named by itself, or what was found below a name. The pair's folder is
+/// one that is not there.
+pub async fn rename_named(pair: &Pair, mode: Mode, renames: &[Rename], by_itself: bool) -> Report {
+    go(pair, mode, Work::Rename(renames, by_itself)).await
 }
 
 #[derive(Clone, Copy)]
 enum Work<'a> {
     Delete(&'a Doomed),
-    Rename(&'a [Rename]),
+    Rename(&'a [Rename], bool),
 }
 
 async fn go(pair: &Pair, mode: Mode, work: Work<'_>) -> Report {
@@ -85,21 +86,19 @@ async fn plan_and_act(pair: &Pair, mode: Mode, run: &Run, work: Work<'_>, report
     if mode == Mode::DryRun {
         show(pair, &spool, report)?;
     }
-    if let Work::Delete(_) = work {
-        let settings = &pair.settings;
-        check_named(below, report.planned.deletes_there, settings.max_delete, settings.confirm_deletes)
-            .map_err(Failure::Stop)?;
-    }
+    let (settings, planned) = (&pair.settings, &report.planned);
+    check_named(below, planned.deletes_there + planned.moves, settings.max_delete, settings.confirm_deletes)
+        .map_err(Failure::Stop)?;
     if mode == Mode::DryRun {
         return Ok(());
     }
     root::check_known(pair).await?;
     // The plan of renames was for people to see; the deletions owed for them come anew.
-    let spool = if let Work::Rename(_) = work { pair.state.spool()? } else { spool };
+    let spool = if let Work::Rename(..) = work { pair.state.spool()? } else { spool };
     let carrier = Carrier::new(pair, &spool, installer(pair, &run.token)?, run.token.clone());
     let mut recorder = Recorder::new(pair, run.id);
     let carried = match work {
-        Work::Rename(renames) => carrier.rename_there(renames, &mut recorder, report).await,
+        Work::Rename(renames, _) => carrier.rename_there(renames, &mut recorder, report).await,
         Work::Delete(_) => carrier.run(&mut recorder, report).await,
     };
     // Whatever ended the run, what was done is recorded.
@@ -114,7 +113,7 @@ async fn plan_and_act(pair: &Pair, mode: Mode, run: &Run, work: Work<'_>, report
     Ok(())
 }
 
-/// Makes the plan; how many of its deletions nobody named by themselves.
+/// Makes the plan; how many of its deletions and renames nobody named by themselves.
 async fn plan(pair: &Pair, spool: &Spool<'_>, work: Work<'_>, totals: &mut Totals) -> Result<u64, Failure> {
     let mut push = |step: Step| -> Result<(), Failure> {
         totals.there += 1;
@@ -123,7 +122,10 @@ async fn plan(pair: &Pair, spool: &Spool<'_>, work: Work<'_>, totals: &mut Total
     };
     let mut below = 0;
     match work {
-        Work::Rename(renames) => renames.iter().try_for_each(|rename| push(rename_step(rename)))?,
+        Work::Rename(renames, by_itself) => {
+            below = if by_itself { 0 } else { u64::try_from(renames.len()).unwrap_or(u64::MAX) };
+            renames.iter().try_for_each(|rename| push(rename_step(rename)))?;
+        }
         Work::Delete(doomed) => {
             doomed.objects.iter().try_for_each(|object| push(delete_step(object)))?;
             for prefix in &doomed.prefixes {

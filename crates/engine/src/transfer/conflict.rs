@@ -8,13 +8,14 @@
 use super::upload::expected_there;
 use super::{Carrier, Fate, archived, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::{Wanted, fingerprint};
+use crate::event::Event;
 use crate::install::InstallError;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use tidelock_core::conflict::conflict_path;
 use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
-use tidelock_core::names::{Kind, key_of};
+use tidelock_core::names::{Kind, entry_of, key_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, HereSeen, Problem, ProblemClass, Step};
 use tidelock_core::policy::Flow;
@@ -163,7 +164,11 @@ impl Carrier<'_> {
             Err(error) => return remote_fate(step, error),
         };
         let content = self.attributes(&object).digest.unwrap_or_else(|| Digest::of(object.stamp.etag.as_bytes()));
-        let aside = match self.name_aside(step, &content) {
+        // Beside the object, which may have another name than the file.
+        let links = self.pair.settings.scan.links;
+        let beside = entry_of(&self.pair.remote.real_key(&step.key), links);
+        let beside = Step { path: beside.map_or_else(|_| step.path.clone(), |(path, _)| path), ..step.clone() };
+        let aside = match self.name_aside(&beside, &content) {
             Ok(aside) => aside,
             Err(problem) => return Fate::Problem(problem),
         };
@@ -200,7 +205,8 @@ impl Carrier<'_> {
         match Box::pin(self.upload(&sent)).await {
             Fate::Done(outcome) => {
                 let counts = Counts { kept_both: 1, ..Counts::default() };
-                let mut both = Outcome { counts, ..Outcome::default() };
+                let text = format!("{}: what was there is kept as {:?}", step.key, key.as_str());
+                let mut both = Outcome { counts, events: vec![Event::Note { text }], ..Outcome::default() };
                 both.join(outcome);
                 Fate::Done(both)
             }

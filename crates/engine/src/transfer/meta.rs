@@ -44,7 +44,7 @@ impl Carrier<'_> {
                 Err(fate) => return fate,
             },
         };
-        let recipe = match (step.kind, pin) {
+        let recipe = match (step.kind, &pin) {
             (Kind::Dir, _) => vec![Piece::Bytes { source: Arc::new(Bytes::new()), offset: 0, size: 0 }],
             // A copy could be one of bytes that nobody has looked at.
             (_, None) => return self.send(step, Some(&kept)).await,
@@ -53,13 +53,13 @@ impl Carrier<'_> {
                 vec![Piece::CopyOf { key, stamp, offset: 0, size: there.stamp.size }]
             }
         };
-        let told = pin.map_or(digest, |pin| pin.digest_to_bear(digest));
+        let told = pin.as_ref().map_or(digest, |pin| pin.digest_to_bear(digest));
         let attributes =
             Attributes { meta: here.meta.clone(), kind: Some(step.kind), digest: told, ..Attributes::default() };
         let (request, written) = self.request(step, recipe, attributes, expected_there(step), Some(&kept));
         match self.put(&request).await {
             // It was somebody else's version by then, and is looked at as such.
-            Ok(stored) if pin.is_some_and(|pin| !pin.holds(&there.stamp, &stored.stamp)) => Fate::Stale,
+            Ok(stored) if pin.is_some_and(|pin| !pin.holds(&stored.stamp)) => Fate::Stale,
             Ok(stored) => {
                 let there = RemoteHalf { stamp: stored.stamp, meta: Some(written) };
                 let half = match read_ns {
@@ -164,7 +164,7 @@ impl Carrier<'_> {
 }
 
 /// An object whose bytes are written anew, for a change of metadata or a rename. What
-/// nobody means to change is kept of it: keys, headers and class of other programs.
+/// nobody means to change is kept of it: keys, headers, class and encryption.
 pub(super) struct Kept {
     object: Object,
     /// The extended attributes that the file had here as it was agreed.
@@ -206,6 +206,7 @@ impl Kept {
             }
         }
         request.meta.headers.clone_from(&carried.headers);
+        request.meta.encryption.clone_from(&carried.encryption);
         // A type that only repeats the old name says nothing of the new one.
         let guessed = content_type(kind_of(&self.object.key), self.object.key.as_str());
         if let Some(carried) = carried.content_type.as_ref().filter(|carried| **carried != guessed) {

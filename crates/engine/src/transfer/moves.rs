@@ -7,7 +7,7 @@
 
 use super::meta::Kept;
 use super::upload::{done, expected_there};
-use super::{Carrier, Fate, disk_fate, remote_fate};
+use super::{Carrier, Fate, disk_fate, problem, remote_fate};
 use crate::digest::{Wanted, fingerprint, wanted_for};
 use crate::event::Event;
 use crate::planted::Bug;
@@ -16,10 +16,29 @@ use crate::state::Change;
 use std::sync::PoisonError;
 use tidelock_core::entry::{Digest, LocalHalf, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
+use tidelock_core::moves::{Instead, Unmade};
 use tidelock_core::path::Key;
-use tidelock_core::pin::Pin;
-use tidelock_core::plan::{Action, Step, ThereSeen};
+use tidelock_core::pin::{Pin, is_among};
+use tidelock_core::plan::{Action, ProblemClass, Step, ThereSeen};
 use tidelock_remote::{Condition, ErrorKind, Piece};
+
+/// A rename that was not made.
+struct NotMade {
+    why: Unmade,
+    /// What a write in its place keeps of the object.
+    kept: Option<Kept>,
+    /// What was copied all the same.
+    copied: Option<RemoteStamp>,
+}
+
+impl From<Unmade> for NotMade {
+    fn from(why: Unmade) -> Self {
+        Self { why, kept: None, copied: None }
+    }
+}
+
+/// What became of an attempt to rename: its fate, or why there was no rename.
+type Attempt = Result<Fate, NotMade>;
 
 impl Carrier<'_> {
     pub(super) async fn carry_move(
@@ -30,23 +49,55 @@ impl Carrier<'_> {
         digest: &Digest,
         proved: bool,
     ) -> Fate {
-        if self.pair.settings.only_moves {
-            match self.would_bury(step) {
-                Ok(true) => {
+        let only_moves = self.pair.settings.only_moves;
+        let tried = match only_moves.then(|| self.would_bury(step)).transpose() {
+            Ok(Some(true)) => Err(Unmade::Buries.into()),
+            Ok(_) => self.try_move(step, from, (source, digest), proved).await,
+            Err(error) => return Fate::Fatal(error.into()),
+        };
+        let NotMade { why, kept, copied } = match tried {
+            Ok(fate) => return fate,
+            Err(not_made) => not_made,
+        };
+        match why.instead(only_moves) {
+            Instead::Send => self.send(step, kept.as_ref()).await,
+            Instead::SendMoved => {
+                let copied = copied.map(|stamp| ThereSeen { stamp, archived: false, lost: false });
+                let over = Step { there: copied.or_else(|| step.there.clone()), ..step.clone() };
+                self.send_moved(&over, from, digest, kept.as_ref()).await
+            }
+            Instead::Compare => {
+                let fate = Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await;
+                if matches!(fate, Fate::Conflict | Fate::Left | Fate::Noted(_) | Fate::Problem(_)) {
                     self.waits(from);
-                    return Fate::Left;
                 }
-                Ok(false) => {}
-                Err(error) => return Fate::Fatal(error.into()),
+                fate
+            }
+            Instead::Leave => {
+                self.waits(from);
+                Fate::Left
+            }
+            Instead::Tell(why) => {
+                self.waits(from);
+                Fate::Problem(problem(step, ProblemClass::Skipped, why))
             }
         }
+    }
+
+    async fn try_move(
+        &self,
+        step: &Step,
+        from: &Key,
+        (source, digest): (&RemoteStamp, &Digest),
+        proved: bool,
+    ) -> Attempt {
         let unagreed = step.there.is_some() && step.row.standing != Some(Standing::Agreed);
         let before_ns = self.now_ns();
         let same = match self.is_proved(step, digest, proved).await {
-            Err(fate) => return fate,
+            Err(fate) => return Ok(fate),
             Ok(same) => same,
         };
-        let Some(here) = &step.here else { return Fate::Stale };
+        let Some(here) = &step.here else { return Ok(Fate::Stale) };
         let half = match proved {
             true => LocalHalf { stamp: here.stamp, meta: here.meta.clone(), racy: false },
             false => self.half(here.stamp, here.meta.clone(), before_ns),
@@ -55,25 +106,24 @@ impl Carrier<'_> {
             return self.resume_move(step, from, (source, digest), same.then_some(half)).await;
         }
         if !same {
-            // Other bytes than those that left: no rename, just a new file.
-            return self.send_instead(step, from, None).await;
+            // Other bytes than those that left: just a new file.
+            return Err(Unmade::NoRename.into());
         }
         let object = match self.pair.remote.head(from).await {
             Ok(Some(object)) if object.stamp.same_content(source) => object,
-            // It is not what it was, or may not be looked at: the bytes are here.
-            Ok(_) => return self.send_instead(step, from, None).await,
-            Err(error) if error.kind == ErrorKind::Denied => return self.send_instead(step, from, None).await,
-            Err(error) => return remote_fate(step, error),
+            Ok(_) => return Err(Unmade::NoRename.into()),
+            Err(error) if error.kind == ErrorKind::Denied => return Err(Unmade::NotCopied.into()),
+            Err(error) => return Ok(remote_fate(step, error)),
         };
         let old = match self.pair.state.row(from) {
             Ok(old) => old,
-            Err(error) => return Fate::Fatal(error.into()),
+            Err(error) => return Ok(Fate::Fatal(error.into())),
         };
         let kept = Kept::of(object, old.as_ref());
         match self.pin(step, source).await {
-            Ok(None) => self.send_moved(step, from, digest, &kept).await,
-            Ok(Some(pin)) => self.copy_moved(step, from, (source, digest), (pin, &kept), half).await,
-            Err(fate) => fate,
+            Ok(None) => Err(NotMade { kept: Some(kept), ..Unmade::Unprovable.into() }),
+            Ok(Some(pin)) => self.copy_moved(step, from, (source, digest), (pin, kept), half).await,
+            Err(fate) => Ok(fate),
         }
     }
 
@@ -82,9 +132,9 @@ impl Carrier<'_> {
         step: &Step,
         from: &Key,
         (source, digest): (&RemoteStamp, &Digest),
-        (pin, kept): (Pin, &Kept),
+        (pin, kept): (Pin, Kept),
         half: LocalHalf,
-    ) -> Fate {
+    ) -> Attempt {
         let attributes = Attributes {
             meta: half.meta.clone(),
             kind: Some(step.kind),
@@ -95,41 +145,31 @@ impl Carrier<'_> {
         if self.pair.planted.has(Bug::DeleteOldBeforeNew) {
             self.pair.remote.delete(&[(from.clone(), Condition::Matches(source.clone()))]).await;
         }
-        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step), Some(kept));
+        let (request, written) = self.request(step, vec![piece], attributes, expected_there(step), Some(&kept));
+        let kept = Some(kept);
         let stored = match self.put(&request).await {
             Ok(stored) => stored,
             // The source is not what it was, or cannot be copied.
             Err(error) => match error.kind {
-                ErrorKind::Precondition
-                | ErrorKind::NotFound
-                | ErrorKind::Archived
-                | ErrorKind::Denied
-                | ErrorKind::Unsupported => return self.send_instead(step, from, Some(kept)).await,
-                _ => return remote_fate(step, error),
+                ErrorKind::Precondition | ErrorKind::NotFound => {
+                    return Err(NotMade { kept, ..Unmade::NoRename.into() });
+                }
+                ErrorKind::Archived | ErrorKind::Denied | ErrorKind::Unsupported => {
+                    return Err(NotMade { kept, ..Unmade::NotCopied.into() });
+                }
+                _ => return Ok(remote_fate(step, error)),
             },
         };
-        if !pin.holds(source, &stored.stamp) {
-            // Another version was copied: the bytes here go over it, whatever else may be
-            // sent, for that copy is ours to mend.
-            let copied = ThereSeen { stamp: stored.stamp, archived: false, lost: false };
-            return self.send_over(&Step { there: Some(copied), ..step.clone() }, from, digest, kept).await;
+        if !pin.holds(&stored.stamp) {
+            return Err(NotMade { kept, copied: Some(stored.stamp), why: Unmade::Unproved });
         }
-        self.moved_to(step, from, digest, half, RemoteHalf { stamp: stored.stamp, meta: Some(written) })
-    }
-
-    /// A rename where nothing is copied: the bytes are sent, and the old object goes
-    /// all the same.
-    async fn send_moved(&self, step: &Step, from: &Key, digest: &Digest, kept: &Kept) -> Fate {
-        if self.pair.settings.only_moves {
-            return self.send_instead(step, from, None).await;
-        }
-        self.send_over(step, from, digest, kept).await
+        Ok(self.moved_to(step, from, digest, half, RemoteHalf { stamp: stored.stamp, meta: Some(written) }))
     }
 
     /// Sends the bytes to the new key; if they are those that left the old one, that
     /// one goes.
-    async fn send_over(&self, step: &Step, from: &Key, digest: &Digest, kept: &Kept) -> Fate {
-        let mut outcome = match self.send(step, Some(kept)).await {
+    async fn send_moved(&self, step: &Step, from: &Key, digest: &Digest, kept: Option<&Kept>) -> Fate {
+        let mut outcome = match self.send(step, kept).await {
             Fate::Done(outcome) => outcome,
             other => return other,
         };
@@ -150,16 +190,6 @@ impl Carrier<'_> {
         Ok(elsewhere.is_some_and(|elsewhere| !elsewhere.action.is_rename()))
     }
 
-    /// What turned out to be no rename is sent, unless only renames are wanted: then
-    /// both its keys wait for a sync.
-    async fn send_instead(&self, step: &Step, from: &Key, kept: Option<&Kept>) -> Fate {
-        if self.pair.settings.only_moves {
-            self.waits(from);
-            return Fate::Left;
-        }
-        self.send(step, kept).await
-    }
-
     /// Looking again would find the same: the old object waits with the new one.
     pub(super) fn waits(&self, from: &Key) {
         self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
@@ -174,30 +204,29 @@ impl Carrier<'_> {
         from: &Key,
         (source, digest): (&RemoteStamp, &Digest),
         half: Option<LocalHalf>,
-    ) -> Fate {
+    ) -> Attempt {
         let object = match self.pair.remote.head(&step.key).await {
             Ok(Some(object)) => object,
-            Ok(None) => return Fate::Stale,
-            Err(error) => return remote_fate(step, error),
+            Ok(None) => return Ok(Fate::Stale),
+            Err(error) => return Ok(remote_fate(step, error)),
         };
         let attributes = self.attributes(&object);
         let as_planned = step.there.as_ref().is_some_and(|there| there.stamp.same_content(&object.stamp));
-        // A copy that was not pinned bears no digest, but the ETag of what it was made of.
-        let by_etag = wanted_for(&source.etag, source.size).md5 && object.stamp.same_content(source);
-        let is_it = attributes.digest.map_or(by_etag, |known| known == *digest);
-        if let Some(half) = half.filter(|_| as_planned && is_it) {
-            let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
-            return self.moved_to(step, from, digest, half, there);
+        let Some(half) = half.filter(|_| as_planned) else { return Err(Unmade::Taken.into()) };
+        let is_it = match attributes.digest {
+            Some(known) => known == *digest,
+            // A copy that was not pinned bears no digest, but an ETag of these bytes.
+            None if object.stamp.same_content(source) && wanted_for(&source.etag, source.size).md5 => true,
+            None => match self.hashes_here(step, &object.stamp).await {
+                Ok(hashes) => is_among(&hashes, &object.stamp),
+                Err(fate) => return Ok(fate),
+            },
+        };
+        if !is_it {
+            return Err(Unmade::Taken.into());
         }
-        if self.pair.settings.only_moves {
-            self.waits(from);
-            return Fate::Left;
-        }
-        let fate = Box::pin(self.compare(&Step { action: Action::Compare, ..step.clone() })).await;
-        if matches!(fate, Fate::Conflict | Fate::Left | Fate::Noted(_) | Fate::Problem(_)) {
-            self.waits(from);
-        }
-        fate
+        let there = RemoteHalf { stamp: object.stamp, meta: Some(attributes.meta) };
+        Ok(self.moved_to(step, from, digest, half, there))
     }
 
     /// The bytes live under the new key: its row and the old one's mark go together.

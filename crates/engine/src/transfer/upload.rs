@@ -8,7 +8,7 @@
 use super::bytes::FileBytes;
 use super::meta::Kept;
 use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
-use crate::digest::{fingerprint, wanted_for};
+use crate::digest::{Wanted, fingerprint, wanted_for};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
 use crate::pair::Pair;
@@ -19,6 +19,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 use tidelock_core::entry::{Digest, Meta, RemoteHalf, RemoteStamp};
 use tidelock_core::meta::{Attributes, decode, encode};
 use tidelock_core::names::{Kind, key_of};
@@ -26,6 +27,9 @@ use tidelock_core::path::Key;
 use tidelock_core::pin::Pin;
 use tidelock_core::plan::{ProblemClass, Step};
 use tidelock_remote::{Ability, Condition, ObjectMeta, Piece, Progress, Put, Source, Stored};
+
+/// How often a long upload looks whether the run is to end.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What is to be sent.
 struct Load {
@@ -240,19 +244,23 @@ impl Carrier<'_> {
     }
 
     /// How a copy of this object, which holds what the file here holds, is known to be
-    /// one of this version. An ETag is believed to be a hash once it was found to be
-    /// that of the bytes here.
+    /// one of this version.
     pub(super) async fn pin(&self, step: &Step, source: &RemoteStamp) -> Result<Option<Pin>, Fate> {
-        if self.checks_sources().await.map_err(|error| remote_fate(step, error))? {
-            return Ok(Pin::of(true, false));
-        }
-        let wanted = wanted_for(&source.etag, source.size);
-        if !wanted.md5 || step.kind != Kind::File {
-            return Ok(Pin::of(false, false));
+        let checks = self.checks_sources().await.map_err(|error| remote_fate(step, error))?;
+        let hashes = if checks { Vec::new() } else { self.hashes_here(step, source).await? };
+        Ok(Pin::of(checks, source, hashes))
+    }
+
+    /// The ETags that are hashes of the bytes here, if that of the object may be one: of
+    /// the whole, and of parts as the object seems to have been sent in.
+    pub(super) async fn hashes_here(&self, step: &Step, object: &RemoteStamp) -> Result<Vec<String>, Fate> {
+        let wanted = wanted_for(&object.etag, object.size);
+        if step.kind != Kind::File || wanted == Wanted::default() {
+            return Ok(Vec::new());
         }
         let file = self.open_expected(step).await?;
-        let read = fingerprint(&*file, &wanted).await.map_err(|error| disk_fate(step, error))?;
-        Ok(Pin::of(false, read.etags.contains(&source.etag.to_ascii_lowercase())))
+        let wanted = Wanted { md5: true, ..wanted };
+        Ok(fingerprint(&*file, &wanted).await.map_err(|error| disk_fate(step, error))?.etags)
     }
 
     /// The one place of the engine from which anything is written there.
@@ -343,5 +351,11 @@ impl Progress for Journal<'_> {
 
     fn sent(&self, bytes: u64) {
         self.pair.listener.hear(&Event::Progress { bytes });
+    }
+
+    async fn unwanted(&self) {
+        while !self.pair.is_interrupted() {
+            self.pair.world.sleep.sleep(LOOK_EVERY).await;
+        }
     }
 }

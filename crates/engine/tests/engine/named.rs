@@ -91,7 +91,7 @@ fn a_rename_of_what_changed_meanwhile_removes_nothing() {
     });
     let place = Arc::new(Faulty::new(Arc::new(bench.bucket.clone()), Script::new(&[]), gate));
     pair.remote = stack(place, "", Capabilities::default(), &OpenOptions::default(), bench.world.clone()).remote;
-    let report = block_on(rename_named(&pair, Mode::Execute, &renames));
+    let report = block_on(rename_named(&pair, Mode::Execute, &renames, true));
     assert_eq!((report.moved, report.ending()), (0, Ending::Partial), "{report:#?}");
     assert_eq!(bench.objects(), pairs(&[("a", "newer"), ("b", "newer")]));
 }
@@ -117,7 +117,7 @@ fn a_rename_copies_what_was_seen_and_then_removes_it() {
         ];
         // Between the look and the act.
         bench.put("moved", "changed meanwhile");
-        let report = block_on(rename_named(&pair, Mode::Execute, &renames));
+        let report = block_on(rename_named(&pair, Mode::Execute, &renames, true));
         assert_eq!((report.moved, report.deleted_there, report.ending()), (2, 0, Ending::Partial), "{report:#?}");
         let left =
             [("b", "alpha"), ("moved", "changed meanwhile"), ("taken", "taken"), ("there", "there"), ("y", "replaced")];
@@ -125,7 +125,7 @@ fn a_rename_copies_what_was_seen_and_then_removes_it() {
         let user = seen(&pair, "b").meta.expect("has").user;
         assert_eq!((user["mtime"].as_str(), user["mine"].as_str()), ("1.5", "kept"));
         let over = [rename("taken", "there", Some("there"))];
-        let report = block_on(rename_named(&pair, Mode::Execute, &over));
+        let report = block_on(rename_named(&pair, Mode::Execute, &over, true));
         assert_eq!((report.moved, report.ending()), (1, Ending::Ok), "{report:#?}");
         assert!(bench.objects().contains(&("there".to_owned(), "taken".to_owned())), "{:?}", bench.objects());
     }

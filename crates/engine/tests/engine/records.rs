@@ -20,7 +20,7 @@ use tidelock_engine::report::Ending;
 use tidelock_remote::memory::{Etags, Memory, Profile, Support};
 use tidelock_remote::testing::faults::{Faulty, Gate, Script};
 use tidelock_remote::testing::world::world;
-use tidelock_remote::{Ability, Condition, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched};
+use tidelock_remote::{Ability, Condition, Encryption, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched};
 
 /// A folder's mode on disk and on record.
 type Modes = (u32, Option<u32>);
@@ -165,7 +165,7 @@ fn an_extended_attribute_that_was_removed_stays_removed() {
 /// What other programs and people keep with an object outlives a change of its mode
 /// and of its name.
 #[test]
-fn headers_keys_and_class_outlive_a_chmod_and_a_rename() {
+fn headers_keys_class_and_encryption_outlive_a_chmod_and_a_rename() {
     for source_checked in [Support::Honoured, Support::Ignored] {
         let bench = bench_with(Profile::aws().with(Ability::CopySourceIfMatch, source_checked));
         let headers =
@@ -174,7 +174,9 @@ fn headers_keys_and_class_outlive_a_chmod_and_a_rename() {
             content_type: Some("text/x-odd".to_owned()),
             user: strings(&[("campaign", "spring"), ("mode", "0100644")]),
             headers: headers.clone(),
+            encryption: Some(Encryption { bucket_key: true, ..Encryption::kms(Some("key/1".to_owned())) }),
         };
+        let encryption = meta.encryption.clone();
         let body = bytes::Bytes::from_static(b"one");
         let put = Put {
             key: Key::new("a.html"),
@@ -190,6 +192,7 @@ fn headers_keys_and_class_outlive_a_chmod_and_a_rename() {
             let object = seen(&bench, key);
             let meta = object.meta.expect("HEAD has it");
             assert_eq!(meta.headers, headers, "{key}");
+            assert_eq!(meta.encryption, encryption, "{key}");
             assert_eq!(meta.content_type.as_deref(), Some("text/x-odd"), "{key}");
             assert_eq!((meta.user["campaign"].as_str(), meta.user["mode"].as_str()), ("spring", mode), "{key}");
             assert_eq!(object.storage_class.as_deref(), Some("STANDARD_IA"), "{key}");
@@ -298,6 +301,44 @@ fn a_copy_of_another_version_is_sent_over() {
         assert_eq!(bench.objects(), pairs(&[("a", "evil"), ("b", "ours"), ("stays", "stays")]), "{only_moves}");
         assert_quiet(&bench, Preset::Push);
     }
+}
+
+/// What was sent in parts has another ETag once it was copied in one go. Where the place
+/// does not check what it copies, the bytes here tell that both are of them.
+#[test]
+fn a_rename_of_what_was_sent_in_parts_is_no_upload() {
+    let unchecked = Profile::aws().with(Ability::CopySourceIfMatch, Support::Ignored);
+    let bench = bench_with(Profile { etags: Etags::Md5, ..unchecked });
+    bench.write("a", &vec![7; 9 << 20]);
+    assert_ok(&bench.run(Preset::Push));
+    assert!(seen(&bench, "a").stamp.etag.ends_with("-2"));
+    bench.disk.user_rename(&path("a"), &path("b")).expect("renames");
+    let report = bench.run(Preset::Push);
+    assert_eq!((report.moved, report.uploaded), (1, 0), "{report:#?}");
+    assert!(!seen(&bench, "b").stamp.etag.contains('-'));
+    assert_quiet(&bench, Preset::Push);
+    // A change of its mode alone sends nothing either.
+    bench.disk.user_chmod(&path("b"), 0o600).expect("changes");
+    let report = bench.run(Preset::Push);
+    assert_eq!((report.metas, report.uploaded), (1, 0), "{report:#?}");
+}
+
+/// Where nothing could tell which version was copied, whoever wants renames alone is told
+/// that there was one, and nothing is copied or sent.
+#[test]
+fn moves_alone_never_send_and_say_why() {
+    let unchecked = Profile::aws().with(Ability::CopySourceIfMatch, Support::Ignored);
+    let bench = bench_with(Profile { etags: Etags::Opaque, ..unchecked });
+    bench.write("a", b"ours");
+    bench.write("stays", b"stays");
+    assert_ok(&bench.run(Preset::Push));
+    bench.disk.user_rename(&path("a"), &path("b")).expect("renames");
+    let report = bench.run_with(Preset::Push, |settings| settings.only_moves = true);
+    assert_eq!((report.ending(), report.uploaded), (Ending::Partial, 0), "{report:#?}");
+    assert!(report.problems.iter().any(|it| it.path == "b" && it.what.contains("a sync sends it")), "{report:#?}");
+    assert_eq!(bench.objects(), pairs(&[("a", "ours"), ("stays", "stays")]));
+    assert_ok(&bench.run(Preset::Push));
+    assert_eq!(bench.objects(), pairs(&[("b", "ours"), ("stays", "stays")]));
 }
 
 #[test]

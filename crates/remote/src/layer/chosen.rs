@@ -177,6 +177,10 @@ impl Remote for Chosen {
         self.remote.abandon_begun(&self.down(key), began_ms).await.map_err(|error| self.error_up(error))
     }
 
+    fn real_key(&self, key: &Key) -> Key {
+        self.down(key)
+    }
+
     fn was_unguarded(&self) -> bool {
         self.remote.was_unguarded()
     }

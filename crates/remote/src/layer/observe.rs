@@ -221,4 +221,8 @@ impl Progress for Counting<'_> {
         self.requests.bytes_up.fetch_add(bytes, Relaxed);
         self.progress.sent(bytes);
     }
+
+    async fn unwanted(&self) {
+        self.progress.unwanted().await;
+    }
 }

@@ -7,7 +7,7 @@
 //! retried: that is the retry layer's business. Nothing secret leaves in errors.
 
 use super::address::{Address, Endpoint};
-use super::config::{Encryption, Settings, chain};
+use super::config::{Settings, chain};
 use super::connect::{Dialer, dialer, proxies, proxy_authorization};
 use super::credentials::Keyring;
 use super::headers;
@@ -15,6 +15,7 @@ use super::provider::Provider;
 use super::refusal::{Effect, Refusal};
 use super::reply::{Parcel, Reply, watched};
 use super::sign::{Occasion, Signable, Signer, UNSIGNED, payload_hash};
+use crate::Encryption;
 use crate::bandwidth::Bandwidth;
 use crate::error::{Error, ErrorKind, Result};
 use crate::world::World;

@@ -9,6 +9,7 @@
 use super::address::Endpoint;
 use super::provider::Provider;
 use super::signin::{Source, no_credentials, unreadable};
+use crate::Encryption;
 use crate::error::{Error, ErrorKind, Result};
 use aws_config::profile::ProfileSet;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
@@ -38,15 +39,6 @@ pub struct S3Options {
     pub keys: Option<Keys>,
     /// How the place is to encrypt what is written; its own default if nobody says.
     pub encryption: Option<Encryption>,
-}
-
-/// How a place encrypts what it keeps.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Encryption {
-    /// With keys of its own.
-    Aes256,
-    /// With a key of its key service: this one, or the account's.
-    Kms(Option<String>),
 }
 
 /// An access key, as a login or a test gives it.

@@ -5,7 +5,7 @@
 //! requests.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::{Object, ObjectMeta, Readiness};
+use crate::{Encryption, Object, ObjectMeta, Readiness};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::HeaderMap;
@@ -18,6 +18,10 @@ pub(super) const CHECKSUM_MODE: (&str, &str) = ("x-amz-checksum-mode", "ENABLED"
 /// Where CRC64NVME travels.
 pub(super) const CRC64NVME: &str = "x-amz-checksum-crc64nvme";
 const META: &str = "x-amz-meta-";
+/// How the object is encrypted, with which key, and whether the bucket has one.
+const ENCRYPTION: &str = "x-amz-server-side-encryption";
+const ENCRYPTION_KEY: &str = "x-amz-server-side-encryption-aws-kms-key-id";
+const BUCKET_KEY: &str = "x-amz-server-side-encryption-bucket-key-enabled";
 
 /// The object that a HEAD or GET reply is about. `size` is that of the whole.
 pub(super) fn object(key: &Key, headers: &HeaderMap, size: u64) -> Result<Object> {
@@ -37,6 +41,7 @@ pub(super) fn object(key: &Key, headers: &HeaderMap, size: u64) -> Result<Object
             meta.user.insert(name.to_owned(), value.to_owned());
         }
     }
+    meta.encryption = encryption(headers);
     Ok(Object {
         key: key.clone(),
         stamp: RemoteStamp { etag: etag.to_owned(), size, modified_s: http_date(headers, "last-modified") },
@@ -46,6 +51,23 @@ pub(super) fn object(key: &Key, headers: &HeaderMap, size: u64) -> Result<Object
         meta: Some(meta),
         crc64nvme: full_checksum(headers),
     })
+}
+
+/// How the service says that it encrypts the object.
+fn encryption(headers: &HeaderMap) -> Option<Encryption> {
+    Some(Encryption {
+        how: text(headers, ENCRYPTION)?.to_owned(),
+        key: text(headers, ENCRYPTION_KEY).map(str::to_owned),
+        bucket_key: text(headers, BUCKET_KEY).is_some_and(|said| said.eq_ignore_ascii_case("true")),
+    })
+}
+
+/// The same, as a write asks for it.
+pub(super) fn encryption_as_headers(encryption: &Encryption) -> Vec<(&'static str, String)> {
+    let mut headers = vec![(ENCRYPTION, encryption.how.clone())];
+    headers.extend(encryption.key.clone().map(|key| (ENCRYPTION_KEY, key)));
+    headers.extend(encryption.bucket_key.then(|| (BUCKET_KEY, "true".to_owned())));
+    headers
 }
 
 /// The version id, where the place keeps versions.
@@ -152,6 +174,24 @@ mod tests {
         assert_eq!(meta.headers, [("cache-control".to_owned(), "max-age=60".to_owned())].into());
         assert_eq!((object.version, object.crc64nvme), (None, Some(1)));
         assert_eq!(write_checksum(1), "AAAAAAAAAAE=");
+    }
+
+    #[test]
+    fn encryption_is_asked_for_as_it_is_told() {
+        assert_eq!(head(&[("etag", "x")]).meta.expect("has").encryption, None);
+        for pairs in [
+            &[("x-amz-server-side-encryption", "AES256")][..],
+            &[
+                ("x-amz-server-side-encryption", "aws:kms"),
+                ("x-amz-server-side-encryption-aws-kms-key-id", "arn:key/1"),
+                ("x-amz-server-side-encryption-bucket-key-enabled", "true"),
+            ],
+        ] {
+            let told = head(&[&[("etag", "x")], pairs].concat()).meta.expect("has").encryption.expect("told");
+            let asked = encryption_as_headers(&told);
+            let asked: Vec<_> = asked.iter().map(|(name, value)| (*name, value.as_str())).collect();
+            assert_eq!(asked, pairs);
+        }
     }
 
     #[test]

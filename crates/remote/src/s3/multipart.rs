@@ -97,7 +97,16 @@ impl S3 {
     }
 
     async fn fill(&self, put: &Put, upload: &Upload<'_>, parts: Vec<Part>, progress: &dyn Progress) -> Result<Stored> {
-        let mut done = self.send_all(upload, parts, progress).await?;
+        let mut done = {
+            let sending = std::pin::pin!(self.send_all(upload, parts, progress));
+            match select(sending, progress.unwanted()).await {
+                Either::Left((done, _)) => done?,
+                Either::Right(_) => {
+                    let text = "the run was to end, and the upload was given up";
+                    return Err(Error::new(ErrorKind::SourceMoved, "put", text).on(upload.key));
+                }
+            }
+        };
         done.sort_by_key(|part| part.number);
         seal(&put.recipe).await?;
         self.complete(put, upload, &done).await

@@ -7,7 +7,6 @@
 
 use super::S3;
 use super::client::{LONG_PATIENCE, Request};
-use super::config::Encryption;
 use super::headers::{iso_date, quoted, unquoted, version};
 use super::parts::{self, Way};
 use super::refusal::Refusal;
@@ -127,14 +126,11 @@ impl S3 {
         if let Some(class) = &put.storage_class {
             request.header("x-amz-storage-class", class)?;
         }
-        match self.client.encryption() {
-            None => Ok(()),
-            Some(Encryption::Aes256) => request.header("x-amz-server-side-encryption", "AES256"),
-            Some(Encryption::Kms(key)) => {
-                request.header("x-amz-server-side-encryption", "aws:kms")?;
-                key.as_ref().map_or(Ok(()), |key| request.header("x-amz-server-side-encryption-aws-kms-key-id", key))
-            }
-        }
+        // What a person asks for goes before what the copied object had.
+        self.client.encryption().or(put.meta.encryption.as_ref()).map_or(Ok(()), |encryption| {
+            let mut header = |(name, value): &(&str, String)| request.header(name, value);
+            headers::encryption_as_headers(encryption).iter().try_for_each(&mut header)
+        })
     }
 
     /// The condition, unless the place refuses requests that carry one: then the

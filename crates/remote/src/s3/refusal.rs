@@ -27,6 +27,9 @@ impl Effect {
     }
 }
 
+/// The code for a storage class that is none, or none of this service.
+const NO_CLASS: &str = "InvalidStorageClass";
+
 /// An answer that is not a success.
 #[derive(Debug, Default)]
 pub(super) struct Refusal {
@@ -88,6 +91,7 @@ impl Refusal {
             | "UnauthorizedAccess" => ErrorKind::Credentials,
             "RequestTimeTooSkewed" => ErrorKind::ClockSkew,
             "InvalidObjectState" => ErrorKind::Archived,
+            NO_CLASS => ErrorKind::Config,
             "NotImplemented" | "MethodNotAllowed" => ErrorKind::Unsupported,
             "SlowDown"
             | "SlowDownRead"
@@ -155,6 +159,12 @@ impl Refusal {
             ErrorKind::ClockSkew => "; set this machine's clock".to_owned(),
             ErrorKind::Archived => "; the object is archived and must be restored there first".to_owned(),
             ErrorKind::Unreachable => format!("; the proxy on the way to {place} wants other credentials"),
+            ErrorKind::Config if self.code == NO_CLASS => {
+                "; give --storage-class one that this service has: at Amazon \
+                STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER or DEEP_ARCHIVE, elsewhere \
+                often STANDARD alone (docs/providers.md)"
+                    .to_owned()
+            }
             ErrorKind::Config => format!("; {place} is not where this bucket is: check --endpoint and --region"),
             _ => String::new(),
         };

@@ -132,6 +132,7 @@ const CASES: &[(&str, Case)] = cases![
     plain::overwrite_replaces_whole,
     plain::metadata_round_trip,
     plain::headers_and_class_round_trip,
+    plain::encryption_round_trips,
     plain::head_and_list_agree,
     plain::delete_removes,
     plain::delete_of_nothing,

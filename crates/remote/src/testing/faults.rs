@@ -102,7 +102,7 @@ enum Late {
     /// A write at its last step.
     Parked(Parked),
     /// A write that has yet to do anything there.
-    Put(Put),
+    Put(Box<Put>),
     Delete(Vec<(Key, Condition)>),
 }
 
@@ -190,7 +190,7 @@ impl Faulty {
         let late = if bytes {
             park(self.remote.clone(), request, progress).await?.map(Late::Parked)
         } else {
-            Some(Late::Put(request.clone()))
+            Some(Late::Put(Box::new(request.clone())))
         };
         self.held(|held| held.extend(late));
         Err(lost("put"))
@@ -208,7 +208,7 @@ impl Faulty {
     async fn double(&self, request: &Put, progress: &dyn Progress) -> Result<Stored> {
         let detached = detach(request, progress).await?;
         let stored = self.remote.put(&detached, &local::OnlyUploads(progress)).await;
-        self.held(|held| held.push(Late::Put(detached)));
+        self.held(|held| held.push(Late::Put(Box::new(detached))));
         stored
     }
 

@@ -27,7 +27,7 @@ use tidelock_core::path::Key;
 use tidelock_remote::s3::{self, CapabilityStore, Keys, S3, S3Options};
 use tidelock_remote::world::{Sleep, World};
 use tidelock_remote::{
-    Ability, Condition, Cursor, ErrorKind, ObjectMeta, Piece, Progress, Put, Remote, Result, Unwatched,
+    Ability, Condition, Cursor, Encryption, ErrorKind, ObjectMeta, Piece, Progress, Put, Remote, Result, Unwatched,
 };
 
 const SECRET: &str = "the-secret-that-nobody-may-see";

@@ -304,3 +304,43 @@ async fn memory_is_shared_by_all_uploads() {
     let tight = open_patient(&server).await.holding(1);
     tight.put(&bytes_put(20 * MIB, Condition::Absent), &Unwatched).await.expect("a part larger than the purse");
 }
+
+/// Wants an upload no more once a part of it is under way.
+struct Unwanting<'a>(&'a Ledger, &'a tokio::sync::Notify);
+
+#[async_trait]
+impl Progress for Unwanting<'_> {
+    async fn started(&self, upload_id: &str) -> Result<()> {
+        self.0.started(upload_id).await
+    }
+    async fn ended(&self, upload_id: &str) -> Result<()> {
+        self.0.ended(upload_id).await
+    }
+    fn sent(&self, _bytes: u64) {}
+    async fn unwanted(&self) {
+        self.1.notified().await;
+    }
+}
+
+#[tokio::test]
+async fn an_upload_that_nobody_wants_any_more_is_broken_off_and_given_up() {
+    let under_way = Arc::new(tokio::sync::Notify::new());
+    let tell = under_way.clone();
+    let server = serve(move |request| match request.line.contains("partNumber=") {
+        true => {
+            tell.notify_one();
+            Act::Hang
+        }
+        false => upload_answer(request),
+    });
+    let ledger = Ledger::default();
+    let place: Arc<dyn Remote> = Arc::new(open_patient(&server).await);
+    let opened = stack(place, "", tidelock_remote::Capabilities::all_but(&[]), &OpenOptions::default(), World::real());
+    let put = bytes_put(20 << 20, Condition::Absent);
+    let refused = opened.remote.put(&put, &Unwanting(&ledger, &under_way)).await.expect_err("given up");
+    assert_eq!(refused.kind, ErrorKind::SourceMoved, "{refused}");
+    assert_eq!(*ledger.0.lock().expect("unpoisoned"), ["+u1", "-u1"]);
+    let seen = server.seen();
+    assert!(seen.iter().any(|request| request.is("DELETE") && request.line.contains("uploadId=u1")), "{seen:?}");
+    assert!(!seen.iter().any(|request| request.is("POST") && request.line.contains("uploadId=")), "{seen:?}");
+}

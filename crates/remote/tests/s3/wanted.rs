@@ -3,16 +3,15 @@
 use super::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tidelock_remote::bandwidth::Bandwidth;
-use tidelock_remote::s3::Encryption;
 use tidelock_remote::world::Clock;
 
 #[tokio::test]
 async fn class_and_encryption_go_with_every_way_to_write() {
     for (encryption, headers) in [
         (None, ["", ""]),
-        (Some(Encryption::Aes256), ["AES256", ""]),
-        (Some(Encryption::Kms(None)), ["aws:kms", ""]),
-        (Some(Encryption::Kms(Some("key/1".to_owned()))), ["aws:kms", "key/1"]),
+        (Some(Encryption::aes256()), ["AES256", ""]),
+        (Some(Encryption::kms(None)), ["aws:kms", ""]),
+        (Some(Encryption::kms(Some("key/1".to_owned()))), ["aws:kms", "key/1"]),
     ] {
         let server = serve(|request| match request.is("POST") && request.line.contains("uploads=") {
             true => answer(

@@ -6,6 +6,7 @@
 
 use super::at;
 use crate::args::Verb;
+use crate::args::object::fits;
 use crate::args::objects::{DownloadArgs, RunsVerb, UploadArgs};
 use crate::args::options::ServiceArgs;
 use crate::args::whom::{Complaint, Told};
@@ -35,14 +36,9 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
             let (remotes, service) = one_service(told, &args.remotes, &args.service)?;
             Request::Rm(Rm {
                 remotes,
-                recursive: args.recursive,
+                recursive: args.below.recursive,
                 service,
-                options: Options {
-                    dry_run: args.dry.dry_run,
-                    max_delete: args.max_delete,
-                    confirm_deletes: args.confirm_deletes,
-                    ..Options::default()
-                },
+                options: args.below.within(Options { dry_run: args.dry.dry_run, ..Options::default() }),
             })
         }
         Verb::Mv(args) => {
@@ -50,8 +46,11 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
             let (to, other) = told.remote(&args.to, &args.service)?;
             same_service(&service, &other)?;
             told.possible(&told.typed(None, None, Some(&args.object)))?;
-            let options = args.object.within(Options { dry_run: args.dry.dry_run, ..Options::default() });
-            Request::Mv(Mv { from, to, overwrite: args.overwrite, service, options })
+            fits(args.object.sse.is_some(), &from).map_err(Complaint::Misused)?;
+            let options = args.below.within(Options { dry_run: args.dry.dry_run, ..Options::default() });
+            let options = args.object.within(options);
+            let (overwrite, recursive) = (args.overwrite, args.below.recursive);
+            Request::Mv(Mv { from, to, recursive, overwrite, service, options })
         }
         Verb::Buckets(args) => Request::Buckets(Buckets { service: account(told, &args.service)? }),
         Verb::Runs(args) => {

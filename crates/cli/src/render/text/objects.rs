@@ -22,6 +22,9 @@ pub fn info(info: &InfoReply) -> Vec<String> {
     add("written", info.modified_s.map(|at| moment(at.saturating_mul(1000))));
     add("etag", Some(shown(&info.etag)));
     add("class", text(&info.storage_class));
+    add("encryption", text(&info.encryption));
+    add("encrypted with", text(&info.encryption_key));
+    add("bucket key", info.encryption_bucket_key.filter(|is| *is).map(|_| "yes".to_owned()));
     add("version", text(&info.version));
     add("state", Some(info.readiness.clone()).filter(|state| state != "ready"));
     add("type", text(&info.content_type));

@@ -2,6 +2,11 @@
 //!
 //! Each under the name that a policy gives it. What is written is one small object of
 //! Tidelock's own below its reserved prefix, and it is removed whatever happens.
+//!
+//! Not the room of the probe of capabilities (`remote/s3/probe`), although that removes
+//! trial objects too: there it is what a service does with conditions that is unknown, so
+//! objects go without any, versions and all; here a deletion as every run makes it, under
+//! its condition and through all layers, is what is tried.
 
 use super::Findings;
 use bytes::Bytes;

@@ -2,8 +2,8 @@
 //! Each case writes under keys of its own and reads back what a stranger would see;
 //! none of them knows which place it talks to.
 
-use super::{Ctx, Verdict, copy_of, ensure, refused, same};
-use crate::{Ability, Condition, ErrorKind, ObjectMeta, Put, Unwatched};
+use super::{Ctx, Verdict, Why, copy_of, ensure, refused, same};
+use crate::{Ability, Condition, Encryption, ErrorKind, ObjectMeta, Put, Unwatched};
 use std::collections::BTreeMap;
 
 pub(super) async fn round_trip(ctx: Ctx) -> Verdict {
@@ -89,6 +89,33 @@ pub(super) async fn headers_and_class_round_trip(ctx: Ctx) -> Verdict {
     ctx.remote.put(&bare, &Unwatched).await?;
     let left = ctx.seen("b").await?.meta.unwrap_or_default().headers;
     ensure(left.is_empty(), || format!("old headers live on: {left:?}"))
+}
+
+/// How an object is encrypted, where the place says so: what a HEAD shows and a copy asks
+/// for again, the copy has too.
+pub(super) async fn encryption_round_trips(ctx: Ctx) -> Verdict {
+    let key = "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000001".to_owned();
+    let asked = Encryption::kms(Some(key));
+    let mut put = ctx.body("a", "body", Condition::Absent);
+    put.meta.encryption = Some(asked.clone());
+    let stamp = match ctx.remote.put(&put, &Unwatched).await {
+        Ok(stored) => stored.stamp,
+        Err(error) => return Err(Why::NotOffered(format!("a key of a key service: {error}"))),
+    };
+    let shown = |object: crate::Object| object.meta.unwrap_or_default().encryption;
+    let Some(first) = shown(ctx.seen("a").await?) else {
+        return Err(Why::NotOffered("a HEAD does not tell of encryption".to_owned()));
+    };
+    ensure(first == asked, || format!("a HEAD shows {first:?}"))?;
+    for (to, condition) in [("b", Condition::Absent), ("a", Condition::Matches(stamp.clone()))] {
+        let mut copy = ctx.recipe(to, vec![copy_of(ctx.key("a"), &stamp, 0, stamp.size)], condition);
+        copy.meta.user.insert("mode".to_owned(), "0100600".to_owned());
+        copy.meta.encryption = Some(first.clone());
+        ctx.remote.put(&copy, &Unwatched).await?;
+        let seen = shown(ctx.seen(to).await?);
+        ensure(seen.as_ref() == Some(&asked), || format!("a HEAD of a copy shows {seen:?}"))?;
+    }
+    Ok(())
 }
 
 pub(super) async fn head_and_list_agree(ctx: Ctx) -> Verdict {
