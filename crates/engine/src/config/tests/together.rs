@@ -205,7 +205,7 @@ fn what_does_not_make_sense_is_found() {
         ("ignore_files = [\"${NOPE}\"]", "the environment has no NOPE"),
         ("meta = { \"a b\" = \"x\" }", ":6: pair.a.meta: \"a b\" cannot be set: a name is made of"),
         ("meta = { mtime = \"1\" }", ":6: pair.a.meta: \"mtime\" cannot be set: Tidelock writes it itself"),
-        ("[pair.\"b c\"]\nlocal = \"~/b\"\nremote = \"s3://abc\"", ":6: pair.b c: this cannot be a name"),
+        ("[pair.\"b c\"]\nlocal = \"~/b\"\nremote = \"s3://abc\"", ":6: pair.\"b c\": this cannot be a name"),
         ("[profile.s3]", ":6: profile.s3: `s3:` begins other remotes"),
         ("[profile.v]\nendpoint = \"s3.example.org\"", ":7: profile.v.endpoint: \"s3.example.org\" is no address"),
         ("[profile.v]\nendpoint = \"https://me:word@e.org\"", ":7: profile.v.endpoint: who signs in is never part"),
