@@ -105,11 +105,9 @@ fn context(
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let place = Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?;
     let prompt = Prompt { secret_stdin, interrupted: Arc::clone(&interrupt.asked) };
-    let secrets = Secrets {
-        credentials_dir: around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        passphrase_file: around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from),
-        ..Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt))
-    };
+    let mut secrets = Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt));
+    secrets.credentials_dir = around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    secrets.passphrase_file = around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from);
     Ok(Context {
         world,
         place,

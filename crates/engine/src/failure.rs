@@ -96,6 +96,7 @@ impl Failure {
 fn ending_of_secret(kind: secrets::ErrorKind) -> Ending {
     match kind {
         secrets::ErrorKind::Damaged => Ending::Config,
+        secrets::ErrorKind::Busy => Ending::Temporary,
         secrets::ErrorKind::Io(kind) => ending_of_io(kind),
         secrets::ErrorKind::Interrupted => Ending::Interrupted,
         _ => Ending::Denied,

@@ -168,7 +168,7 @@ impl Face for Text {
             }
             Reply::SetSecret(reply) => self.say(&profiles::secret(reply)),
             Reply::Import(reply) => {
-                profiles::import(reply).iter().for_each(|line| self.say(line));
+                profiles::import(reply, io::stdout().is_terminal()).iter().for_each(|line| self.say(line));
                 profiles::notes(reply).iter().for_each(|line| self.warn("note", line));
             }
             Reply::ConfigSchema { schema } => config::schema(schema).iter().for_each(|line| self.say(line)),

@@ -6,7 +6,7 @@
 use crate::api::{Checked, ConfigPath, Context, Init, Section, Show, Shown};
 use crate::config::find::{self, Loaded, load};
 use crate::config::layers::{Layers, Origin, Setting};
-use crate::config::resolve::{Refusal, Typed, Whom, resolve};
+use crate::config::resolve::{Typed, Whom, resolve};
 use crate::config::{check, sample};
 use crate::failure::Failure;
 use crate::place;
@@ -16,7 +16,7 @@ pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
     let loaded = load(&context.around)?;
     let file = loaded.file.as_ref().map(|file| file.display().to_string());
     let section = |whom: &Whom, name: String| -> Result<Section, Failure> {
-        let resolved = resolve(&loaded, whom, &Typed::default()).map_err(refused)?;
+        let resolved = resolve(&loaded, whom, &Typed::default())?;
         let settings = resolved.place.settings().into_iter().chain(resolved.knobs.settings()).collect();
         Ok(Section { name, settings })
     };
@@ -83,11 +83,4 @@ pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
     };
     find::create(&file, sample::SAMPLE)?;
     Ok(ConfigPath { file: file.display().to_string(), exists: true, written: true })
-}
-
-fn refused(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Typed(what) => Failure::Unable(what),
-        Refusal::Written(problem) => problem.into(),
-    }
 }

@@ -28,6 +28,13 @@ impl Around {
         Self { variables: variables.into_iter().collect(), named }
     }
 
+    /// The same where no file was named.
+    pub(crate) fn unnamed(&self) -> Self {
+        let mut unnamed = Self { named: None, ..self.clone() };
+        unnamed.variables.remove("TIDELOCK_CONFIG");
+        unnamed
+    }
+
     /// A variable that says something.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())

@@ -12,6 +12,7 @@ use super::problem::Problem;
 use super::words::{listed, nearest};
 use super::{Credentials, Knobs, Mode, OWN, Pair, Profile};
 use crate::api::{CredentialSource, Options, Service, Sides, Sse};
+use crate::failure::Failure;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::RuleLine;
@@ -92,6 +93,16 @@ pub enum Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self::Written(problem)
+    }
+}
+
+/// For who typed nothing that could be wrong but what is no pair or profile.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Typed(what) => Self::Unable(what),
+            Refusal::Written(problem) => problem.into(),
+        }
     }
 }
 

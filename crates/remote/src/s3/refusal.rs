@@ -162,7 +162,7 @@ impl Refusal {
             ErrorKind::Config if self.code == NO_CLASS => {
                 "; give --storage-class one that this service has: at Amazon \
                 STANDARD, STANDARD_IA, ONEZONE_IA, INTELLIGENT_TIERING, GLACIER_IR, GLACIER or DEEP_ARCHIVE, elsewhere \
-                often STANDARD alone (docs/providers.md)"
+                often STANDARD alone"
                     .to_owned()
             }
             ErrorKind::Config => format!("; {place} is not where this bucket is: check --endpoint and --region"),
