@@ -36,10 +36,7 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
         }),
         cli.config.clone(),
     );
-    let prepared = request::request(cli, matches, &around).and_then(|request| {
-        let streams = Streams::of(&cli.verb, cli.json).map_err(Complaint::Misused)?;
-        Ok((request, streams))
-    });
+    let prepared = prepare(cli, matches, &around);
     let world = World::real();
     let face: Arc<dyn Face> = choose(cli, &world);
     let (request, streams) = match prepared {
@@ -78,8 +75,12 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
                 }
             }
         }
-        (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()),
-        (None, Verb::Man(args)) => tools::man(args, face.as_ref()),
+        (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()).code(),
+        (None, Verb::Man(args)) => {
+            let ending = tools::man(args, face.as_ref());
+            face.closed(cli.verb.name(), ending, ending.code());
+            ending.code()
+        }
         (None, _) => exit::USAGE,
     };
     exit::code(match face.lost() {
@@ -89,6 +90,18 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             exit::unshown(code)
         }
     })
+}
+
+/// What was typed as a request, and the files that it reads and writes. A plan's header
+/// says what it was made for; another file is only opened for what is a request.
+fn prepare(cli: &Cli, matches: &ArgMatches, around: &Around) -> Result<(Option<Request>, Streams), Complaint> {
+    let open = || Streams::of(&cli.verb, cli.json).map_err(Complaint::Misused);
+    if let Verb::Apply(_) = &cli.verb {
+        let mut streams = open()?;
+        let header = streams.header();
+        return Ok((request::request(cli, matches, around, header.as_ref())?, streams));
+    }
+    Ok((request::request(cli, matches, around, None)?, open()?))
 }
 
 fn context(

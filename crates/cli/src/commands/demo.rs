@@ -17,7 +17,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tidelock_core::policy::Preset;
-use tidelock_engine::api::{Context, Options, Reply, Request, Restore, RunReply, Service, Sides, Sync, call};
+use tidelock_engine::api::{Context, Options, Reply, Request, Restore, RunReply, Sides, Sync, call};
 use tidelock_engine::config::around::Around;
 use tidelock_engine::event::Deaf;
 use tidelock_engine::failure::Failure;
@@ -162,7 +162,7 @@ impl Stage {
 
     fn sides(&self, local: &Path) -> Sides {
         let remote = format!("folder:{}", self.dir.join("store").display());
-        Sides { local: local.to_owned(), remote, service: Service::default() }
+        Sides::plain(local, remote)
     }
 
     async fn sync(&self, folder: &Path) -> Result<RunReply, Trouble> {

@@ -157,6 +157,7 @@ impl Face for Text {
             }
             Reply::ConfigCheck(checked) => {
                 checked.problems.iter().for_each(|problem| self.warn("error", &shown(&problem.to_string())));
+                checked.warnings.iter().for_each(|problem| self.warn("warning", &shown(&problem.to_string())));
                 config::checked(checked).iter().for_each(|line| self.say(line));
             }
             Reply::ConfigShow(what) => config::shown(what).iter().for_each(|line| self.say(line)),

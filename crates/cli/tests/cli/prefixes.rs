@@ -41,7 +41,7 @@ fn what_follows_a_store_is_a_prefix_in_it_and_never_a_store_within() {
     home.run(&["sync", "g", "folder:store/2025", "--delete", "--confirm-deletes"]).expect(0);
     home.run(&["sync", "f", "folder:store"]).expect(0).says(&["6 unchanged"]);
     home.run(&["upload", "f/a.txt", "folder:store/2026/"]).expect(0);
-    home.run(&["mv", "folder:store/2026", "folder:store/2027"]).expect(0);
+    home.run(&["mv", "-r", "folder:store/2026", "folder:store/2027"]).expect(0);
     home.run(&["rm", "folder:store/2027/a.txt"]).expect(0);
     home.run(&["sync", "store", "folder:store/x"]).expect(78).says(&["lie in each other"]);
 }

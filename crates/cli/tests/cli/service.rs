@@ -4,12 +4,24 @@
 use crate::home::{Home, Ran};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub const CANARY: &str = "canary+secret/of=the+user";
 
 /// A service that answers everything alike; its address.
 pub fn service(status: &'static str, code: &'static str) -> String {
     serving(move |_| (status.to_owned(), format!("<Error><Code>{code}</Code><Message>so it is</Message></Error>")))
+}
+
+/// A service whose every bucket is empty, until `is_gone`: then there is none.
+pub fn vanishing_service(is_gone: &Arc<AtomicBool>) -> String {
+    let is_gone = Arc::clone(is_gone);
+    let list = "<ListBucketResult><IsTruncated>false</IsTruncated><KeyCount>0</KeyCount></ListBucketResult>";
+    serving(move |_| match is_gone.load(Ordering::Relaxed) {
+        false => ("200 OK".to_owned(), list.to_owned()),
+        true => ("404 Not Found".to_owned(), "<Error><Code>NoSuchBucket</Code></Error>".to_owned()),
+    })
 }
 
 /// A service that answers what it is told, by the request's head: a status with

@@ -6,7 +6,7 @@
 
 use super::open::{Wanted, settings, store_of};
 use super::told::Told;
-use crate::api::{Context, Options, Service, Sides};
+use crate::api::{Context, Options, Sides};
 use crate::cycle::{self, Mode};
 use crate::disk::Disk;
 use crate::disk::chosen::Chosen as ChosenDisk;
@@ -51,7 +51,7 @@ impl Loose<'_> {
         let named = [names.as_slice(), &real].concat();
         let place = self.context.place.loose(&folder, &named, &self.remote.describe());
         let world = &self.context.world;
-        let sides = Sides { local: folder.clone(), remote: self.url.to_string(), service: Service::default() };
+        let sides = Sides::plain(&folder, self.url.to_string());
         let wanted = Wanted {
             sides: &sides,
             options: self.options,

@@ -6,7 +6,7 @@
 use super::open::{Wanted, settings};
 use super::target::Target;
 use super::told::Told;
-use crate::api::{Context, Options, Service, Sides};
+use crate::api::{Context, Options, Sides};
 use crate::cycle::Mode;
 use crate::disk::missing::Missing;
 use crate::failure::Failure;
@@ -38,7 +38,7 @@ impl<'a> There<'a> {
         shown: &str,
     ) -> Result<Self, Failure> {
         let mode = if options.dry_run { Mode::DryRun } else { Mode::Execute };
-        let sides = Sides { local: PathBuf::new(), remote: shown.to_owned(), service: Service::default() };
+        let sides = Sides::plain(PathBuf::new(), shown);
         let policy =
             Policy { flow: Flow::Up, deletes: Deletes::Propagate, drift: Drift::Leave, ..Preset::Push.policy() };
         let wanted = Wanted { sides: &sides, options, policy, command, mode, existing: true, pair: None };

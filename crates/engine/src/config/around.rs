@@ -46,6 +46,12 @@ impl Around {
         all.filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
     }
 
+    /// Each variable that begins so, as if it were alone.
+    pub(super) fn each<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = Self> + 'a {
+        let those = self.variables.iter().filter(move |(name, _)| name.starts_with(prefix));
+        those.map(|(name, value)| Self::new([(name.clone(), value.clone())], None))
+    }
+
     /// The home folder.
     pub fn home(&self) -> Option<PathBuf> {
         self.absolute("HOME")

@@ -59,7 +59,7 @@ impl Draft {
     pub fn become_text(&self, text: &str) -> Result<Loaded, Failure> {
         let (config, tree) = read(&self.file.display().to_string(), text, Format::Toml)?;
         let file = Some(self.file.clone());
-        let loaded = Loaded { config, tree, file, around: self.around.clone() };
+        let loaded = Loaded { config, tree, file, around: self.around.clone(), problems: Vec::new() };
         let true_name = |path: &Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
         match check::all(&loaded, &true_name).into_iter().next() {
             Some(problem) => Err(problem.into()),

@@ -45,6 +45,7 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
             let (from, service) = told.remote(&args.from, &args.service)?;
             let (to, other) = told.remote(&args.to, &args.service)?;
             same_service(&service, &other)?;
+            told.possible(&told.typed(None, None, Some(&args.object)))?;
             fits(args.object.sse.is_some(), &from).map_err(Complaint::Misused)?;
             let options = args.below.within(Options { dry_run: args.dry.dry_run, ..Options::default() });
             let options = args.object.within(options);
