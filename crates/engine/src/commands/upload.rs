@@ -53,9 +53,9 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
     }
     for item in &items {
         let key = format!("{}{}", target.folder(), item.choice.real);
-        may_be(&key, links(request.options.metadata)).map_err(|why| Failure::Unable(format!("{key:?}: {why}")))?;
         refuse_reserved(&item.choice.shown)?;
         refuse_reserved(&key)?;
+        may_be(&key, links(request.options.metadata)).map_err(|why| Failure::Unable(format!("{key:?}: {why}")))?;
     }
     let access = if request.options.dry_run { Access::Read } else { Access::Make };
     let opened = target.open(context, &request.service, &request.options, access).await?;

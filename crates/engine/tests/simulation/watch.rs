@@ -10,8 +10,8 @@ use crate::errand::Errand;
 use crate::ledger::{Contents, without_marks};
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::entry::{BaseRow, Standing};
-use tidelock_core::names::{LinkStyle, entry_of};
+use tidelock_core::entry::{BaseRow, LocalStamp, Standing};
+use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::Key;
 use tidelock_core::policy::{Drift, Flow, Policy};
 use tidelock_engine::pair::Pair;
@@ -66,7 +66,7 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
         tally: stage.books.tally_of(place),
         acts: stage.history.acts,
         alone: stage.is_idle(),
-        away: !pair.settings.accept_root && agreed > 0 && is_elsewhere,
+        away: !pair.settings.accept_root && agreed > 0 && is_elsewhere && !is_alike(stage, place, &rows),
         lapsed,
         size,
         ever_wrote: device.ever_wrote,
@@ -74,6 +74,21 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
         rows,
         objects: stage.objects(),
     }
+}
+
+/// Whether what is in the folder now is, by size and time, what is on record: then it
+/// is taken for the folder on record, moved or brought back.
+fn is_alike(stage: &Stage, place: usize, rows: &[BaseRow]) -> bool {
+    let disk = &stage.devices[place].disk;
+    let known: Vec<_> = rows.iter().filter_map(|row| Some((row, row.here.as_ref()?.stamp))).collect();
+    let is_as_known = |(row, then): &&(&BaseRow, LocalStamp)| {
+        let path = entry_of(&row.key, LinkStyle::Suffix).ok().map(|(path, _)| path);
+        let now = path.and_then(|path| disk.user_stat(&path));
+        now.is_some_and(|now| {
+            row.kind == Kind::Dir || (now.stamp.size, now.stamp.mtime_ns) == (then.size, then.mtime_ns)
+        })
+    };
+    known.iter().filter(is_as_known).count() * 10 >= known.len() * 9
 }
 
 pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told, report: &Report) {
