@@ -24,6 +24,7 @@ use objects::{
     BucketsArgs, CatArgs, CompletionsArgs, DoctorArgs, DownloadArgs, InfoArgs, ManArgs, MvArgs, RmArgs, RunsArgs,
     UploadArgs,
 };
+use std::io::Write;
 use std::path::PathBuf;
 use verbs::{ApplyArgs, DemoArgs, LsArgs, MovesArgs, PlanArgs, RestoreArgs, StatusArgs, SyncArgs, WhyArgs};
 
@@ -60,7 +61,17 @@ impl Cli {
                 render::misused(Self::misused_verb().as_deref().unwrap_or(""), &error.to_string());
                 std::process::exit(exit::USAGE)
             }
-            Err(error) => error.exit(),
+            Err(error) => {
+                let code = error.exit_code();
+                // Whoever leaves early has seen enough; help that nobody could be shown is a failure.
+                match error.print().and_then(|()| std::io::stdout().flush()) {
+                    Err(lost) if !error.use_stderr() && lost.kind() != std::io::ErrorKind::BrokenPipe => {
+                        render::complain(&format!("the output could not be written: {lost}"));
+                        std::process::exit(exit::unshown(code))
+                    }
+                    _ => std::process::exit(code),
+                }
+            }
         }
     }
 

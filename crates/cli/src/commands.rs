@@ -38,10 +38,7 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
         cli.config.clone(),
     );
     let interrupt = Interrupt::default();
-    let prepared = request::request(cli, matches, &around).and_then(|request| {
-        let streams = Streams::of(&cli.verb, cli.json, &interrupt.asked).map_err(Complaint::Misused)?;
-        Ok((request, streams))
-    });
+    let prepared = prepare(cli, matches, &around, &interrupt);
     let world = World::real();
     let face: Arc<dyn Face> = choose(cli, &world);
     let (request, streams) = match prepared {
@@ -66,12 +63,26 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             finish(&request, &answer, face.as_ref(), &interrupt)
         }
         (None, Verb::Demo(args)) => {
-            let code = demo::run(args, face.as_ref(), &interrupt).await;
-            face.closed(cli.verb.name(), code);
-            code
+            let name = cli.verb.name();
+            match demo::run(args, face.as_ref(), &interrupt).await {
+                Ok(ending) => {
+                    let code = code_of(ending, &interrupt);
+                    face.closed(name, ending, code);
+                    code
+                }
+                Err(failure) => {
+                    let code = failure.ending().code();
+                    face.refused(name, &failure, code);
+                    code
+                }
+            }
         }
-        (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()),
-        (None, Verb::Man(args)) => tools::man(args, face.as_ref()),
+        (None, Verb::Completions(args)) => tools::completions(args, face.as_ref()).code(),
+        (None, Verb::Man(args)) => {
+            let ending = tools::man(args, face.as_ref());
+            face.closed(cli.verb.name(), ending, ending.code());
+            ending.code()
+        }
         (None, _) => exit::USAGE,
     };
     exit::code(match face.lost() {
@@ -81,6 +92,23 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
             exit::unshown(code)
         }
     })
+}
+
+/// What was typed as a request, and the files that it reads and writes. A plan's header
+/// says what it was made for; another file is only opened for what is a request.
+fn prepare(
+    cli: &Cli,
+    matches: &ArgMatches,
+    around: &Around,
+    interrupt: &Interrupt,
+) -> Result<(Option<Request>, Streams), Complaint> {
+    let open = || Streams::of(&cli.verb, cli.json, &interrupt.asked).map_err(Complaint::Misused);
+    if let Verb::Apply(_) = &cli.verb {
+        let mut streams = open()?;
+        let header = streams.header();
+        return Ok((request::request(cli, matches, around, header.as_ref())?, streams));
+    }
+    Ok((request::request(cli, matches, around, None)?, open()?))
 }
 
 fn context(
@@ -94,11 +122,9 @@ fn context(
     let variable = |name| std::env::var_os(name).map(PathBuf::from);
     let place = Place::standard(variable("XDG_STATE_HOME"), variable("HOME"))?;
     let prompt = Prompt { secret_stdin, interrupted: Arc::clone(&interrupt.asked) };
-    let secrets = Secrets {
-        credentials_dir: around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
-        passphrase_file: around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from),
-        ..Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt))
-    };
+    let mut secrets = Secrets::standard(around.config_dir(), place.dir().to_owned(), Arc::new(prompt));
+    secrets.credentials_dir = around.variable("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+    secrets.passphrase_file = around.variable("TIDELOCK_PASSPHRASE_FILE").map(PathBuf::from);
     Ok(Context {
         world,
         place,
@@ -116,13 +142,18 @@ fn secret_stdin(verb: &Verb) -> bool {
     matches!(verb, Verb::Config(args) if args.secret_stdin())
 }
 
+/// The exit code; which signal interrupted is known here alone.
+fn code_of(ending: Ending, interrupt: &Interrupt) -> i32 {
+    if ending == Ending::Interrupted { interrupt.code() } else { ending.code() }
+}
+
 /// Draws the end; what the process is to return.
 fn finish(request: &Request, answer: &Result<Reply, Failure>, face: &dyn Face, interrupt: &Interrupt) -> i32 {
     let ending = match answer {
         Ok(reply) => reply.ending(),
         Err(failure) => failure.ending(),
     };
-    let code = if ending == Ending::Interrupted { interrupt.code() } else { ending.code() };
+    let code = code_of(ending, interrupt);
     match answer {
         Ok(reply) => face.finished(request, reply, code),
         Err(failure) => face.refused(request.name(), failure, code),

@@ -31,6 +31,7 @@ impl Interrupt {
                 while signals.recv().await.is_some() {
                     told.code.store(code, Ordering::Relaxed);
                     if told.asked.swap(true, Ordering::Relaxed) {
+                        let _shown = crate::prompt::show();
                         std::process::exit(code);
                     }
                     // Who reads nothing must not keep us from hearing the second one.

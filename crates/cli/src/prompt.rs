@@ -10,8 +10,8 @@ use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr
 use std::fs::File;
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_engine::secrets::{Asker, Question, Secret};
 use zeroize::Zeroizing;
 
@@ -19,6 +19,9 @@ use zeroize::Zeroizing;
 const MAX_BYTES: usize = 4096;
 /// How often it is seen whether the person wants to end, in nanoseconds.
 const LOOK_EVERY_NS: i64 = 50_000_000;
+
+/// The terminal that shows nothing just now, and how it was before.
+static UNSEEN: Mutex<Option<(File, Termios)>> = Mutex::new(None);
 
 /// Asks at the terminal.
 pub struct Prompt {
@@ -31,7 +34,10 @@ pub struct Prompt {
 impl Asker for Prompt {
     fn ask(&self, question: &Question) -> io::Result<Option<Secret>> {
         if self.secret_stdin && matches!(question, Question::SecretKey(_)) {
-            return line_of(&mut io::stdin().lock()).map(Some);
+            // Not through the library's buffer, which would keep the secret and what follows it.
+            let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            self.wait(&input)?;
+            return line_of(&mut input).map(Some);
         }
         let Ok(mut terminal) = File::options().read(true).write(true).open("/dev/tty") else { return Ok(None) };
         match question {
@@ -77,28 +83,37 @@ impl Prompt {
     }
 }
 
-/// A terminal that shows line ends alone, until this is dropped.
-struct Unseen {
-    terminal: File,
-    before: Termios,
+/// Shows again what is typed, if it is not shown. Until what this gives is dropped, no
+/// terminal is told to hide it: a process that ends at once must leave none so.
+pub fn show() -> MutexGuard<'static, Option<(File, Termios)>> {
+    let mut unseen = UNSEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((terminal, before)) = unseen.take() {
+        // A terminal that has gone needs no repair.
+        let _ = tcsetattr(terminal.as_fd(), OptionalActions::Now, &before);
+    }
+    unseen
 }
+
+/// A terminal that shows line ends alone, until this is dropped.
+struct Unseen;
 
 impl Unseen {
     fn begin(terminal: &File) -> io::Result<Self> {
+        let mut hidden = show();
         let before = tcgetattr(terminal.as_fd())?;
         let mut unseen = before.clone();
         unseen.local_modes.remove(LocalModes::ECHO);
         unseen.local_modes.insert(LocalModes::ECHONL | LocalModes::ICANON);
+        *hidden = Some((terminal.try_clone()?, before));
         // What was typed before the question is no answer to it.
         tcsetattr(terminal.as_fd(), OptionalActions::Flush, &unseen)?;
-        Ok(Self { terminal: terminal.try_clone()?, before })
+        Ok(Self)
     }
 }
 
 impl Drop for Unseen {
     fn drop(&mut self) {
-        // A terminal that has gone needs no repair.
-        let _ = tcsetattr(self.terminal.as_fd(), OptionalActions::Now, &self.before);
+        drop(show());
     }
 }
 

@@ -17,6 +17,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_engine::api::{Reply, Request};
 use tidelock_engine::event::Listener;
 use tidelock_engine::failure::Failure;
+use tidelock_engine::report::Ending;
 use tidelock_remote::world::World;
 
 /// Someone who draws.
@@ -30,7 +31,7 @@ pub trait Face: Listener {
     /// Something went wrong.
     fn complain(&self, what: &str);
     /// The end of a story.
-    fn closed(&self, command: &str, code: i32);
+    fn closed(&self, command: &str, ending: Ending, code: i32);
     /// The command line was misunderstood, and nothing was begun.
     fn misused(&self, command: &str, complaint: &str);
     /// A signal was heard, and the run ends soon.

@@ -103,11 +103,10 @@ mod tests {
     }
 
     #[test]
-    fn what_probing_left_below_another_prefix_is_no_file() {
-        let entry = |text: &str| entry_of(&Key::new(text), LinkStyle::Suffix);
-        assert_eq!(entry("p/.tidelock/probe-0123456789abcdef/a"), Err(NameProblem::Reserved));
-        assert_eq!(entry("p/.tidelock/probe-mine/a"), Ok((path("p/.tidelock/probe-mine/a"), Kind::File)));
-        assert_eq!(entry("p/.tidelock/a"), Ok((path("p/.tidelock/a"), Kind::File)));
+    fn what_belongs_to_another_prefix_below_is_no_file() {
+        for key in ["p/.tidelock/owner", "p/.tidelock/probe-0123456789abcdef/a", "a/p/.tidelock/"] {
+            assert_eq!(entry_of(&Key::new(key), LinkStyle::Suffix), Err(NameProblem::Reserved), "{key}");
+        }
     }
 
     #[test]

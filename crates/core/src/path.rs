@@ -13,11 +13,9 @@ use std::fmt;
 pub const SEGMENT_MAX_BYTES: usize = 255;
 /// The longest object key S3 takes, in bytes, prefix included.
 pub const KEY_MAX_BYTES: usize = 1024;
-/// The folder under every root and prefix that is Tidelock's own.
+/// The folder that is Tidelock's own, wherever it stands: below any name may be the
+/// root or the prefix of another pair.
 pub const RESERVED_DIR: &str = ".tidelock";
-/// How the names of trials begin, below [`RESERVED_DIR`]; sixteen hexadecimal digits
-/// follow.
-pub const TRIAL_PREFIX: &str = "probe-";
 /// How the names of Tidelock's temporary files begin.
 pub const TEMP_PREFIX: &str = ".tidelock-tmp-";
 
@@ -111,28 +109,20 @@ impl RelPath {
         &self.0
     }
 
-    /// Whether the path is, or lies in, what Tidelock reserves for itself. Further down,
-    /// where another pair's root may be, that is only what a trial of a place's
-    /// abilities wrote: a folder of that name may be a user's own.
+    /// Whether the path is, or lies in, what Tidelock reserves for itself.
     pub fn is_reserved(&self) -> bool {
-        let mut above = "";
-        self.segments().enumerate().any(|(depth, name)| {
-            let in_own = std::mem::replace(&mut above, name) == RESERVED_DIR;
-            is_reserved_name(name, depth == 0) || (in_own && is_trial(name))
-        })
+        is_reserved_key(&self.0)
     }
 }
 
-/// Whether a file or folder of this name is Tidelock's own. `at_root` says that
-/// its parent is the root, the only place where [`RESERVED_DIR`] is reserved.
-pub fn is_reserved_name(name: &str, at_root: bool) -> bool {
-    name.starts_with(TEMP_PREFIX) || (at_root && name == RESERVED_DIR)
+/// Whether a key is, or lies below, a name that Tidelock reserves for itself.
+pub fn is_reserved_key(key: &str) -> bool {
+    key.split('/').any(is_reserved_name)
 }
 
-/// Whether a name below [`RESERVED_DIR`] is that of a trial: a token follows.
-fn is_trial(name: &str) -> bool {
-    name.strip_prefix(TRIAL_PREFIX)
-        .is_some_and(|token| token.len() == 16 && token.bytes().all(|b| b.is_ascii_hexdigit()))
+/// Whether a file or folder of this name is Tidelock's own.
+pub fn is_reserved_name(name: &str) -> bool {
+    name == RESERVED_DIR || name.starts_with(TEMP_PREFIX)
 }
 
 fn check_segment(segment: &str) -> Result<(), NameProblem> {
@@ -228,11 +218,8 @@ mod tests {
     fn reserved_names() {
         let reserved = |text: &str| RelPath::parse(text).expect("valid").is_reserved();
         assert!(reserved(".tidelock") && reserved(".tidelock/trash/x") && reserved("a/.tidelock-tmp-1"));
-        assert!(!reserved("a/.tidelock") && !reserved(".tidelockignore"));
-        // What another pair below has left of its probing, and a user's own.
-        assert!(reserved("a/b/.tidelock/probe-0123456789abcdef/a"));
-        assert!(
-            !reserved("a/.tidelock/probe-mine/a") && !reserved("a/.tidelock/x") && !reserved("probe-0123456789abcdef")
-        );
+        // Another pair's root or prefix may be anywhere below.
+        assert!(reserved("a/.tidelock/owner") && reserved("a/b/.tidelock/probe-0123456789abcdef/a"));
+        assert!(!reserved(".tidelockignore") && !reserved("a/x.tidelock") && !reserved("a/.tidelock2/x"));
     }
 }

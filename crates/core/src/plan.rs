@@ -317,6 +317,21 @@ impl Totals {
 /// The version of the plan's file form.
 pub const PLAN_VERSION: u32 = 1;
 
+/// A line longer than this is none of a plan.
+pub const LINE_MAX_BYTES: u64 = 4 << 20;
+
+/// What a configuration calls a pair and its profile, if it has names for them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Said {
+    /// The pair's name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pair: Option<String>,
+    /// The profile's, as `--profile` takes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+}
+
 /// The first line of a saved plan.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Header {
@@ -328,6 +343,9 @@ pub struct Header {
     pub local: String,
     /// The remote's URL.
     pub remote: String,
+    /// What the configuration calls the pair and its profile; plans of old do not say.
+    #[serde(default)]
+    pub said: Said,
     /// The policy it was made under.
     pub policy: Policy,
     /// The rules it was made under, without those of ignore files met on the way.

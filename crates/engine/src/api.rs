@@ -33,6 +33,7 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use tidelock_core::filter::{IgnoreFile, RuleLine};
 use tidelock_core::meta::MetaFormat;
+use tidelock_core::plan::Said;
 use tidelock_core::policy::{Compare, OnConflict, Preset};
 use tidelock_remote::layer::RequestCounts;
 use tidelock_remote::world::World;
@@ -273,6 +274,17 @@ pub struct Sides {
     /// Where the S3 service is, if it is one.
     #[serde(default)]
     pub service: Service,
+    /// What the configuration calls them.
+    #[serde(default)]
+    pub said: Said,
+}
+
+impl Sides {
+    /// A folder and a remote that no configuration says anything of.
+    pub fn plain(local: impl Into<PathBuf>, remote: impl Into<String>) -> Self {
+        let (local, remote) = (local.into(), remote.into());
+        Self { local, remote, service: Service::default(), said: Said::default() }
+    }
 }
 
 /// What a person may say about an S3 service.
@@ -463,6 +475,9 @@ pub struct Moves {
 pub struct Restore {
     /// From where, and into which folder.
     pub sides: Sides,
+    /// Only this file, or what is in this folder, of all that is there; empty is everything.
+    #[serde(default)]
+    pub path: String,
     /// Whether files that differ here are replaced.
     #[serde(default)]
     pub overwrite: bool,

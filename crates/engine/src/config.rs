@@ -23,15 +23,17 @@ pub mod schema;
 mod tests;
 pub mod tree;
 pub mod units;
-mod words;
+pub mod words;
 
 use crate::api::Sse;
 use crate::pair::RemoteCheck;
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::policy::{Compare, OnConflict, Preset};
+use tidelock_remote::url::{LOGIN, holds_login};
 use units::{Rate, Wait};
 
 /// Tidelock's configuration: `config.toml` or `config.yaml` in `$XDG_CONFIG_HOME/tidelock`.
@@ -60,13 +62,13 @@ pub struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub provider: Option<String>,
     /// The service's address, as in `https://s3.example.org`; without one it is Amazon's.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "place_alone", skip_serializing_if = "Option::is_none")]
     pub endpoint: Option<String>,
     /// The region that requests are signed for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub region: Option<String>,
     /// The bucket that `NAME:PREFIX` is in.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "bucket_alone", skip_serializing_if = "Option::is_none")]
     pub bucket: Option<String>,
     /// Name the bucket in the path instead of the host name.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -229,6 +231,7 @@ with_knobs! {
         /// The folder: absolute, below `~`, or below this file's folder; `${NAME}` is taken from the environment.
         pub local: String,
         /// The remote: `s3://BUCKET[/PREFIX]`, `folder:PATH`, or `PROFILE:PREFIX` in that profile's bucket.
+        #[serde(deserialize_with = "address_alone")]
         pub remote: String,
         /// The profile of the service, if the remote does not name it.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,6 +239,28 @@ with_knobs! {
         /// How far a sync goes; `push` if nothing is said.
         #[serde(skip_serializing_if = "Option::is_none")]
         pub mode: Option<Mode>,
+    }
+}
+
+/// Reads an address, and refuses one that holds a secret: it must not even be shown.
+fn address_alone<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    let text = String::deserialize(from)?;
+    if holds_login(&text) { Err(D::Error::custom(LOGIN)) } else { Ok(text) }
+}
+
+fn place_alone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let text = Option::<String>::deserialize(from)?;
+    match &text {
+        Some(text) if text.contains('@') || holds_login(text) => Err(D::Error::custom(LOGIN)),
+        _ => Ok(text),
+    }
+}
+
+fn bucket_alone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let name = Option::<String>::deserialize(from)?;
+    match &name {
+        Some(name) if name.contains(['@', ':']) => Err(D::Error::custom(LOGIN)),
+        _ => Ok(name),
     }
 }
 

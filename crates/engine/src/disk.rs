@@ -278,6 +278,11 @@ impl Error {
     pub fn new(kind: ErrorKind, op: &'static str, path: &RelPath, message: impl Into<String>) -> Self {
         Self { kind, op, path: path.to_string(), message: message.into() }
     }
+
+    /// Whether it came of looking, so that nothing was to be changed.
+    pub fn is_of_reading(&self) -> bool {
+        matches!(self.op, "open" | "read" | "read link" | "read attributes" | "stat" | "look at the root")
+    }
 }
 
 impl fmt::Display for Error {

@@ -96,6 +96,7 @@ impl Failure {
 fn ending_of_secret(kind: secrets::ErrorKind) -> Ending {
     match kind {
         secrets::ErrorKind::Damaged => Ending::Config,
+        secrets::ErrorKind::Busy => Ending::Temporary,
         secrets::ErrorKind::Io(kind) => ending_of_io(kind),
         secrets::ErrorKind::Interrupted => Ending::Interrupted,
         _ => Ending::Denied,
@@ -134,6 +135,7 @@ pub fn remedy_for(error: &tidelock_remote::Error) -> &'static str {
         ErrorKind::Unreachable => "; check the address, the network and the proxy",
         ErrorKind::InUse => "; try again when that run has ended",
         ErrorKind::Full => "; make room there and run again",
+        ErrorKind::Name => "; the service takes no object of this name: rename the file, or leave it out (--exclude)",
         ErrorKind::Busy(_) => "; the service asks for patience: run again later",
         ErrorKind::Transient => "; the service, or the network on the way to it, is out of order: run again later",
         ErrorKind::OutcomeUnknown => "; run again: the next run looks first whether it was done",

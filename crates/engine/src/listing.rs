@@ -31,6 +31,8 @@ pub struct Listed {
 /// A listing under way.
 pub struct Listing<'a> {
     remote: Arc<dyn Remote>,
+    /// What the listed keys begin with.
+    prefix: &'a str,
     links: LinkStyle,
     spool: &'a Spool<'a>,
     interrupted: Arc<AtomicBool>,
@@ -74,9 +76,10 @@ pub enum Failed {
 }
 
 impl<'a> Listing<'a> {
-    /// Begins at the first key.
+    /// Begins at the first key that begins with `prefix`.
     pub fn start(
         remote: Arc<dyn Remote>,
+        prefix: &'a str,
         links: LinkStyle,
         spool: &'a Spool<'a>,
         sorted: bool,
@@ -84,6 +87,7 @@ impl<'a> Listing<'a> {
     ) -> Self {
         Self {
             remote,
+            prefix,
             links,
             spool,
             interrupted,
@@ -128,7 +132,7 @@ impl<'a> Listing<'a> {
     }
 
     async fn draw(&mut self, cursor: Cursor) -> Result<(), Failed> {
-        let page = self.remote.list("", &cursor).await?;
+        let page = self.remote.list(self.prefix, &cursor).await?;
         if page.next.as_ref() == Some(&cursor) {
             return Err(Failed::Stuck);
         }
@@ -151,7 +155,7 @@ impl<'a> Listing<'a> {
             if self.interrupted.load(Ordering::Relaxed) {
                 return Err(Failed::Interrupted);
             }
-            let page = self.remote.list("", &at).await?;
+            let page = self.remote.list(self.prefix, &at).await?;
             if page.next.as_ref() == Some(&at) {
                 return Err(Failed::Stuck);
             }

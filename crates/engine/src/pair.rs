@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tidelock_core::filter::Rules;
 use tidelock_core::meta::MetaFormat;
+use tidelock_core::path::RelPath;
 use tidelock_core::plan::Problem;
 use tidelock_core::policy::Policy;
 use tidelock_remote::Remote;
@@ -77,6 +78,8 @@ pub struct Settings {
     pub only_moves: bool,
     /// What cannot take part though it was asked for, known before anything is looked at.
     pub foreseen: Vec<Problem>,
+    /// Only this path and what is below it are this run's business.
+    pub only: RelPath,
     /// Files up to this size are read before they are sent, larger ones meanwhile.
     pub small_bytes: u64,
 }
@@ -105,6 +108,7 @@ impl Settings {
             sets_mode: true,
             only_moves: false,
             foreseen: Vec::new(),
+            only: RelPath::root(),
             small_bytes: SMALL_BYTES,
         }
     }

@@ -176,6 +176,13 @@ impl PairPlace {
     }
 }
 
+/// The file that a path stands for: links stay links where the file is replaced, as people
+/// keep their settings elsewhere. A link to nothing stands for what it would point to.
+pub(crate) fn behind(path: &Path) -> PathBuf {
+    let of_link = || Some(path.parent()?.join(fs::read_link(path).ok()?));
+    fs::canonicalize(path).ok().or_else(of_link).unwrap_or_else(|| path.to_owned())
+}
+
 /// A folder by its one true name. What does not exist yet is appended to what does.
 pub fn canonical(path: &Path) -> Result<PathBuf, Failure> {
     let absolute = std::path::absolute(path).map_err(|error| trouble(path, &error))?;

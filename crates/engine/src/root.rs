@@ -54,7 +54,8 @@ pub(crate) fn check(pair: &Pair, facts: &RootCheck<'_>, mode: Mode) -> Result<()
             ),
         ));
     }
-    if mode == Mode::Execute {
+    // What brings back a part only does not say that the rest is gone for good.
+    if mode == Mode::Execute && pair.settings.only.is_root() {
         pair.state.set_fact(FACT, &now)?;
     }
     Ok(())

@@ -21,8 +21,8 @@ pub use key::KeyFrom;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_remote::world::World;
 use zeroize::Zeroizing;
 
@@ -98,6 +98,8 @@ pub struct Secrets {
     pub passphrase_file: Option<PathBuf>,
     /// Who can be asked.
     pub asker: Arc<dyn Asker>,
+    /// The key that a passphrase gave, so that nobody is asked for it twice.
+    known_key: Arc<Mutex<Option<seal::Key>>>,
 }
 
 impl Secrets {
@@ -109,7 +111,13 @@ impl Secrets {
             credentials_dir: None,
             passphrase_file: None,
             asker,
+            known_key: Arc::default(),
         }
+    }
+
+    /// The key that is known by now, if one is.
+    fn known_key(&self) -> MutexGuard<'_, Option<seal::Key>> {
+        self.known_key.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The secret of a profile.
@@ -127,7 +135,7 @@ impl Secrets {
         match put.vault {
             Vault::Keyring if put.key.is_some() => Err(Error::key_without_file()),
             Vault::Keyring => keyring::set(ask, &account, put.secret).await,
-            Vault::File => file::set(self, ask.world, &account, put),
+            Vault::File => file::set(self, ask, &account, put).await,
         }
     }
 
@@ -135,7 +143,7 @@ impl Secrets {
     pub async fn remove(&self, ask: &Asking<'_>, vault: Vault, profile: &str) -> Result<bool> {
         match vault {
             Vault::Keyring => keyring::remove(ask, &account(profile)).await,
-            Vault::File => file::remove(self, ask.world, &account(profile)),
+            Vault::File => file::remove(self, ask, &account(profile)).await,
         }
     }
 }

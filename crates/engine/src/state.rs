@@ -101,6 +101,17 @@ pub enum Change {
     Stand(Key, Standing),
 }
 
+/// When a run began, and its place in its history.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct RunOrder {
+    /// When, in milliseconds since 1970.
+    pub started_ms: i64,
+    /// Its token, where two began at once.
+    pub token: String,
+    /// Its number in its own history.
+    pub id: i64,
+}
+
 /// A run that is over, or still going on.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Run {
@@ -291,13 +302,35 @@ impl State {
         Ok(self.lock().query_row("SELECT min(started_ms) FROM run", [], |row| row.get(0))?)
     }
 
-    /// The latest runs, newest first.
-    pub fn runs(&self, limit: u32) -> Result<Vec<Run>> {
+    /// How many runs there were.
+    pub fn run_count(&self) -> Result<u64> {
+        let count: i64 = self.lock().query_row("SELECT count(*) FROM run", [], |row| row.get(0))?;
+        Ok(count.cast_unsigned())
+    }
+
+    /// The latest runs, newest first, as far as their order tells.
+    pub fn run_order(&self, limit: u64) -> Result<Vec<RunOrder>> {
         let connection = self.lock();
-        let mut query = connection.prepare_cached(
-            "SELECT id, token, command, started_ms, ended_ms, exit, report FROM run ORDER BY id DESC LIMIT ?1",
-        )?;
-        let runs = query.query_map([limit], |row| {
+        let mut query = connection
+            .prepare_cached("SELECT started_ms, token, id FROM run ORDER BY started_ms DESC, token DESC LIMIT ?1")?;
+        let order = query.query_map([limit.cast_signed()], |row| {
+            Ok(RunOrder { started_ms: row.get(0)?, token: row.get(1)?, id: row.get(2)? })
+        })?;
+        Ok(order.collect::<std::result::Result<_, _>>()?)
+    }
+
+    /// The run that began last.
+    pub fn last_run(&self) -> Result<Option<Run>> {
+        let last: Option<i64> = self.lock().query_row("SELECT max(id) FROM run", [], |row| row.get(0))?;
+        last.map_or(Ok(None), |id| self.run(id))
+    }
+
+    /// One run.
+    pub fn run(&self, id: i64) -> Result<Option<Run>> {
+        let connection = self.lock();
+        let mut query = connection
+            .prepare_cached("SELECT id, token, command, started_ms, ended_ms, exit, report FROM run WHERE id = ?1")?;
+        let run = query.query_row([id], |row| {
             Ok(Run {
                 id: row.get(0)?,
                 token: row.get(1)?,
@@ -307,8 +340,8 @@ impl State {
                 exit: row.get(5)?,
                 report: row.get(6)?,
             })
-        })?;
-        Ok(runs.collect::<std::result::Result<_, _>>()?)
+        });
+        Ok(run.optional()?)
     }
 
     /// Names what the base was last changed to: another after every change of it, and

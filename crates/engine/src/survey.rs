@@ -9,7 +9,7 @@ pub use crate::mode::mode_name;
 
 use crate::failure::Failure;
 use crate::listing::{Failed, Listed, Listing};
-use crate::pair::{Pair, RemoteCheck};
+use crate::pair::{Pair, RemoteCheck, Settings};
 use crate::planted::Bug;
 use crate::scan::{Scan, ScanOptions, Sighting};
 use crate::state::Spool;
@@ -76,7 +76,8 @@ async fn join(pair: &Pair, spool: &Spool<'_>, sorted: bool, lens: Lens) -> Resul
     let remote = Arc::clone(&pair.remote);
     let listing = match pair.settings.remote_check {
         RemoteCheck::List => {
-            Some(Listing::start(remote, pair.settings.scan.links, spool, sorted, Arc::clone(&pair.interrupted)))
+            let Settings { only, scan, .. } = &pair.settings;
+            Some(Listing::start(remote, only.as_str(), scan.links, spool, sorted, Arc::clone(&pair.interrupted)))
         }
         RemoteCheck::State => None,
     };
@@ -178,6 +179,7 @@ impl Join<'_> {
         if let Some(listing) = &mut self.listing {
             survey.problems.append(&mut listing.problems);
         }
+        survey.problems.retain(|problem| is_about(&problem.path, &self.pair.settings.only));
         survey.totals.problems = u64::try_from(survey.problems.len()).unwrap_or(u64::MAX);
         survey.leftovers = std::mem::take(&mut self.scan.leftovers);
         survey.filter = self.scan.rules().fingerprint().to_string();
@@ -231,13 +233,14 @@ impl Join<'_> {
         let Some((key, path, kind)) = self.identify(base.as_ref(), here.as_ref(), there.as_ref()) else {
             return Ok(());
         };
-        if self.listing.as_mut().is_some_and(|listing| listing.is_occupied(&key)) {
+        self.watch_hole(&key, here.as_ref());
+        let is_outside = !path.is_within(&self.pair.settings.only);
+        if is_outside || self.listing.as_mut().is_some_and(|listing| listing.is_occupied(&key)) {
             return Ok(());
         }
         if here.is_none() && self.scan.rules().verdict_for_path(&path, kind == Kind::Dir).is_excluded() {
             return self.lapse(base, key, path, kind);
         }
-        self.watch_hole(&key, here.as_ref());
         let hidden = matches!(here, Some(Sighting::Hole { .. })) || here.is_none() && self.is_in_hole(&key);
         let entry = match &here {
             Some(Sighting::Entry(entry)) => Some(entry),
@@ -435,6 +438,12 @@ fn has_arrived(seen: &Seen<'_>, step: &Step) -> bool {
     let unagreed = matches!(step.row.standing, None | Some(Standing::Lapsed)) && step.row.here.is_present();
     let sends = step.action == Action::Upload || step.action == Action::Compare && (vouched || unagreed);
     step.kind == Kind::File && sends && now.is_some_and(|now| Some(now) != agreed && now.is_trustworthy())
+}
+
+/// Whether a problem of this path or key is one of a run that is about a part only.
+fn is_about(path: &str, only: &RelPath) -> bool {
+    let path = RelPath::parse(path.trim_end_matches('/'));
+    only.is_root() || path.is_ok_and(|path| path.is_within(only) || only.is_within(&path))
 }
 
 /// The object that the state believes in, whatever else its row proves.

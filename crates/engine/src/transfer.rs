@@ -361,6 +361,7 @@ pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
             let class = match ending_of(kind) {
                 Ending::Denied => ProblemClass::Denied,
                 Ending::Temporary => ProblemClass::Temporary,
+                _ if *kind == ErrorKind::Name => ProblemClass::Skipped,
                 _ => ProblemClass::Failed,
             };
             Fate::Problem(problem(step, class, format!("{error}{}", remedy_for(&error))))
@@ -387,9 +388,15 @@ pub(crate) fn disk_fate(step: &Step, error: disk::Error) -> Fate {
             let what = format!(
                 "{error}; check the permissions of the file and its folder, and whether one is immutable (lsattr)"
             );
-            Fate::Problem(problem(step, ProblemClass::Skipped, what))
+            // What may not be read is left out of the copy; what may not be written is
+            // a permission that this run needs.
+            let class = if error.is_of_reading() { ProblemClass::Skipped } else { ProblemClass::Denied };
+            Fate::Problem(problem(step, class, what))
         }
-        Kind::ReadOnly => Fate::Problem(problem(step, ProblemClass::Skipped, error.to_string())),
+        Kind::ReadOnly => {
+            let what = format!("{error}; mount it writable, or name another folder");
+            Fate::Problem(problem(step, ProblemClass::Denied, what))
+        }
         Kind::NoSpace => {
             Fate::Problem(problem(step, ProblemClass::NoRoom, format!("{error}; make room, then run again")))
         }

@@ -44,6 +44,8 @@ pub enum ErrorKind {
     Corrupt,
     /// No room left there.
     Full,
+    /// The place can hold no object of this name.
+    Name,
     /// Another process holds it.
     InUse,
     /// A setting is wrong or missing.

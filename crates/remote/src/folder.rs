@@ -37,7 +37,7 @@ use reconcile::Harm;
 use rows::Readers;
 use std::collections::HashSet;
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::path::Key;
@@ -95,6 +95,19 @@ struct Shared {
 /// Whether there is a store at `path`, as far as its name tells.
 pub fn is_store(path: &Path) -> bool {
     path.join(place::DATABASE).is_file()
+}
+
+/// The store that a path leads to, and what follows it: there, the keys begin with
+/// that. It is the nearest folder on the way that is a store; within one, a path names
+/// keys alone, whatever files the store itself has.
+pub fn locate(path: &Path) -> Option<(PathBuf, String)> {
+    let path = std::path::absolute(path).ok()?;
+    path.ancestors().find_map(|folder| {
+        let below = path.strip_prefix(folder).ok()?;
+        // What leads out again is not below.
+        let stays = below.components().all(|part| matches!(part, Component::Normal(_)));
+        (stays && is_store(folder)).then(|| (folder.to_owned(), below.to_string_lossy().into_owned()))
+    })
 }
 
 /// Opens the store at `path`. What an earlier process left unfinished is swept.

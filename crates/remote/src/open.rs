@@ -14,11 +14,11 @@
 //! - `read-only` is outermost, so that nothing refused was ever begun.
 
 use crate::bandwidth::Bandwidth;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::folder::{self, OpenMode};
 use crate::layer::{Emulated, Limit, Observe, ReadOnly, Requests, Retry, Scope, Throttle};
 use crate::s3::{self, CapabilityStore, S3Options};
-use crate::url::RemoteUrl;
+use crate::url::{self, RemoteUrl};
 use crate::world::World;
 use crate::{Ability, Capabilities, Remote};
 use std::sync::{Arc, Mutex};
@@ -88,12 +88,16 @@ pub async fn open(url: &RemoteUrl, options: &OpenOptions, world: World) -> Resul
                 (false, true) => OpenMode::Create,
                 (false, false) => OpenMode::ReadWrite,
             };
-            let place = folder::open(world.clone(), path, mode)?;
+            let (path, prefix) = folder::locate(path).unwrap_or_else(|| (path.clone(), String::new()));
+            let prefix = url::check_prefix(&prefix).map_err(|why| {
+                Error::new(ErrorKind::Config, "open", format!("{url} names no place in the store: {why}"))
+            })?;
+            let place = folder::open(world.clone(), &path, mode)?;
             let problems = place.problems().to_vec();
             // It has every condition, so nobody need ask it.
             let known = Capabilities::all_but(&[Ability::Versions]);
             let place = throttled(Arc::new(place), options, true);
-            Ok(Opened { problems, ..stack(place, "", known, options, world) })
+            Ok(Opened { problems, ..stack(place, &prefix, known, options, world) })
         }
         #[cfg(any(test, feature = "testing"))]
         RemoteUrl::Memory(name) => {
@@ -143,7 +147,7 @@ mod tests {
     use crate::testing::conformance::{Settings, conformance};
     use crate::testing::faults::{Ajar, Faulty, Seeded};
     use crate::testing::world::world;
-    use crate::{Condition, ErrorKind, ObjectMeta, Piece, Put, Unwatched};
+    use crate::{Condition, ObjectMeta, Piece, Put, Unwatched};
     use futures::executor::block_on;
     use tidelock_core::path::Key;
 

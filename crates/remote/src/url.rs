@@ -3,6 +3,7 @@
 //! Reads `s3://bucket/prefix`, `folder:PATH` and, in tests, `mem:NAME`, and says
 //! clearly why anything else is not one. It opens nothing: that is `open.rs`.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -17,7 +18,8 @@ pub enum RemoteUrl {
         /// The prefix.
         prefix: String,
     },
-    /// The embedded store in a folder.
+    /// The embedded store in a folder, or below a prefix in it: which of them it is,
+    /// `folder::locate` finds out.
     Folder(PathBuf),
     /// A store in memory, shared by name within a test.
     #[cfg(any(test, feature = "testing"))]
@@ -26,12 +28,38 @@ pub enum RemoteUrl {
 
 /// Why a text does not name a remote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is not a remote: {why}")]
+#[error("{:?} is not a remote: {why}", shown(text))]
 pub struct UrlError {
     /// What was given.
     pub text: String,
     /// What is wrong with it, and what would be right.
     pub why: String,
+}
+
+/// What is said of an address that holds a secret, which is never shown.
+pub const LOGIN: &str = "who signs in is never part of an address, and nothing of it is shown or kept here; keep the \
+                         secret with `tidelock config profile add`, or where the AWS tools look, and write the address alone";
+
+/// Whether an address holds what signs in: `https://USER:PASSWORD@HOST`,
+/// `s3://ID:SECRET@BUCKET`, or the query of a link that was signed. No name of a bucket
+/// holds what would be taken for one; names of objects may.
+pub fn holds_login(text: &str) -> bool {
+    let Some((scheme, rest)) = text.split_once(':') else { return false };
+    let is_web = ["http", "https"].iter().any(|web| scheme.eq_ignore_ascii_case(web));
+    if !is_web && !scheme.eq_ignore_ascii_case("s3") && !rest.starts_with("//") {
+        return false;
+    }
+    let rest = rest.trim_start_matches('/');
+    let host = rest.split('/').next().unwrap_or_default();
+    if is_web { rest.contains(['@', '?']) } else { host.contains(['@', ':']) }
+}
+
+/// An address as it may be shown: of one that holds a secret, no more than how it begins.
+pub fn shown(text: &str) -> Cow<'_, str> {
+    match text.split_once(':') {
+        Some((scheme, _)) if holds_login(text) => Cow::Owned(format!("{scheme}://…")),
+        _ => Cow::Borrowed(text),
+    }
 }
 
 const ACCEPTED: &str = "a remote is s3://BUCKET[/PREFIX] or folder:PATH";
@@ -44,6 +72,9 @@ impl RemoteUrl {
 }
 
 fn read(text: &str) -> Result<RemoteUrl, String> {
+    if holds_login(text) {
+        return Err(LOGIN.to_owned());
+    }
     if let Some(rest) = text.strip_prefix("s3://") {
         let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
         check_bucket(bucket)?;
@@ -95,7 +126,7 @@ fn check_bucket(name: &str) -> Result<(), String> {
 }
 
 /// The prefix with a slash at its end, unless it is empty.
-fn check_prefix(prefix: &str) -> Result<String, String> {
+pub(crate) fn check_prefix(prefix: &str) -> Result<String, String> {
     let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
     if prefix.is_empty() {
         return Ok(String::new());
@@ -151,6 +182,27 @@ mod tests {
         }
         assert_eq!(RemoteUrl::parse("folder:/a/b:c"), Ok(RemoteUrl::Folder(PathBuf::from("/a/b:c"))));
         assert_eq!(RemoteUrl::parse("mem:x"), Ok(RemoteUrl::Memory("x".to_owned())));
+    }
+
+    #[test]
+    fn who_signs_in_is_never_shown() {
+        for text in [
+            "s3://ID:SECRET@bucket",
+            "s3://ID:SEC/RET@bucket/x",
+            "s3:ID:SECRET@bucket",
+            "S3://SECRET@bucket",
+            "s3://ID:SECRET",
+            "https://me:SECRET@example.org",
+            "https://example.org/x?X-Amz-Signature=SECRET",
+            "ftp://me:SECRET@host",
+        ] {
+            let error = RemoteUrl::parse(text).expect_err(text).to_string();
+            assert!(!error.contains("SEC") && error.contains("://…"), "{text}: {error}");
+            assert!(holds_login(text) && error.contains("profile add"), "{text}: {error}");
+        }
+        for text in ["s3://bucket/me@home:8", "folder:/a:b@c", "work:me@home", "https://h:9000/b", "s3://bucket", "a"] {
+            assert_eq!((holds_login(text), &*shown(text)), (false, text));
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! A pair whose configuration is wrong is one of the runs too: it is told in its
 //! turn and stops no other.
 
-use super::options::{DryRunArg, RunArgs};
+use super::options::{DryRunArg, RunArgs, ServiceArgs};
+use super::request::at;
 use super::whom::{Complaint, Told};
 use clap::Args;
 use tidelock_engine::api::{Batch, Options, PairSync, Sync};
@@ -26,6 +27,9 @@ pub struct BatchArgs {
     /// How the runs go about it.
     #[command(flatten)]
     pub run: RunArgs,
+    /// Where the service is.
+    #[command(flatten)]
+    pub service: ServiceArgs,
 }
 
 /// The request.
@@ -53,8 +57,8 @@ pub fn request(told: &Told<'_>, args: &BatchArgs) -> Result<Batch, Complaint> {
 }
 
 fn one(told: &Told<'_>, name: &str, args: &BatchArgs) -> Result<Sync, Complaint> {
-    let whom = Whom::Pair { name: name.to_owned(), local: None };
-    let found = told.find(&whom, told.typed(None, Some(&args.run), None))?;
+    let whom = Whom::Pair { name: name.to_owned(), local: None, below: None };
+    let found = told.find(&whom, at(told.typed(None, Some(&args.run), None), &args.service))?;
     let mode = if args.delete && found.mode == Mode::Push { Mode::Delete } else { found.mode };
     let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
     Ok(Sync { sides: found.sides, preset: mode.preset(), options })

@@ -4,8 +4,10 @@
 //! here. A hint never guesses: a word that none of them has gets none.
 
 use super::Cli;
-use clap::CommandFactory;
+use crate::render;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
+use tidelock_engine::config::words::nearest;
+use tidelock_remote::url::shown;
 
 /// What a foreign verb is here.
 fn here(verb: &str) -> Option<&'static str> {
@@ -28,23 +30,83 @@ fn here(verb: &str) -> Option<&'static str> {
     })
 }
 
-/// The same error, with a tip where the verb is another tool's.
+/// The same error: no secret in it is shown, and no tip guesses. The parser's own tips do;
+/// one is given where the verb is another tool's, or where one known word comes close.
 pub fn with_hint(mut error: clap::Error) -> clap::Error {
-    if error.kind() != ErrorKind::InvalidSubcommand {
-        return error;
+    make_safe(&mut error);
+    let said = |error: &clap::Error, kind| match error.get(kind) {
+        Some(ContextValue::String(text)) => Some(text.clone()),
+        _ => None,
+    };
+    error.remove(ContextKind::Suggested);
+    let mut command = command_of_line();
+    if let Some(typed) = said(&error, ContextKind::InvalidSubcommand) {
+        error.remove(ContextKind::SuggestedSubcommand);
+        if let Some(ours) = here(&typed) {
+            let tip = format!("that is {ours} here");
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        } else if let Some(meant) = nearest(&typed, command.get_subcommands().map(clap::Command::get_name)) {
+            error.insert(ContextKind::SuggestedSubcommand, ContextValue::Strings(vec![meant.to_owned()]));
+        }
     }
-    let Some(ContextValue::String(typed)) = error.get(ContextKind::InvalidSubcommand) else { return error };
-    let Some(ours) = here(typed) else { return error };
-    let tip = format!("that is {ours} here");
-    error.remove(ContextKind::SuggestedSubcommand);
-    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
-    error.with_cmd(&Cli::command())
+    if let Some(typed) = said(&error, ContextKind::InvalidArg).filter(|_| error.kind() == ErrorKind::UnknownArgument) {
+        error.remove(ContextKind::SuggestedArg);
+        // The parser's has an option in it that it takes for the one that was meant.
+        error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+        let typed = typed.split('=').next().unwrap_or_default();
+        let options = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
+        if let Some(meant) = typed.strip_prefix("--").and_then(|typed| nearest(typed, options)) {
+            error.insert(ContextKind::SuggestedArg, ContextValue::String(format!("--{meant}")));
+        }
+    }
+    if let (Some(typed), Some(ContextValue::Strings(known))) =
+        (said(&error, ContextKind::InvalidValue), error.get(ContextKind::ValidValue).cloned())
+    {
+        error.remove(ContextKind::SuggestedValue);
+        if let Some(meant) = nearest(&typed, known.iter().map(String::as_str)) {
+            error.insert(ContextKind::SuggestedValue, ContextValue::String(meant.to_owned()));
+        }
+    }
+    error
+}
+
+/// What was typed is shown, but for addresses that hold a secret, and so that it cannot
+/// move the cursor.
+fn make_safe(error: &mut clap::Error) {
+    let safe = |text: &str| {
+        render::shown(&match text.split_once('=') {
+            Some((option, value)) if option.starts_with('-') => format!("{option}={}", shown(value)),
+            _ => shown(text).into_owned(),
+        })
+    };
+    let texts = error.context().filter_map(|(kind, value)| match value {
+        ContextValue::String(text) => Some((kind, ContextValue::String(safe(text)))),
+        ContextValue::Strings(texts) => {
+            Some((kind, ContextValue::Strings(texts.iter().map(|text| safe(text)).collect())))
+        }
+        _ => None,
+    });
+    for (kind, value) in texts.collect::<Vec<_>>() {
+        error.insert(kind, value);
+    }
+}
+
+/// The verb that was typed, with those it lies in, as far as they are known.
+fn command_of_line() -> clap::Command {
+    let mut command = Cli::shown_command();
+    command.build();
+    for word in std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()) {
+        if let Some(verb) = command.find_subcommand(&word) {
+            command = verb.clone();
+        }
+    }
+    command
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use clap::Parser;
+    use clap::{CommandFactory, Parser};
 
     #[test]
     fn hints_name_verbs_that_there_are() {

@@ -5,7 +5,8 @@
 pub const REMOTES: &str = "\
 Remotes:
     s3://BUCKET[/PREFIX]  a bucket; credentials from the standard AWS places
-    folder:PATH           an embedded store in a folder on this machine
+    folder:PATH           an embedded store in a folder on this machine; what follows
+                          the folder of a store is a prefix in it
     PROFILE:PREFIX        in the bucket of a configured profile";
 
 pub const SYNC: &str = "\
@@ -25,7 +26,8 @@ Examples:
 
 Remotes:
     s3://BUCKET[/PREFIX]  a bucket; credentials from the standard AWS places
-    folder:PATH           an embedded store in a folder on this machine
+    folder:PATH           an embedded store in a folder on this machine; what follows
+                          the folder of a store is a prefix in it
     PROFILE:PREFIX        in the bucket of a configured profile";
 
 pub const STATUS: &str = "\
@@ -50,13 +52,21 @@ Examples:
     tidelock restore s3://my-photos/2026 ~/photos
     tidelock restore folder:/mnt/usb/notes /tmp/notes --exclude drafts/
     tidelock restore s3://my-photos ~/photos --overwrite --dry-run
+    tidelock restore s3://my-photos/2026/june ~/june
+        what lies below a name, into a folder of its own
     tidelock restore photos
-        into the folder of the configured pair; another folder may be given too";
+        into the folder of the configured pair; another folder may be given too
+    tidelock restore photos --path 2026/june
+        one folder of the pair, or one file, back to its place";
 
 pub const LS: &str = "\
+All that is there is listed, also what a pair leaves out of its syncs.
+
 Examples:
     tidelock ls s3://my-photos
     tidelock ls folder:/mnt/usb/notes --path drafts/ --long
+    tidelock ls photos/2026
+        below a name in the remote of the configured pair photos
     tidelock ls s3://my-photos --search '2026*.jpg' --limit 20
     tidelock ls s3://my-photos --json | jq -r 'select(.event == \"object\").key'";
 
@@ -119,7 +129,9 @@ Examples:
 pub const NAMES: &str = "\
 Names:
     s3://BUCKET/KEY   an object in a bucket, or a name that objects lie below
-    folder:STORE/KEY  the same in an embedded store";
+    folder:STORE/KEY  the same in an embedded store
+    PROFILE:KEY       the same in the bucket of a configured profile
+    PAIR/PATH         the same in the remote of a configured pair";
 
 pub const UPLOAD: &str = "\
 Without a slash at its end, REMOTE is the new name; with one, names are kept. What is
@@ -134,13 +146,16 @@ Examples:
     tidelock upload index.html s3://site/ --content-type 'text/html; charset=utf-8' --meta release=7";
 
 pub const DOWNLOAD: &str = "\
-An object goes into a folder that is there, or becomes the file that is named. What lies
-below a name goes into the folder that is named. Files that differ here stay, are listed,
+An object goes into a folder that is there, or becomes the file that is named, as with cp.
+What lies below a name goes into the folder that is named, and into one of its own name
+below that if LOCAL ends in / or is left out. Files that differ here stay, are listed,
 and make the exit code 3; with --overwrite they go to .tidelock/trash.
 
 Examples:
     tidelock download s3://my-bucket/reports/2026.pdf
     tidelock download s3://my-bucket/photos ~/photos --exclude raw/
+    tidelock download photos/2026/june.jpg ~/Desktop
+        of the remote of the configured pair photos
     tidelock download folder:/mnt/usb/notes/todo.txt /tmp/ --overwrite
     tidelock download s3://my-bucket/dump.sql - | psql";
 

@@ -9,7 +9,6 @@ use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tidelock_engine::api::{ByteRange, Options};
-use tidelock_engine::config::resolve::is_name;
 
 /// `upload`.
 #[derive(Debug, Args)]
@@ -17,8 +16,8 @@ pub struct UploadArgs {
     /// Files and folders; - is standard input.
     #[arg(required = true, value_name = "FILE", value_parser = options::local())]
     pub files: Vec<PathBuf>,
-    /// Where to: s3://BUCKET/NAME or folder:STORE/NAME; ending in /, names are kept.
-    #[arg(value_parser = name, long_help = help::NAMES)]
+    /// Where to: s3://BUCKET/NAME, folder:STORE/NAME or PAIR/NAME; ending in /, names are kept.
+    #[arg(value_parser = name_or_pair, long_help = help::NAMES)]
     pub remote: String,
     /// Whether anything is changed.
     #[command(flatten)]
@@ -41,9 +40,9 @@ pub struct UploadArgs {
 #[derive(Debug, Args)]
 pub struct DownloadArgs {
     /// From where: an object, or a name that objects lie below.
-    #[arg(value_parser = name, long_help = help::NAMES)]
+    #[arg(value_parser = name_or_pair, long_help = help::NAMES)]
     pub remote: String,
-    /// Where to; - is standard output.
+    /// Where to: a folder that is there, LOCAL/ or a new name; - is standard output.
     #[arg(default_value = ".", value_parser = options::local())]
     pub local: PathBuf,
     /// Replace files that differ here; the old ones go to the trash.
@@ -66,8 +65,8 @@ pub struct DownloadArgs {
 /// `info`.
 #[derive(Debug, Args)]
 pub struct InfoArgs {
-    /// The object: s3://BUCKET/KEY or folder:STORE/KEY.
-    #[arg(value_parser = name)]
+    /// The object: s3://BUCKET/KEY, folder:STORE/KEY or PAIR/PATH.
+    #[arg(value_parser = name_or_pair)]
     pub remote: String,
     /// Where the service is.
     #[command(flatten)]
@@ -77,8 +76,8 @@ pub struct InfoArgs {
 /// `cat`.
 #[derive(Debug, Args)]
 pub struct CatArgs {
-    /// The object: s3://BUCKET/KEY or folder:STORE/KEY.
-    #[arg(value_parser = name)]
+    /// The object: s3://BUCKET/KEY, folder:STORE/KEY or PAIR/PATH.
+    #[arg(value_parser = name_or_pair)]
     pub remote: String,
     /// Only these bytes: 0-99 (both ends), 100- (from there on), -100 (the last hundred).
     #[arg(long, value_name = "BYTES", value_parser = range, allow_hyphen_values = true)]
@@ -115,8 +114,8 @@ impl BelowArgs {
 /// `rm`.
 #[derive(Debug, Args)]
 pub struct RmArgs {
-    /// The objects: s3://BUCKET/KEY or folder:STORE/KEY.
-    #[arg(required = true, value_name = "REMOTE", value_parser = name)]
+    /// The objects: s3://BUCKET/KEY, folder:STORE/KEY or PAIR/PATH.
+    #[arg(required = true, value_name = "REMOTE", value_parser = name_or_pair)]
     pub remotes: Vec<String>,
     /// What lies below a name.
     #[command(flatten)]
@@ -133,10 +132,10 @@ pub struct RmArgs {
 #[derive(Debug, Args)]
 pub struct MvArgs {
     /// An object, or a name that objects lie below.
-    #[arg(value_parser = name)]
+    #[arg(value_parser = name_or_pair)]
     pub from: String,
     /// Its new name, in the same bucket or store; ending in /, the last part is kept.
-    #[arg(value_parser = name)]
+    #[arg(value_parser = name_or_pair)]
     pub to: String,
     /// Replace what has the new name.
     #[arg(long)]
@@ -220,9 +219,9 @@ pub struct ManArgs {
     pub dir: Option<PathBuf>,
 }
 
-/// The same, or what may be a pair's name.
+/// The same, or what may be a pair's name, perhaps with a path below it.
 pub fn name_or_pair(text: &str) -> Result<String, String> {
-    if is_name(text) { Ok(text.to_owned()) } else { name(text) }
+    if options::may_be_pair(text) { Ok(text.to_owned()) } else { name(text) }
 }
 
 /// The name of an object, left as it was typed. Which key it is, the engine finds out:

@@ -3,12 +3,14 @@
 //! Groups follow what a person thinks of: what takes part, how a run goes about
 //! it, where the service is. Their meaning is the engine's.
 
+use crate::render::shown as safe;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 use std::time::Duration;
 use tidelock_engine::config::resolve::{is_name, split_profile};
-use tidelock_remote::url::RemoteUrl;
+use tidelock_engine::config::units::Wait;
+use tidelock_remote::url::{LOGIN, RemoteUrl, holds_login, shown};
 
 /// What takes part, and how it is compared.
 #[derive(Debug, Args)]
@@ -67,7 +69,7 @@ pub struct RunArgs {
     #[arg(long, help_heading = "Safety")]
     pub allow_unconditional: bool,
     /// How long to wait for another run of this pair, as in 30, 30s or 5m.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, help_heading = "Safety")]
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, allow_hyphen_values = true, help_heading = "Safety")]
     pub lock_timeout: Duration,
     /// Transfers at once [default: 16, on S3 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Speed")]
@@ -85,11 +87,22 @@ pub struct DryRunArg {
     pub dry_run: bool,
 }
 
-/// Where an S3 service is.
+/// Where an S3 service is, and who we are there.
 #[derive(Debug, Clone, Default, Args)]
 pub struct ServiceArgs {
-    /// The service's address, as in https://s3.example.org.
-    #[arg(long, value_name = "URL", help_heading = "S3")]
+    /// Where it is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+    /// The profile: of the configuration, else of the AWS files.
+    #[arg(long, help_heading = "S3")]
+    pub profile: Option<String>,
+}
+
+/// Where an S3 service is.
+#[derive(Debug, Clone, Default, Args)]
+pub struct PlaceArgs {
+    /// The service's address, as in https://s3.example.org; without one it is Amazon's.
+    #[arg(long, value_name = "URL", value_parser = endpoint, help_heading = "S3")]
     pub endpoint: Option<String>,
     /// The region.
     #[arg(long, help_heading = "S3")]
@@ -97,9 +110,6 @@ pub struct ServiceArgs {
     /// The service by name, as in wasabi or r2, for its address and habits (docs/providers.md).
     #[arg(long, value_name = "NAME", help_heading = "S3")]
     pub provider: Option<String>,
-    /// The profile: of the configuration, else of the AWS files.
-    #[arg(long, help_heading = "S3")]
-    pub profile: Option<String>,
     /// Name the bucket in the path instead of the host name.
     #[arg(long, help_heading = "S3")]
     pub path_style: bool,
@@ -158,33 +168,40 @@ pub fn remote(text: &str) -> Result<String, String> {
     RemoteUrl::parse(text).map(|_| text.to_owned()).map_err(|error| error.why)
 }
 
-/// The same, or what may be a pair's name.
+/// A service's address, checked and left as it was typed.
+pub fn endpoint(text: &str) -> Result<String, String> {
+    if text.contains('@') || holds_login(text) { Err(LOGIN.to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// The same, or what may be a pair's name, perhaps with a path below it.
 pub fn remote_or_pair(text: &str) -> Result<String, String> {
-    if is_name(text) { Ok(text.to_owned()) } else { remote(text) }
+    if may_be_pair(text) { Ok(text.to_owned()) } else { remote(text) }
+}
+
+/// Whether it is `PAIR` or `PAIR/PATH`, if there is such a pair. No remote is: it has a
+/// colon before any slash.
+pub fn may_be_pair(text: &str) -> bool {
+    is_name(text.split('/').next().unwrap_or_default())
 }
 
 /// Reads a folder's name. One that reads like a remote is a swapped argument.
 pub fn local() -> impl TypedValueParser<Value = PathBuf> {
     PathBufValueParser::new().try_map(|path| match path.to_str() {
-        Some(text) if text.starts_with("s3://") || RemoteUrl::parse(text).is_ok() => {
-            Err(format!("it names a remote, where the folder is meant; a folder of that name is ./{text}"))
-        }
+        Some(text) if text.starts_with("s3://") || RemoteUrl::parse(text).is_ok() => Err(format!(
+            "it names a remote, where the folder is meant; a folder of that name is ./{}",
+            safe(&shown(text))
+        )),
         _ => Ok(path),
     })
 }
 
-/// Seconds, or a number with `ms`, `s`, `m` or `h`.
+/// A time as a configuration has it, or seconds.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len()));
-    let factor = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("{unit:?} is no unit; write ms, s, m or h")),
-    };
-    let number: f64 = number.parse().map_err(|_| "write a number, as in 30s".to_owned())?;
-    Duration::try_from_secs_f64(number * factor).map_err(|_| "that is too long".to_owned())
+    let seconds = text.parse::<u64>().ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
+    match seconds {
+        Some(seconds) => Ok(Duration::from_secs(seconds)),
+        None => Wait::parse(text).map(|wait| Duration::from_millis(wait.0)),
+    }
 }
 
 #[cfg(test)]
@@ -193,12 +210,19 @@ mod tests {
 
     #[test]
     fn times_have_units() {
-        for (text, ms) in
-            [("0", 0), ("200ms", 200), ("10", 10_000), ("1.5s", 1_500), ("5m", 300_000), ("1h", 3_600_000)]
-        {
+        for (text, ms) in [
+            ("0", 0),
+            ("200ms", 200),
+            ("10", 10_000),
+            ("1.5s", 1_500),
+            ("5m", 300_000),
+            ("1h", 3_600_000),
+            ("1h30m", 5_400_000),
+            ("5 s", 5_000),
+        ] {
             assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
         }
-        for text in ["", "s", "5 s", "-1", "1d", "1e9", "99999999999999999999h"] {
+        for text in ["", "s", "-1", "+1", "-5ss", "1e9", "1.5", "99999999999999999999h"] {
             assert!(duration(text).is_err(), "{text}");
         }
     }

@@ -9,13 +9,19 @@ use super::options::ServiceArgs;
 use super::whom::{Complaint, Told};
 use super::{Cli, Verb, batch, options};
 use clap::ArgMatches;
+use tidelock_core::plan::Header;
 use tidelock_engine::api::{Apply, Buckets, Ls, Moves, Options, Request, Restore, Status, Sync, Why};
 use tidelock_engine::config::around::Around;
-use tidelock_engine::config::resolve::{Resolved, Typed, Whom};
+use tidelock_engine::config::resolve::{Resolved, Typed};
 
 /// The request that was typed, or why there is none; nothing for the demonstration,
-/// which is many.
-pub fn request(cli: &Cli, matches: &ArgMatches, around: &Around) -> Result<Option<Request>, Complaint> {
+/// which is many. `plan` is the header of the one to be applied.
+pub fn request(
+    cli: &Cli,
+    matches: &ArgMatches,
+    around: &Around,
+    plan: Option<&Header>,
+) -> Result<Option<Request>, Complaint> {
     match &cli.verb {
         Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => return Ok(None),
         Verb::Config(args) => return Ok(Some(args.request())),
@@ -24,11 +30,11 @@ pub fn request(cli: &Cli, matches: &ArgMatches, around: &Around) -> Result<Optio
     }
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     let told = Told::new(around, matches)?;
-    about(&told, &cli.verb).map(Some)
+    about(&told, &cli.verb, plan).map(Some)
 }
 
 /// The request of a verb that is about a folder or a remote.
-fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
+fn about(told: &Told<'_>, verb: &Verb, plan: Option<&Header>) -> Result<Request, Complaint> {
     Ok(match verb {
         Verb::Sync(args) => {
             let typed = told.typed(Some(&args.look), Some(&args.run), Some(&args.object));
@@ -55,7 +61,8 @@ fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
             // Who is to win a sync's conflicts is nothing to a restore.
             found.options.conflict = args.look.conflict.and(found.options.conflict);
             let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
-            Request::Restore(Restore { sides: found.sides, overwrite: args.overwrite, options })
+            let path = args.path.clone();
+            Request::Restore(Restore { sides: found.sides, path, overwrite: args.overwrite, options })
         }
         Verb::Ls(args) => match &args.remote {
             Some(remote) => {
@@ -79,7 +86,7 @@ fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
         }
         Verb::Apply(args) => {
             let typed = at(told.typed(None, Some(&args.run), Some(&args.object)), &args.service);
-            let found = told.find(&Whom::Nobody, typed)?;
+            let found = told.planned(plan, typed)?;
             Request::Apply(Apply { service: found.sides.service, options: args.run.confirmed(found.options) })
         }
         Verb::Why(args) => {
@@ -101,8 +108,8 @@ fn about(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint> {
 }
 
 /// With where the service is.
-fn at(typed: Typed, service: &ServiceArgs) -> Typed {
-    Typed { profile: service.profile.clone(), service: service.into(), ..typed }
+pub(super) fn at(typed: Typed, service: &ServiceArgs) -> Typed {
+    Typed { profile: service.profile.clone(), service: (&service.place).into(), ..typed }
 }
 
 /// The mode that a sync of a configured pair would have; other pairs have the one on record.

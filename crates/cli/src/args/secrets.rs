@@ -4,6 +4,7 @@
 
 use super::help;
 use super::object::Sse;
+use super::options::PlaceArgs;
 use clap::{Args, Subcommand, ValueEnum};
 use std::path::PathBuf;
 use tidelock_engine::api::{Add, Import, Profiles, SetSecret};
@@ -43,21 +44,12 @@ pub enum ProfileVerb {
 pub struct AddArgs {
     /// Its name.
     pub name: String,
-    /// The service's address, as in https://s3.example.org; without one it is Amazon's.
-    #[arg(long, value_name = "URL")]
-    pub endpoint: Option<String>,
-    /// The region.
-    #[arg(long)]
-    pub region: Option<String>,
+    /// Where the service is.
+    #[command(flatten)]
+    pub place: PlaceArgs,
     /// The bucket that NAME:PREFIX is in.
     #[arg(long)]
     pub bucket: Option<String>,
-    /// The provider (docs/providers.md).
-    #[arg(long)]
-    pub provider: Option<String>,
-    /// Name the bucket in the path instead of the host name.
-    #[arg(long)]
-    pub path_style: bool,
     /// The access key's id, which is no secret; the secret is asked for.
     #[arg(long, value_name = "ID")]
     pub access_key_id: Option<String>,
@@ -181,17 +173,14 @@ impl AddArgs {
     fn request(&self) -> Add {
         let usual = if self.access_key_id.is_some() { Credentials::Keyring } else { Credentials::Aws };
         let profile = Profile {
-            provider: self.provider.clone(),
-            endpoint: self.endpoint.clone(),
-            region: self.region.clone(),
             bucket: self.bucket.clone(),
-            path_style: self.path_style.then_some(true),
             credentials: self.credentials.map_or(usual, Into::into),
             aws_profile: self.aws_profile.clone(),
             access_key_id: self.access_key_id.clone(),
             storage_class: self.storage_class.clone(),
             sse: self.sse.map(Sse::named),
             sse_kms_key: self.sse_kms_key.clone(),
+            ..Profile::from(&self.place)
         };
         let key = self.secret.key_from.map(Into::into);
         Add { name: self.name.clone(), profile, key, untested: self.no_test }

@@ -101,12 +101,15 @@ pub struct MovesArgs {
 /// `restore`.
 #[derive(Debug, Args)]
 pub struct RestoreArgs {
-    /// The remote, or the name of a configured pair.
+    /// The remote; or PAIR or PAIR/PATH, in that of a configured pair.
     #[arg(value_name = "REMOTE|PAIR", value_parser = options::remote_or_pair)]
     pub remote: String,
     /// The folder; made if there is none. A pair has its own.
     #[arg(value_parser = options::local())]
     pub local: Option<PathBuf>,
+    /// Only this file, or what is in this folder, of what is there; it gets its place below LOCAL.
+    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
+    pub path: String,
     /// Replace files that differ here; the old ones go to the trash.
     #[arg(long, help_heading = "Mode")]
     pub overwrite: bool,
@@ -127,8 +130,8 @@ pub struct RestoreArgs {
 /// `ls`.
 #[derive(Debug, Args)]
 pub struct LsArgs {
-    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX; or the name of a configured pair.
-    /// Without it, the buckets are listed.
+    /// The remote: s3://BUCKET[/PREFIX], folder:PATH or PROFILE:PREFIX; or PAIR or PAIR/PATH, in that of a
+    /// configured pair. Without it, the buckets are listed.
     #[arg(value_name = "REMOTE|PAIR", value_parser = super::objects::name_or_pair)]
     pub remote: Option<String>,
     /// Only what begins with this.

@@ -6,21 +6,24 @@
 
 use super::object::{ObjectArgs, fits};
 use super::objects;
-use super::options::{self, LookArgs, RunArgs, ServiceArgs};
+use super::options::{self, LookArgs, PlaceArgs, RunArgs, ServiceArgs};
 use super::verbs::ModeArgs;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 use std::path::{Path, PathBuf};
 use tidelock_core::meta::MetaFormat;
+use tidelock_core::plan::Header;
 use tidelock_core::policy::{Compare, OnConflict};
 use tidelock_engine::api::{Options, Service};
 use tidelock_engine::config::around::Around;
 use tidelock_engine::config::find::{Loaded, ignore_file, load};
+use tidelock_engine::config::layers::Origin;
 use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve};
 use tidelock_engine::config::units::{Rate, Wait};
 use tidelock_engine::config::{Knobs, Mode, Profile};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::pair::RemoteCheck;
+use tidelock_remote::url::shown;
 
 /// Why there is no request.
 pub enum Complaint {
@@ -58,22 +61,40 @@ impl<'a> Told<'a> {
         let name = local.to_str().ok_or_else(|| {
             Complaint::Misused(format!("{} is no pair's name; for a folder, give its REMOTE too", local.display()))
         })?;
-        Ok(Whom::Pair { name: name.to_owned(), local: None })
+        Ok(Whom::Pair { name: name.to_owned(), local: None, below: None })
+    }
+
+    /// What is named there: by a remote, or as `PAIR` or `PAIR/PATH`, which stand for the
+    /// pair's remote and a name below it. A remote has a colon before any slash.
+    pub fn place(&self, text: &str) -> Result<Whom, Complaint> {
+        Ok(match self.remote_or_pair(text)? {
+            Whom::Pair { name, local, below } => Whom::Pair { name, local, below: below.or(Some(String::new())) },
+            other => other,
+        })
     }
 
     /// A remote, or a pair's by the pair's name.
     pub fn remote_or_pair(&self, text: &str) -> Result<Whom, Complaint> {
         match objects::name(text) {
             Ok(remote) => Ok(Whom::Remote(remote)),
-            Err(_) if self.loaded.config.pair.contains_key(text) => {
-                Ok(Whom::Pair { name: text.to_owned(), local: None })
-            }
             Err(why) => {
+                let (name, below) = text.split_once('/').map_or((text, None), |(name, path)| (name, Some(path)));
+                if self.loaded.config.pair.contains_key(name) {
+                    let leads_out = below.is_some_and(|path| path.split('/').any(|part| part == ".."));
+                    if leads_out {
+                        return Err(Complaint::Misused(format!("{text:?} has a segment \"..\"; name what is meant")));
+                    }
+                    let below = below.filter(|path| !path.is_empty()).map(str::to_owned);
+                    return Ok(Whom::Pair { name: name.to_owned(), local: None, below });
+                }
                 let pairs = self.loaded.config.pair.keys();
                 let known = pairs.map(String::as_str).collect::<Vec<_>>().join(", ");
                 let known =
                     if known.is_empty() { "none is configured".to_owned() } else { format!("there are {known}") };
-                Err(Complaint::Misused(format!("{text:?} is neither a remote nor a pair's name ({known}): {why}")))
+                Err(Complaint::Misused(format!(
+                    "{:?} is neither a remote nor a pair's name ({known}): {why}",
+                    shown(text)
+                )))
             }
         }
     }
@@ -81,7 +102,11 @@ impl<'a> Told<'a> {
     /// Where a restore comes from, and where to.
     pub fn restore(&self, remote: &str, local: Option<&PathBuf>) -> Result<Whom, Complaint> {
         match (self.remote_or_pair(remote)?, local) {
-            (Whom::Pair { name, .. }, local) => Ok(Whom::Pair { name, local: local.cloned() }),
+            (Whom::Pair { name, below: Some(path), .. }, None) => Err(Complaint::Misused(format!(
+                "into which folder? write: tidelock restore {remote} LOCAL, or, for its place in the pair's own \
+                 folder: tidelock restore {name} --path {path}"
+            ))),
+            (Whom::Pair { name, below, .. }, local) => Ok(Whom::Pair { name, local: local.cloned(), below }),
             (_, Some(local)) => Ok(Whom::Sides { local: local.clone(), remote: remote.to_owned() }),
             (_, None) => {
                 let what =
@@ -91,22 +116,42 @@ impl<'a> Told<'a> {
         }
     }
 
+    /// What a saved plan is carried out with: its pair's settings if it names one that is
+    /// still that pair, else its profile's; and what was typed above both. Its rules are its
+    /// own, so that no ignore file is read.
+    pub fn planned(&self, plan: Option<&Header>, mut typed: Typed) -> Result<Resolved, Complaint> {
+        let found = |whom: &Whom, typed: &Typed| resolve(&self.loaded, whom, typed).map_err(refused);
+        let Some(Header { remote, said, .. }) = plan else { return found(&Whom::Nobody, &typed) };
+        if typed.profile.is_none() {
+            if let Some(name) = said.pair.clone().filter(|name| self.loaded.config.pair.contains_key(name)) {
+                let of_pair = found(&Whom::Pair { name, local: None, below: None }, &typed)?;
+                if of_pair.sides.remote.trim_end_matches('/') == remote {
+                    return Ok(of_pair);
+                }
+            }
+            typed.profile.clone_from(&said.profile);
+        }
+        found(&Whom::Remote(remote.clone()), &typed)
+    }
+
     /// What the command works with, its ignore files read.
     pub fn find(&self, whom: &Whom, typed: Typed) -> Result<Resolved, Complaint> {
-        let mut found = resolve(&self.loaded, whom, &typed).map_err(|refusal| match refusal {
-            Refusal::Typed(what) => Complaint::Misused(what),
-            Refusal::Written(problem) => Complaint::Failed(problem.into()),
-        })?;
+        let mut found = resolve(&self.loaded, whom, &typed).map_err(refused)?;
         fits(typed.knobs.sse.is_some(), &found.sides.remote).map_err(Complaint::Misused)?;
-        let files = found.ignore_files.iter().map(|path| ignore_file(path));
-        found.options.ignore_files = files.collect::<Result<_, _>>().map_err(Complaint::Misused)?;
+        let read = |(path, origin): &(PathBuf, Origin)| {
+            ignore_file(path).map_err(|what| match origin {
+                Origin::Option(_) => Complaint::Misused(what),
+                place => Complaint::Failed(Failure::Unable(format!("{place}: {what}; correct ignore_files"))),
+            })
+        };
+        found.options.ignore_files = found.ignore_files.iter().map(read).collect::<Result<_, _>>()?;
         Ok(found)
     }
 
     /// A remote's address and service, for verbs that need no more.
     pub fn remote(&self, text: &str, service: &ServiceArgs) -> Result<(String, Service), Complaint> {
-        let typed = Typed { profile: service.profile.clone(), service: service.into(), ..Typed::default() };
-        let found = self.find(&self.remote_or_pair(text)?, typed)?;
+        let typed = Typed { profile: service.profile.clone(), service: (&service.place).into(), ..Typed::default() };
+        let found = self.find(&self.place(text)?, typed)?;
         Ok((found.sides.remote, found.sides.service))
     }
 
@@ -180,8 +225,15 @@ impl<'a> Told<'a> {
     }
 }
 
-impl From<&ServiceArgs> for Profile {
-    fn from(args: &ServiceArgs) -> Self {
+fn refused(refusal: Refusal) -> Complaint {
+    match refusal {
+        Refusal::Typed(what) => Complaint::Misused(what),
+        Refusal::Written(problem) => Complaint::Failed(problem.into()),
+    }
+}
+
+impl From<&PlaceArgs> for Profile {
+    fn from(args: &PlaceArgs) -> Self {
         Self {
             provider: args.provider.clone(),
             endpoint: args.endpoint.clone(),

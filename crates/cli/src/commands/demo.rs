@@ -17,42 +17,41 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use tidelock_core::policy::Preset;
-use tidelock_engine::api::{Context, Options, Reply, Request, Restore, RunReply, Service, Sides, Sync, call};
+use tidelock_engine::api::{Context, Options, Reply, Request, Restore, RunReply, Sides, Sync, call};
 use tidelock_engine::config::around::Around;
 use tidelock_engine::event::Deaf;
+use tidelock_engine::failure::Failure;
 use tidelock_engine::place::Place;
 use tidelock_engine::report::Ending;
 use tidelock_engine::secrets::{Nobody, Secrets};
 use tidelock_remote::world::World;
 
-/// Plays it, to the exit code.
-pub async fn run(args: &DemoArgs, face: &dyn Face, interrupt: &Interrupt) -> i32 {
+/// Plays it, to its ending; a folder that is not there is not played with.
+pub async fn run(args: &DemoArgs, face: &dyn Face, interrupt: &Interrupt) -> Result<Ending, Failure> {
+    if let Some(given) = args.folder.as_ref().filter(|given| !given.is_dir()) {
+        let what = if given.exists() { "is not a folder" } else { "does not exist; is the name misspelt?" };
+        return Err(Failure::Missing(format!("the folder {} {what}", given.display())));
+    }
     let stage = match Stage::new(args.keep, interrupt) {
         Ok(stage) => stage,
         Err(error) => {
             face.complain(&format!("the demo needs a temporary folder: {error}"));
-            return Ending::Failed.code();
+            return Ok(Ending::Failed);
         }
     };
-    match stage.play(args, face).await {
-        Ok(()) => 0,
-        Err(Trouble::Ended(Ending::Interrupted)) => interrupt.code(),
-        Err(Trouble::Ended(ending)) => ending.code(),
-        Err(Trouble::Missing(what)) => {
-            face.complain(&what);
-            Ending::NotFound.code()
-        }
+    Ok(match stage.play(args, face).await {
+        Ok(()) => Ending::Ok,
+        Err(Trouble::Ended(ending)) => ending,
         Err(Trouble::Said(what)) => {
             face.complain(&format!("the demo failed: {what}"));
-            Ending::Failed.code()
+            Ending::Failed
         }
-    }
+    })
 }
 
 /// Why the play was broken off.
 enum Trouble {
     Said(String),
-    Missing(String),
     Ended(Ending),
 }
 
@@ -99,9 +98,6 @@ impl Stage {
     async fn play(&self, args: &DemoArgs, face: &dyn Face) -> Result<(), Trouble> {
         let (folder, back) = (self.dir.join("folder"), self.dir.join("back"));
         match &args.folder {
-            Some(given) if !given.is_dir() => {
-                return Err(Trouble::Missing(format!("the folder {} does not exist", given.display())));
-            }
             Some(given) => {
                 face.narrate(&format!("1. A copy of {} is taken; your folder is left alone.", given.display()));
                 let left_out = tree::copy(given, &folder)
@@ -166,7 +162,7 @@ impl Stage {
 
     fn sides(&self, local: &Path) -> Sides {
         let remote = format!("folder:{}", self.dir.join("store").display());
-        Sides { local: local.to_owned(), remote, service: Service::default() }
+        Sides::plain(local, remote)
     }
 
     async fn sync(&self, folder: &Path) -> Result<RunReply, Trouble> {
@@ -176,7 +172,8 @@ impl Stage {
     }
 
     async fn restore(&self, folder: &Path) -> Result<RunReply, Trouble> {
-        let request = Restore { sides: self.sides(folder), overwrite: false, options: Options::default() };
+        let (sides, path) = (self.sides(folder), String::new());
+        let request = Restore { sides, path, overwrite: false, options: Options::default() };
         self.ask(&Request::Restore(request)).await
     }
 

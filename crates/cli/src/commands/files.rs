@@ -9,11 +9,12 @@ use super::patient::Patient;
 use crate::args::Verb;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Write};
+use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tidelock_core::path::TEMP_PREFIX;
+use tidelock_core::plan::{Header, LINE_MAX_BYTES};
 
 /// So many links lead on from one another, at most.
 const LINKS_MAX: u32 = 40;
@@ -27,6 +28,18 @@ pub struct Streams {
 }
 
 impl Streams {
+    /// The header of the plan that is read, if it is one; all of it is read again by whoever
+    /// carries it out, and complained of there.
+    pub fn header(&mut self) -> Option<Header> {
+        let mut line = Vec::new();
+        let read = self.input.by_ref().take(LINE_MAX_BYTES).read_until(b'\n', &mut line);
+        let header = serde_json::from_slice(&line).ok();
+        let rest = std::mem::replace(&mut self.input, Box::new(io::empty()));
+        // What was read before an error is still there; the error will come again.
+        self.input = Box::new(BufReader::new(io::Cursor::new(line).chain(rest)));
+        read.ok().and(header)
+    }
+
     /// Those of a verb, or a complaint.
     pub fn of(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, String> {
         let mut streams = Self { output: Box::new(io::sink()), input: Box::new(io::empty()) };
@@ -48,6 +61,10 @@ impl Streams {
                     .map_err(|error| format!("the plan {} cannot be read: {error}", args.file.display()))?;
                 streams.input = Box::new(BufReader::new(file));
             }
+            Verb::Man(args) if args.dir.is_none() && json => {
+                return Err("the page is no event; write the pages into a folder, or leave --json out".into());
+            }
+            Verb::Completions(_) if json => return Err("a script is no event; ask for it without --json".into()),
             // What these write or read goes on for as long as it likes.
             Verb::Cat(_) => streams.output = Self::shown(json, interrupted)?,
             Verb::Download(args) if is_dash(&args.local) => streams.output = Self::shown(json, interrupted)?,

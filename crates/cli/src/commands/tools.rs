@@ -11,18 +11,19 @@ use clap_mangen::Man;
 use std::fs;
 use std::io::{self, Write};
 use std::path::Path;
+use tidelock_engine::report::Ending;
 
 const NAME: &str = "tidelock";
 
-/// Prints a shell's script; the exit code.
-pub fn completions(args: &CompletionsArgs, face: &dyn Face) -> i32 {
+/// Prints a shell's script.
+pub fn completions(args: &CompletionsArgs, face: &dyn Face) -> Ending {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), NAME, &mut script);
     print(&script, face)
 }
 
-/// Prints the manual page, or writes all of them; the exit code.
-pub fn man(args: &ManArgs, face: &dyn Face) -> i32 {
+/// Prints the manual page, or writes all of them.
+pub fn man(args: &ManArgs, face: &dyn Face) -> Ending {
     match &args.dir {
         None => {
             let mut page = Vec::new();
@@ -34,16 +35,16 @@ pub fn man(args: &ManArgs, face: &dyn Face) -> i32 {
         Some(dir) => match pages(dir) {
             Ok(count) => {
                 face.narrate(&format!("{count} pages are in {}", dir.display()));
-                0
+                Ending::Ok
             }
             Err(error) => complain(face, &format!("{} cannot be written: {error}", dir.display())),
         },
     }
 }
 
-fn complain(face: &dyn Face, what: &str) -> i32 {
+fn complain(face: &dyn Face, what: &str) -> Ending {
     face.complain(what);
-    1
+    Ending::Failed
 }
 
 /// A page for the tool, and one for each verb.
@@ -68,11 +69,11 @@ fn write(dir: &Path, name: &str, man: Man) -> io::Result<()> {
 }
 
 /// Writes to standard output; whoever leaves early has seen enough.
-fn print(bytes: &[u8], face: &dyn Face) -> i32 {
+fn print(bytes: &[u8], face: &dyn Face) -> Ending {
     let mut stdout = io::stdout();
     match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
-        Ok(()) => 0,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Ok(()) => Ending::Ok,
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ending::Ok,
         Err(error) => complain(face, &format!("the output could not be written: {error}")),
     }
 }

@@ -90,8 +90,9 @@ impl Face for Json {
         self.write(&Event::Note { text: line.trim_start().to_owned() });
     }
 
-    fn closed(&self, command: &str, code: i32) {
-        self.write(&Own::Summary { command, exit: code, endings: Vec::new(), reply: None });
+    fn closed(&self, command: &str, ending: Ending, code: i32) {
+        let endings = Some(ending).filter(|ending| *ending != Ending::Ok).map(Ended::Run);
+        self.write(&Own::Summary { command, exit: code, endings: endings.into_iter().collect(), reply: None });
     }
 
     fn complain(&self, what: &str) {

@@ -157,6 +157,7 @@ impl Face for Text {
             }
             Reply::ConfigCheck(checked) => {
                 checked.problems.iter().for_each(|problem| self.warn("error", &shown(&problem.to_string())));
+                checked.warnings.iter().for_each(|problem| self.warn("warning", &shown(&problem.to_string())));
                 config::checked(checked).iter().for_each(|line| self.say(line));
             }
             Reply::ConfigShow(what) => config::shown(what).iter().for_each(|line| self.say(line)),
@@ -167,7 +168,7 @@ impl Face for Text {
             }
             Reply::SetSecret(reply) => self.say(&profiles::secret(reply)),
             Reply::Import(reply) => {
-                profiles::import(reply).iter().for_each(|line| self.say(line));
+                profiles::import(reply, io::stdout().is_terminal()).iter().for_each(|line| self.say(line));
                 profiles::notes(reply).iter().for_each(|line| self.warn("note", line));
             }
             Reply::ConfigSchema { schema } => config::schema(schema).iter().for_each(|line| self.say(line)),
@@ -193,7 +194,7 @@ impl Face for Text {
         self.say(&shown(line));
     }
 
-    fn closed(&self, _command: &str, _code: i32) {}
+    fn closed(&self, _command: &str, _ending: Ending, _code: i32) {}
 
     fn complain(&self, what: &str) {
         self.warn("error", &shown(what));

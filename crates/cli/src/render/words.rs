@@ -43,7 +43,7 @@ pub fn name(text: &str) -> String {
 /// Control characters, and those that change the direction of writing.
 fn is_unsafe(c: char) -> bool {
     c.is_control()
-        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// A number of bytes: `512 B`, `1.5 MiB`.
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn names_cannot_act() {
         assert_eq!(shown("a b/ü.txt"), "a b/ü.txt");
-        assert_eq!(shown("a\n\x1b[31mb\u{202e}c\u{9b}"), "a\\n\\u{1b}[31mb\\u{202e}c\\u{9b}");
+        assert_eq!(shown("a\n\x1b[31mb\u{202e}c\u{9b}\u{61c}"), "a\\n\\u{1b}[31mb\\u{202e}c\\u{9b}\\u{61c}");
     }
 
     #[test]

@@ -81,6 +81,49 @@ fn a_pair_that_is_configured_wrong_is_told_in_its_turn() {
     assert!(ran.out.contains("a  1 entry sent"), "{}", ran.out);
 }
 
+/// A pair that a guard stops has something to do, and says so.
+#[test]
+fn a_pair_that_is_stopped_is_told_as_such() {
+    let home = three();
+    (0..30).for_each(|number| home.write(&format!("a/f{number}"), "x"));
+    home.run(&["batch", "a", "b", "--delete"]).expect(0);
+    (0..30).for_each(|number| fs::remove_file(home.path(&format!("a/f{number}"))).expect("removed"));
+    fs::rename(home.path("b"), home.path("b-away")).expect("renamed");
+    fs::create_dir(home.path("b")).expect("made");
+    let closing = |args: &[&str]| {
+        let lines = home.run(args).expect(5).out.lines().skip(2).map(str::to_owned).collect::<Vec<_>>();
+        let cut = |line: &String| line.split(" · ").next().unwrap_or_default().to_owned();
+        lines.iter().map(cut).filter(|line| !line.starts_with("delete") && line != "b:").collect::<Vec<_>>()
+    };
+    assert_eq!(
+        closing(&["batch", "a", "b", "--delete"]),
+        [
+            "a  stopped: 1 unchanged",
+            "b  stopped before anything was done",
+            "batch: 2 pairs, 2 of them not well: 1 unchanged"
+        ]
+    );
+    assert_eq!(
+        closing(&["batch", "a", "b", "--delete", "-n"]),
+        [
+            "a  would be stopped: delete 30 there, 1 unchanged",
+            "b  stopped before anything was done",
+            "batch would: 2 pairs, 2 of them not well: delete 30 there, 1 unchanged"
+        ]
+    );
+}
+
+/// A list of folders and buckets says nothing of a service.
+#[test]
+fn the_service_of_a_batch_can_be_typed() {
+    let home = Home::furnished();
+    home.write("pipe", &format!("{} | bucket | |\n", home.path("f").display()));
+    let ran = home.command(&["batch", "--config", "pipe", "-n", "--endpoint", "http://127.0.0.1:1", "--region", "r"]);
+    let ran: crate::home::Ran =
+        { ran }.env("AWS_ACCESS_KEY_ID", "i").env("AWS_SECRET_ACCESS_KEY", "s").output().expect("it runs").into();
+    ran.expect(75).says(&["http://127.0.0.1:1 cannot be reached", "f  stopped before anything was done"]);
+}
+
 #[test]
 fn nothing_to_do_is_told() {
     let home = Home::new();

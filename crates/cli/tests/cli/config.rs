@@ -2,10 +2,12 @@
 //! with it, and pairs by their names in every verb.
 
 use crate::home::{Home, Ran, tree};
-use crate::service::{CANARY, service};
+use crate::service::{CANARY, service, vanishing_service};
 use serde_json::Value;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// A home whose folder `f` is the pair `tide`, left out: `*.tmp`.
 fn configured(more: &str) -> Home {
@@ -142,6 +144,90 @@ fn a_slip_elsewhere_stops_no_other_pair() {
     home.run(&["config", "check"]).expect(78).says(&["config.toml:7: pair.bad.local", "1 thing is wrong"]);
 }
 
+/// Every complaint of a file at once, in both languages; and what goes on beside them.
+#[test]
+fn what_cannot_be_read_in_one_pair_stops_that_pair_alone() {
+    let toml = "[pair.bad]\nlocal = 3\nremote = \"s3://ID:SECRET@abc\"\nexlude = []\nconcurrency = 0\n[pair.half]\nlocal = \"h\"\n\
+                [pair]\nodd = 3";
+    let home = configured(toml);
+    home.run(&["sync", "tide"]).expect(0);
+    home.run(&["ls", "folder:store"]).expect(0);
+    home.run(&["runs"]).expect(0);
+    home.run(&["sync", "half"]).expect(78).says(&["config.toml:11: pair.half: it says no \"remote\""]);
+    home.run(&["config", "show", "odd"]).expect(78).says(&["pair.odd: it is the number 3"]);
+    home.run(&["config", "show"]).expect(78);
+    let check = home.run(&["config", "check"]).expect(78);
+    let lines: Vec<&str> = check.err.lines().filter_map(|line| line.split("config.toml:").nth(1)).collect();
+    let says = [
+        "7: pair.bad.local: it is the number 3; write text",
+        "8: pair.bad.remote: who signs in is never part of an address",
+        "9: pair.bad.exlude: there is no such key; did you mean \"exclude\"?",
+        "10: pair.bad.concurrency: it is out of range",
+        "11: pair.half: it says no \"remote\"",
+        "14: pair.odd: it is the number 3",
+    ];
+    assert_eq!(lines.len(), says.len(), "{lines:?}");
+    assert!(lines.iter().zip(says).all(|(line, says)| line.starts_with(says)), "{lines:?}");
+    let batch = home.run(&["batch"]).expect(78);
+    for pair in ["bad", "half", "odd"] {
+        assert!(batch.err.contains(&format!("error: {pair}: ")), "{}", batch.err);
+        assert!(batch.out.lines().any(|line| line == format!("{pair:4}  not begun")), "{}", batch.out);
+    }
+    batch.says(&["tide  "]);
+
+    home.write("c.yaml", "pair:\n  tide: {local: f, remote: 'folder:store'}\n  bad: {mod: 1}\n  none:\ndefault: 1\n");
+    let check = home.run(&["config", "check", "--config", "c.yaml"]).expect(78);
+    check.says(&[
+        "c.yaml:3: pair.bad.mod",
+        "c.yaml:3: pair.bad: it says no",
+        "c.yaml:4: pair.none: ",
+        "c.yaml:5: default: ",
+    ]);
+    home.run(&["sync", "tide", "--config", "c.yaml"]).expect(78).says(&["c.yaml:5: default: "]);
+}
+
+/// A pair's name may hold a dot, and is then no other pair's key.
+#[test]
+fn a_name_with_a_dot_is_a_name() {
+    let home = configured("[pair.\"tide.x\"]\nlocal = \"x\"\nremote = \"s3://abc\"\ncolour = 1");
+    home.run(&["sync", "tide"]).expect(0);
+    home.run(&["sync", "tide.x"]).expect(78).says(&["pair.\"tide.x\".colour"]);
+}
+
+#[test]
+fn no_secret_of_an_address_is_ever_shown() {
+    let home = configured("");
+    let address = "s3://ID:hidden-word@bucket/x";
+    let service = "https://me:hidden-word@example.org";
+    for args in [
+        &["ls", address][..],
+        &["sync", "f", address],
+        &["sync", address, "f"],
+        &["restore", address],
+        &["why", "f", address, "a.txt"],
+        &["mv", address, address],
+        &["ls", "ID:hidden-word@bucket"],
+        &[address],
+        &["ls", address, "--json"],
+        &["ls", "s3://abc", "--endpoint", service],
+        &["ls", "s3://abc", "--endpont=https://me:hidden-word@example.org"],
+        &["config", "profile", "add", "x", "--no-test", "--endpoint", service],
+    ] {
+        let ran = home.run(args).expect(2);
+        assert!(!format!("{}{}", ran.err, ran.out).contains("hidden-word"), "{args:?}: {} {}", ran.err, ran.out);
+    }
+    for args in [&["ls", "s3://abc"][..], &["config", "show"], &["config", "show", "tide"], &["config", "check"]] {
+        let ran = with(&home, "TIDELOCK_ENDPOINT", service, args).expect(78);
+        assert!(ran.err.contains("TIDELOCK_ENDPOINT: who signs in"), "{}", ran.err);
+        assert!(!format!("{}{}", ran.err, ran.out).contains("hidden-word"), "{args:?}: {} {}", ran.err, ran.out);
+    }
+    let home = configured(&format!("[profile.w]\nendpoint = \"{service}\"\nbucket = \"ID:hidden-word@b\""));
+    for args in [&["config", "show"][..], &["config", "check"], &["config", "profile", "list"], &["ls", "w:"]] {
+        let ran = home.run(args).expect(78).says(&["profile.w.endpoint: who signs in"]);
+        assert!(!format!("{}{}", ran.err, ran.out).contains("hidden-word"), "{args:?}: {} {}", ran.err, ran.out);
+    }
+}
+
 #[test]
 fn true_names_are_checked_too() {
     let home = Home::furnished();
@@ -213,7 +299,7 @@ fn names_of_pairs_are_asked_for_where_the_remote_is_missing() {
         (&["ls", "nope"], "neither a remote nor a pair's name (there are tide)"),
         (&["restore", "folder:store"], "into which folder?"),
         (&["why", "f", "store", "a.txt"], "write folder: before its path"),
-        (&["ls", "w:x"], "\"w\" in \"w:x\" is no profile"),
+        (&["ls", "w:x"], "\"w\" is no profile"),
         (&["batch", "nope"], "\"nope\" is no pair"),
     ] {
         let ran = home.run(args).expect(2);
@@ -249,4 +335,44 @@ fn a_profile_says_where_its_service_is() {
     ask(&["sync", "far"]).expect(4).says(&["no bucket \"tide\""]);
     ask(&["ls", "s3://tide"]).expect(4).says(&["no bucket \"tide\""]);
     ask(&["config", "show", "far"]).expect(0).says(&["s3://tide/photos", "profile ", "concurrency         = 32"]);
+}
+
+/// A plan names its pair and its profile, and needs to be told of neither.
+#[test]
+fn a_plan_is_applied_where_it_was_made_for() {
+    let home = configured("");
+    let ask = |args: &[&str]| -> Ran {
+        let mut command = home.command(args);
+        command
+            .env("AWS_ACCESS_KEY_ID", "AKIDCANARY")
+            .env("AWS_SECRET_ACCESS_KEY", CANARY)
+            .output()
+            .expect("runs")
+            .into()
+    };
+    let is_gone = Arc::new(AtomicBool::new(false));
+    let endpoint = vanishing_service(&is_gone);
+    let configure = |pair: &str| {
+        let pair = format!("[pair.{pair}]\nlocal = {:?}\nremote = \"w:photos\"\n", home.path("f"));
+        let profile = format!("[profile.w]\nendpoint = {endpoint:?}\nregion = \"moon-1\"\nbucket = \"tide\"\n");
+        home.write("home/.config/tidelock/config.toml", &(pair + &profile));
+    };
+    configure("far");
+    ask(&["plan", "far", "-o", "p"]).expect(0);
+    let plan = home.read("p");
+    let line = plan.lines().next().expect("a header");
+    assert!(line.contains(r#""said":{"pair":"far","profile":"w"}"#) && !plan.contains(CANARY), "{line}");
+
+    is_gone.store(true, Ordering::Relaxed);
+    for pair in ["far", "renamed"] {
+        configure(pair);
+        ask(&["apply", "p"]).expect(4).says(&["no bucket \"tide\""]);
+        // What is typed wins.
+        ask(&["apply", "p", "--endpoint", "http://127.0.0.1:1"]).expect(78).says(&["made for another pair"]);
+        ask(&["apply", "p", "--profile", "none"]).expect(78).says(&["the profile \"none\""]);
+    }
+    // Those of old do not say it.
+    let older = line.replace(r#""said":{"pair":"far","profile":"w"},"#, "");
+    let header: tidelock_core::plan::Header = serde_json::from_str(&older).expect("still a header");
+    assert!(older != line && header.said == tidelock_core::plan::Said::default());
 }

@@ -34,4 +34,8 @@ fn a_folder_that_is_given_is_left_alone() {
     home.write("f/sub/x.rclonelink", "x");
     home.run(&["demo", "f"]).expect(0).says(&["3 entries left out", "Demo passed"]);
     home.run(&["demo", "nowhere"]).expect(4).says(&["nowhere", "does not exist"]);
+    home.run(&["demo", "f/a.txt"]).expect(4).says(&["is not a folder"]);
+    let events = home.run(&["demo", "nowhere", "--json"]).expect(4).events();
+    assert_eq!(events[0]["ending"], "not-found", "{events:?}");
+    assert_eq!(events[1]["endings"][0], "not-found", "{events:?}");
 }

@@ -88,6 +88,16 @@ fn the_gateways_client_is_told_to_wait() {
     }
 }
 
+/// One bad line does not make another tool's file of it; nothing is taken of it.
+#[test]
+fn a_bad_line_of_a_batch_file_is_told_by_its_number() {
+    let home = Home::furnished();
+    home.write("pipe", "# mine\n/a | bucket | |\nno target\n/b | bucket | b |\n");
+    home.run(&["config", "import", "pipe"]).expect(78).says(&["pipe: line 3: a target is `local | bucket"]);
+    home.run(&["batch", "--config", "pipe"]).expect(78).says(&["pipe:3: a target is `local | bucket"]);
+    assert!(!home.path("home/.config/tidelock/config.toml").exists());
+}
+
 #[test]
 fn a_batch_file_runs_as_it_is() {
     let home = Home::furnished();

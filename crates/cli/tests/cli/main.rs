@@ -7,6 +7,7 @@ mod bus;
 mod config;
 mod demo;
 mod events;
+mod history;
 mod home;
 mod imports;
 mod keyring;
@@ -15,6 +16,7 @@ mod outputs;
 mod patience;
 mod places;
 mod plans;
+mod prefixes;
 mod profiles;
 mod safety;
 #[path = "../../../remote/tests/support/scripted.rs"]

@@ -86,7 +86,7 @@ fn nothing_is_left_behind_of_what_ended_well() {
     let home = Home::furnished();
     home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
     home.run(&["download", "folder:store/a.txt", "g/"]).expect(0);
-    home.run(&["upload", "f/a.txt", "folder:store/", "--meta", "mtime=1"]).expect(78).says(&["mtime"]);
+    home.run(&["upload", "f/a.txt", "folder:store/", "--meta", "mtime=1"]).expect(2).says(&["mtime"]);
     let states = fs::read_dir(home.path("state/tidelock/pairs")).expect("there");
     let names = states.map(|item| item.expect("an entry").file_name().into_string().expect("UTF-8"));
     let states: Vec<String> = names.filter(|name| name.ends_with(".sqlite")).collect();
@@ -167,7 +167,7 @@ fn verbs_of_other_tools_are_known() {
     home.run(&["upload", "f", "folder:store/", "--bwlimit", "10"]).expect(2).says(&["10 MiB/s"]);
     home.run(&["upload", "f", "folder:store/", "--sse-kms-key", "k"]).expect(2).says(&["--sse"]);
     let s3 = ["upload", "f", "s3://tide/", "--region", "x", "--sse", "AES256"];
-    home.run(&[&s3[..], &["--sse-kms-key", "k"]].concat()).expect(78).says(&["aws:kms"]);
+    home.run(&[&s3[..], &["--sse-kms-key", "k"]].concat()).expect(2).says(&["aws:kms"]);
     for verb in
         [&["upload", "f", "folder:store/"][..], &["sync", "f", "folder:store"], &["mv", "folder:s/a", "folder:s/b"]]
     {

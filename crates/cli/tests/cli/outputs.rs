@@ -45,6 +45,12 @@ fn output_that_is_lost_is_a_failure() {
         &["why", "f", "folder:store", "a.txt"],
         &["status", "f", "folder:store"],
         &["sync", "f", "folder:store"],
+        &["--help"],
+        &["sync", "--help"],
+        &["--version"],
+        &["man"],
+        &["completions", "bash"],
+        &["config", "schema"],
     ] {
         let full = fs::OpenOptions::new().write(true).open("/dev/full").expect("there");
         let ran = Ran::from(home.command(args).stdout(full).stderr(Stdio::piped()).output().expect("runs"));
@@ -75,6 +81,8 @@ fn misuse_is_told_in_events_where_events_were_asked_for() {
         (&["sync", "f", "--json"], "sync", "REMOTE"),
         (&["apply", "none", "--json"], "apply", "none cannot be read"),
         (&["plan", "f", "folder:store", "--json"], "plan", "-o"),
+        (&["man", "--json"], "man", "into a folder"),
+        (&["completions", "bash", "--json"], "completions", "without --json"),
     ] {
         let ran = home.run(args).expect(2);
         assert_eq!(ran.err, "", "{args:?}");
@@ -86,6 +94,8 @@ fn misuse_is_told_in_events_where_events_were_asked_for() {
         assert_eq!(summary["command"], command, "{args:?}");
         assert_eq!(summary["endings"], serde_json::json!(["usage"]), "{args:?}");
     }
+    let pages = home.run(&["man", "pages", "--json"]).expect(0);
+    assert_eq!((pages.summary()["command"].as_str(), pages.summary()["exit"].as_i64()), (Some("man"), Some(0)));
     // After a double dash it is a name like any other.
     assert_eq!(home.run(&["sync", "--", "--json"]).expect(2).out, "");
 }

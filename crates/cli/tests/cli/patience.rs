@@ -60,6 +60,20 @@ fn a_service_that_wants_patience_is_a_passing_thing() {
 }
 
 #[test]
+fn a_name_that_a_service_cannot_hold_is_told_as_that() {
+    for (status, code) in [(404, ""), (400, "KeyTooLongError")] {
+        let server = serve(move |request| match request.is("PUT") && request.line.contains("/b.txt") {
+            true => error(status, code),
+            false => sink(request),
+        });
+        let ran = sync(&Home::furnished(), &server).expect(3);
+        let ran = ran.says(&["takes no object of this name: rename the file"]);
+        let told: Vec<&str> = ran.err.lines().filter(|line| line.contains("sub/b.txt")).collect();
+        assert!(told.len() == 1 && !told[0].contains("run again later"), "{told:?}");
+    }
+}
+
+#[test]
 fn what_is_no_s3_service_is_said_to_be_none() {
     let html = "<!DOCTYPE HTML><html><head><meta charset=\"utf-8\"><title>Error</title></head></html>";
     for (status, body, code) in [(404, html, 4), (200, html, 1), (200, "", 1), (501, html, 78)] {

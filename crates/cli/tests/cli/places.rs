@@ -143,6 +143,23 @@ fn a_read_only_store_is_listed_and_restored_from() {
     assert_eq!(tree(&home.path("f")), tree(&home.path("g")));
 }
 
+#[test]
+fn a_part_that_may_not_be_read_is_left_out_and_one_not_written_is_a_lack() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    if let Some(ran) = locked_out(&home, "f/sub", &["sync", "f", "folder:store"]) {
+        ran.expect(3).says(&["sub: the folder cannot be read", "not permitted"]);
+    }
+    fs::create_dir_all(home.path("g/sub")).expect("made");
+    let set = |mode: u32| fs::set_permissions(home.path("g/sub"), PermissionsExt::from_mode(mode)).expect("set");
+    set(0o555);
+    let ran = held_back(&home, &["restore", "folder:store", "g"]);
+    set(0o755);
+    if let Some(ran) = ran {
+        ran.expect(77).says(&["sub/b.txt: ", "not permitted; check the permissions", "4 entries fetched"]);
+    }
+}
+
 /// What a database holds beside it that its owner may not write.
 fn unwritable_beside(home: &Home, folder: &str) -> Vec<String> {
     let items = fs::read_dir(home.path(folder)).expect("readable").map(|item| item.expect("an entry"));

@@ -18,6 +18,17 @@ impl Home {
         give(&mut self.command(args), input)
     }
 
+    /// A shell with the same environment, in which `$0` is the binary.
+    fn shell(&self, script: &str) -> Command {
+        let mut shell = Command::new("bash");
+        shell.args(["-c", script]).arg(env!("CARGO_BIN_EXE_tidelock")).current_dir(self.dir.path());
+        let plain = self.command(&[]);
+        plain.get_envs().for_each(|(name, value)| {
+            shell.env(name, value.unwrap_or_default());
+        });
+        shell
+    }
+
     /// Adds a profile of the server's bucket `tide`, its secret in the encrypted file.
     fn add(&self, name: &str, server: &Server, secret: &str) -> Ran {
         let add = ["config", "profile", "add", name, "--endpoint", &server.url, "--bucket", "tide"];
@@ -165,14 +176,76 @@ fn a_passphrase_opens_the_file() {
     fs::set_permissions(home.path("other"), fs::Permissions::from_mode(0o600)).expect("set");
     give(&mut with(&["ls", "work:"], "other"), "").expect(77).says(&["the passphrase is wrong"]);
     // A descriptor, as a shell hands it over.
-    let mut shell = Command::new("bash");
-    shell.args(["-c", "exec \"$0\" ls work: 3< phrase"]).arg(env!("CARGO_BIN_EXE_tidelock"));
-    let plain = with(&["ls"], "phrase");
-    plain.get_envs().for_each(|(name, value)| {
-        shell.env(name, value.unwrap_or_default());
-    });
-    shell.env("TIDELOCK_PASSPHRASE_FILE", "/dev/fd/3").current_dir(home.dir.path());
+    let mut shell = home.shell("exec \"$0\" ls work: 3< phrase");
+    shell.env("TIDELOCK_PASSPHRASE_FILE", "/dev/fd/3");
     Ran::from(shell.output().expect("runs")).expect(0);
+}
+
+#[test]
+fn no_more_than_the_secrets_line_is_read() {
+    let home = Home::new();
+    home.write(CONFIG, "[profile.work]\naccess_key_id = \"AK\"\ncredentials = \"file\"\n");
+    let mut shell = home.shell("\"$0\" config set-secret work --secret-stdin && cat");
+    give(&mut shell, "canary\nwhat follows is another's\n").expect(0).says(&["what follows is another's"]);
+    nowhere(&home, "canary", &[]);
+}
+
+#[test]
+fn one_configuration_takes_nothing_from_another() {
+    let (home, server) = (Home::new(), rclone(&["tide"]));
+    home.add("work", &server, KEY.1).expect(0);
+    let before = home.read(VAULT);
+    let other = |file: &str, args: &[&str], secret: &str| {
+        home.given(&[&["--config", file, "config", "profile"], args].concat(), secret)
+    };
+    let keys = ["--access-key-id", KEY.0, "--credentials", "file", "--secret-stdin"];
+    let server = ["--endpoint", &server.url, "--bucket", "tide"];
+    let add = [&["add", "work"][..], &server, &keys].concat();
+    let untested = [&add[..], &["--no-test"]].concat();
+    let refused = other("test.toml", &untested, "canary-of-another").expect(78);
+    refused.says(&["another secret is kept", "perhaps of another configuration", "set-secret work"]);
+    assert!(!home.path("test.toml").exists());
+    // What was there before stays, also where the rest fails.
+    assert_ne!(other("/proc/none/test.toml", &untested, KEY.1).code, 0);
+    assert_eq!(home.read(VAULT), before);
+    // The same secret may be shared, and the one who goes does not take it along.
+    other("test.toml", &add, KEY.1).expect(0);
+    other("test.toml", &["remove", "work"], "").expect(0).says(&["its secret stays", "tidelock/config.toml"]);
+    assert_eq!(home.read(VAULT), before);
+    home.run(&["config", "profile", "test", "work"]).expect(0);
+    // A configuration that has it alone does.
+    let alone = [&["add", "mine"][..], &server, &keys].concat();
+    other("test.toml", &alone, KEY.1).expect(0);
+    assert_ne!(home.read(VAULT), before);
+    other("test.toml", &["remove", "mine"], "").expect(0);
+    assert!(!home.read(VAULT).contains("profile/mine"));
+}
+
+#[test]
+fn a_secret_that_could_not_be_removed_is_told() {
+    let home = Home::new();
+    let add = ["config", "profile", "add", "work", "--access-key-id", "AK", "--credentials", "file", "--no-test"];
+    for quiet in [&[][..], &["--quiet"]] {
+        home.given(&[&add[..], &["--secret-stdin"]].concat(), "canary").expect(0);
+        let kept = home.read(VAULT);
+        home.write(VAULT, "damaged");
+        let args = [&["config", "profile", "remove", "work"], quiet].concat();
+        let ran = home.run(&args).expect(3);
+        assert!(ran.err.contains("still where it was") && ran.err.contains("secrets.json"), "{}", ran.err);
+        assert!(!home.read(CONFIG).contains("work"));
+        home.write(VAULT, &kept);
+    }
+}
+
+#[test]
+fn what_is_tried_is_what_would_be_used() {
+    let (home, server) = (Home::new(), rclone(&["tide"]));
+    let host = server.url.strip_prefix("http://").expect("an address");
+    let add = ["config", "profile", "add", "work", "--endpoint", "http://${HOST}", "--bucket", "tide"];
+    let keys = ["--access-key-id", KEY.0, "--credentials", "file", "--secret-stdin"];
+    let mut command = home.command(&[&add[..], &keys].concat());
+    give(command.env("HOST", host), KEY.1).expect(78).says(&["${HOST}"]);
+    assert!(!home.path(CONFIG).exists() && !home.path(VAULT).exists());
 }
 
 #[test]
@@ -218,6 +291,17 @@ fn a_profile_without_a_secret_takes_no_others() {
     Ran::from(command.output().expect("runs")).expect(77).says(&["set-secret work"]);
 }
 
+/// Runs a program that is told this, with the environment of the binary.
+fn by_python(home: &Home, program: &str, told: &serde_json::Value) -> Ran {
+    let plain = home.command(&[]);
+    let mut python = Command::new("python3");
+    python.args(["-c", program]).env_clear().current_dir(home.dir.path());
+    plain.get_envs().for_each(|(name, value)| {
+        python.env(name, value.unwrap_or_default());
+    });
+    give(&mut python, &told.to_string())
+}
+
 /// Runs in a terminal of its own, types an answer at each question, and gives all that
 /// was to be seen there and the exit code.
 fn at_a_terminal(home: &Home, args: &[&str], answers: &[(&str, &str)]) -> (String, i32) {
@@ -246,14 +330,7 @@ while more():
 status = os.waitpid(pid, 0)[1]
 print(json.dumps([seen.decode(), os.waitstatus_to_exitcode(status)]))
 "#;
-    let plain = home.command(args);
-    let mut python = Command::new("python3");
-    python.args(["-c", PROGRAM]).env_clear().current_dir(home.dir.path());
-    plain.get_envs().for_each(|(name, value)| {
-        python.env(name, value.unwrap_or_default());
-    });
-    let input = serde_json::json!([env!("CARGO_BIN_EXE_tidelock"), args, answers]).to_string();
-    let ran = give(&mut python, &input);
+    let ran = by_python(home, PROGRAM, &serde_json::json!([env!("CARGO_BIN_EXE_tidelock"), args, answers]));
     serde_json::from_str(&ran.out).unwrap_or_else(|error| panic!("{error}: {}", ran.err))
 }
 
@@ -267,7 +344,7 @@ fn a_secret_is_asked_for_at_the_terminal_and_not_shown() {
     let asked = ("Secret access key of the profile work: ", secret.as_str());
     let phrase = ("New passphrase for the encrypted file: ", "correct horse\n");
     let (seen, code) = at_a_terminal(&home, &args, &[asked, phrase, ("The same again: ", "incorrect horse\n")]);
-    assert!(code == 1 && seen.contains("differ") || code == 78, "{code}: {seen}");
+    assert!(code == 1 && seen.contains("the two passphrases differ"), "{code}: {seen}");
     assert!(!home.path(CONFIG).exists(), "{seen}");
     let (seen, code) = at_a_terminal(&home, &args, &[asked, phrase, ("The same again: ", "correct horse\n")]);
     assert_eq!(code, 0, "{seen}");
@@ -279,6 +356,46 @@ fn a_secret_is_asked_for_at_the_terminal_and_not_shown() {
     assert_eq!(code, 130, "{seen}");
     nowhere(&home, KEY.1, &[]);
     nowhere(&home, "correct horse", &[]);
+}
+
+#[test]
+fn a_terminal_shows_again_what_is_typed_however_it_ends() {
+    const PROGRAM: &str = r#"
+import json, os, pty, signal, sys, termios
+binary, args = json.load(sys.stdin)
+pid, fd = pty.fork()
+if pid == 0:
+    os.execv(binary, [binary] + args)
+def shows():
+    return bool(termios.tcgetattr(fd)[3] & termios.ECHO)
+seen = b""
+while b"profile work: " not in seen:
+    seen += os.read(fd, 4096)
+hidden = not shows()
+# Two that are not taken for one, before anybody looks at the first.
+os.kill(pid, signal.SIGINT)
+os.kill(pid, signal.SIGTERM)
+code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+print(json.dumps([hidden, shows(), code]))
+"#;
+    let home = Home::new();
+    home.write(CONFIG, "[profile.work]\naccess_key_id = \"AK\"\ncredentials = \"file\"\n");
+    for _ in 0..3 {
+        let told = serde_json::json!([env!("CARGO_BIN_EXE_tidelock"), ["config", "set-secret", "work"]]);
+        let ran = by_python(&home, PROGRAM, &told);
+        let (hidden, shown, code): (bool, bool, i32) = serde_json::from_str(&ran.out).expect(&ran.err);
+        assert!(hidden && shown && [130, 143].contains(&code), "{hidden} {shown} {code}");
+    }
+}
+
+#[test]
+fn names_of_others_do_not_act_at_the_terminal() {
+    let home = Home::new();
+    home.write("old.conf", "/srv/a\u{202e}b\u{61c} | tide | old | *.tmp\n");
+    let args = ["config", "import", "old.conf", "--output", "-"];
+    let (seen, code) = at_a_terminal(&home, &args, &[]);
+    assert!(code == 0 && seen.contains("a\\u{202e}b\\u{61c}") && !seen.contains('\u{202e}'), "{code}: {seen}");
+    assert!(home.run(&args).expect(0).out.contains("a\u{202e}b\u{61c}"), "what is piped is to be used");
 }
 
 #[test]

@@ -28,6 +28,87 @@ fn misuse_ends_with_2_and_a_hint() {
     home.run(&[]).expect(2).says(&["Usage", "sync", "restore", "Exit codes"]);
 }
 
+/// A hint is right where it stands, or there is none.
+#[test]
+fn hints_never_guess() {
+    let home = Home::furnished();
+    for (args, hint) in [
+        (&["sync", "f", "folder:store", "--dryrun"][..], Some("'--dry-run'")),
+        (&["sync", "f", "folder:store", "--hiden"], Some("'--hidden'")),
+        (&["config", "chek"], Some("'check'")),
+        (&["config", "profile", "lst"], Some("'list'")),
+        (&["sync", "f", "folder:store", "--compare", "dijest"], Some("'digest'")),
+        (&["sync", "f", "folder:store", "--", "--recursive"], None),
+        (&["sync", "f", "folder:store", "--recursive"], None),
+        (&["sync", "f", "folder:store", "--mode", "mirror"], None),
+        (&["status", "f", "folder:store", "--dry-run"], None),
+        (&["restore", "folder:store", "x", "--max-deletes", "4"], None),
+        (&["sync", "f", "folder:store", "--sse", "AES"], None),
+        (&["sync", "f", "folder:store", "--lock-timeout", "-5ss"], None),
+        (&["sync", "f", "folder:store", "--bwlimit", "1h/s"], None),
+        (&["rm", "-f", "folder:store/x"], None),
+        (&["check-it"], None),
+    ] {
+        let ran = home.run(args).expect(2);
+        match hint {
+            Some(hint) => assert!(ran.err.contains("tip: ") && ran.err.contains(hint), "{args:?}: {}", ran.err),
+            None => assert!(!ran.err.contains("tip: ") && !ran.err.contains("did you mean"), "{args:?}: {}", ran.err),
+        }
+        assert!(!ran.err.contains("--provider"), "{}", ran.err);
+    }
+}
+
+/// Whatever was typed, a complaint moves no cursor.
+#[test]
+fn what_was_typed_is_shown_and_not_sent() {
+    let home = Home::furnished();
+    let odd = "a\x1b[31m\u{202e}b\r";
+    for args in [
+        &[odd][..],
+        &["sync", "f", odd],
+        &["sync", odd],
+        &["ls", odd],
+        &["config", "show", odd],
+        &["config", "profile", "test", odd],
+        &["batch", odd],
+        &["sync", "f", "folder:store", &format!("--{odd}")],
+        &["sync", "f", "folder:store", "--compare", odd],
+        &["sync", "f", "folder:store", "--exclude", &format!("{odd}[")],
+        &["sync", "f", "folder:store", "--bwlimit", odd],
+        &["sync", "f", "folder:store", "--ignore-file", odd],
+        &["sync", "f", "folder:store", "--profile", odd],
+        &["sync", "f", &format!("s3://{odd}")],
+        &["sync", &format!("s3://{odd}"), "f"],
+        &["sync", odd, "folder:store"],
+        &["sync", "f", "folder:store", "--config", odd],
+        &["config", "import", odd],
+        &["apply", odd],
+        &["cat", &format!("folder:store/{odd}")],
+        &["completions", odd],
+        &["runs", "show", odd],
+    ] {
+        let ran = home.run(args);
+        assert!(!format!("{}{}", ran.out, ran.err).contains(['\x1b', '\u{202e}', '\r']), "{args:?}: {:?}", ran.err);
+    }
+}
+
+/// What is typed is misuse; what is written, in a file or a variable, is a setting.
+#[test]
+fn a_pattern_ends_as_where_it_was_said() {
+    let home = Home::furnished();
+    home.run(&["sync", "f", "folder:store", "--exclude", "["]).expect(2).says(&["--exclude", "never closed"]);
+    home.run(&["sync", "f", "folder:store", "--ignore-file", "none"]).expect(2).says(&["none cannot be read"]);
+    home.write("bad", "[\n");
+    home.run(&["sync", "f", "folder:store", "--ignore-file", "bad"]).expect(78).says(&["bad:1"]);
+    for (key, says) in [
+        ("exclude = [\"[\"]", "config.toml:2: defaults.exclude"),
+        ("ignore_files = [\"none\"]", "config.toml:2: the ignore file"),
+    ] {
+        home.write("home/.config/tidelock/config.toml", &format!("[defaults]\n{key}\n"));
+        home.run(&["sync", "f", "folder:store"]).expect(78).says(&[says]);
+    }
+}
+
 #[test]
 fn every_verb_teaches_by_example() {
     let home = Home::new();

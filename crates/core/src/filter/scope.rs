@@ -79,7 +79,7 @@ impl Scope {
     /// Judges a name in this folder. A symbolic link is not a folder.
     pub fn verdict(&self, name: &str, is_dir: bool) -> Verdict {
         let Inner { rules, dir, nearest, .. } = &*self.0;
-        if is_reserved_name(name, dir.is_empty()) {
+        if is_reserved_name(name) {
             return Verdict::Excluded(RuleRef { origin: Origin::Reserved, pattern: name.into() });
         }
         let rules = &*rules.0;

@@ -224,7 +224,7 @@ fn an_include_brings_back_a_hidden_name_and_nothing_brings_back_a_reserved_one()
         (".tidelockignore", false),
         (".tidelock", true),
         (".tidelock/trash", true),
-        ("d/.tidelock", false),
+        ("d/.tidelock", true),
         ("d/.tidelock-tmp-1", true),
     ] {
         assert_eq!(judge(&rules, &[], text).is_excluded(), expected, "{text}");

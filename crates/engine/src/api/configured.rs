@@ -103,6 +103,9 @@ pub struct Checked {
     pub pairs: usize,
     /// What is wrong.
     pub problems: Vec<Problem>,
+    /// What may be a slip: variables that look like settings and are none.
+    #[serde(default)]
+    pub warnings: Vec<Problem>,
 }
 
 /// Where the configuration is.

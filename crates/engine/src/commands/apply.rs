@@ -18,8 +18,8 @@ pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure
         std::mem::replace(&mut *given, Box::new(std::io::empty()))
     };
     let (reader, header) = saved::Reader::start(input.as_mut())?;
-    let sides =
-        Sides { local: header.local.clone().into(), remote: header.remote.clone(), service: request.service.clone() };
+    let (local, remote, said) = (header.local.clone().into(), header.remote.clone(), header.said.clone());
+    let sides = Sides { local, remote, service: request.service.clone(), said };
     let options = Options {
         compare: Some(header.policy.compare),
         conflict: Some(header.policy.conflict),

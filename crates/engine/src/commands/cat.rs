@@ -3,8 +3,7 @@
 //! Straight through, a piece at a time; what does not fit the object's own length or
 //! checksum ends in an error, after what came before it was written.
 
-use super::download::nothing;
-use super::target::{Access, Target};
+use super::target::{Access, Found, Target};
 use crate::api::{Cat, CatReply, Context};
 use crate::failure::Failure;
 use futures::StreamExt;
@@ -20,8 +19,10 @@ pub async fn run(context: &Context, request: &Cat) -> Result<CatReply, Failure> 
     let target = Target::of(&request.remote)?;
     let opened = target.open(context, &request.service, &request.options, Access::Read).await?;
     let key = Key::new(target.name.as_str());
-    let found = if target.is_folder() { None } else { opened.remote.head(&key).await? };
-    let object = found.ok_or_else(|| nothing(&request.remote))?;
+    let object = match target.find(opened.remote.as_ref()).await? {
+        Found::One(object) => object,
+        other => return Err(other.missing(&request.remote)),
+    };
     if matches!(object.readiness, Readiness::Archived | Readiness::Thawing) {
         let what = "its bytes are in an archive; ask the provider to restore the object, then run again";
         return Err(tidelock_remote::Error::new(tidelock_remote::ErrorKind::Archived, "get", what).on(&key).into());

@@ -6,8 +6,7 @@
 use crate::api::{Checked, ConfigPath, Context, Init, Section, Show, Shown};
 use crate::config::find::{self, Loaded, load};
 use crate::config::layers::{Layers, Origin, Setting};
-use crate::config::problem::Problem;
-use crate::config::resolve::{Refusal, Typed, Whom, resolve};
+use crate::config::resolve::{Typed, Whom, resolve};
 use crate::config::{check, sample};
 use crate::failure::Failure;
 use crate::place;
@@ -17,13 +16,16 @@ pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
     let loaded = load(&context.around)?;
     let file = loaded.file.as_ref().map(|file| file.display().to_string());
     let section = |whom: &Whom, name: String| -> Result<Section, Failure> {
-        let resolved = resolve(&loaded, whom, &Typed::default()).map_err(refused)?;
+        let resolved = resolve(&loaded, whom, &Typed::default())?;
         let settings = resolved.place.settings().into_iter().chain(resolved.knobs.settings()).collect();
         Ok(Section { name, settings })
     };
     if let Some(name) = &request.pair {
-        let whom = Whom::Pair { name: name.clone(), local: None };
+        let whom = Whom::Pair { name: name.clone(), local: None, below: None };
         return Ok(Shown { file, sections: vec![section(&whom, format!("pair.{name}"))?] });
+    }
+    if let Some(problem) = loaded.problems.first() {
+        return Err(problem.clone().into());
     }
     let mut sections = vec![section(&Whom::Nobody, "every run".to_owned())?];
     for name in loaded.config.profile.keys() {
@@ -47,16 +49,22 @@ fn written(loaded: &Loaded, kind: &str, name: &str, said: &impl serde::Serialize
 
 /// Looks it over, with the true names of folders.
 pub fn check(context: &Context) -> Checked {
-    let checked = |file: Option<String>, problems: Vec<Problem>| Checked { file, profiles: 0, pairs: 0, problems };
-    match load(&context.around) {
-        Err(problem) => checked(None, vec![problem]),
+    let warnings = check::misspelt(&context.around);
+    let mut problems = check::variables(&context.around);
+    match find::look(&context.around) {
+        Err(problem) => {
+            problems.insert(0, problem);
+            Checked { file: None, profiles: 0, pairs: 0, problems, warnings }
+        }
         Ok(loaded) => {
             let file = loaded.file.as_ref().map(|file| file.display().to_string());
             let true_name = |path: &std::path::Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
-            let mut problems = check::all(&loaded, &true_name);
-            problems.extend(check::variables(&loaded.around));
+            let mut written = check::all(&loaded, &true_name);
+            written.extend(check::together(&loaded));
+            written.sort_by_key(|problem| problem.line);
+            written.append(&mut problems);
             let (profiles, pairs) = (loaded.config.profile.len(), loaded.config.pair.len());
-            Checked { profiles, pairs, ..checked(file, problems) }
+            Checked { file, profiles, pairs, problems: written, warnings }
         }
     }
 }
@@ -75,11 +83,4 @@ pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
     };
     find::create(&file, sample::SAMPLE)?;
     Ok(ConfigPath { file: file.display().to_string(), exists: true, written: true })
-}
-
-fn refused(refusal: Refusal) -> Failure {
-    match refusal {
-        Refusal::Typed(what) => Failure::Unable(what),
-        Refusal::Written(problem) => problem.into(),
-    }
 }

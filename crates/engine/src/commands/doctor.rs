@@ -245,6 +245,13 @@ const ASKED: &[Asked] = &[
     },
 ];
 
+/// Whether an upload was begun more than a day ago, by the clock that says when: the
+/// service's, which is `skew_ms` ahead of ours. Where that is not known, nothing is old.
+fn is_old(begun_s: Option<i64>, now_ms: i64, skew_ms: Option<i64>) -> bool {
+    let there_s = skew_ms.map(|skew_ms| now_ms.saturating_add(skew_ms) / 1000);
+    matches!((begun_s, there_s), (Some(begun_s), Some(there_s)) if there_s.saturating_sub(begun_s) > DAY_S)
+}
+
 /// Uploads in parts that were begun and never ended: their parts are billed.
 async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
     let remote = request.remote.as_deref().and_then(|remote| RemoteUrl::parse(remote).ok());
@@ -262,9 +269,8 @@ async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
             return findings.warn("uploads", what, "allow s3:ListBucketMultipartUploads to see them");
         }
     };
-    let now_s = context.world.clock.wall_ns() / 1_000_000_000;
-    let is_old = |pending: &&Pending| pending.begun_s.is_some_and(|begun_s| now_s - begun_s > DAY_S);
-    let old: Vec<&Pending> = pending.iter().filter(is_old).collect();
+    let (now_ms, skew_ms) = (context.world.clock.wall_ns() / 1_000_000, place.clock_skew_ms());
+    let old: Vec<&Pending> = pending.iter().filter(|pending| is_old(pending.begun_s, now_ms, skew_ms)).collect();
     match (old.is_empty(), request.abandon_uploads) {
         (true, _) => findings.good("uploads", format!("{} going on, none older than a day", pending.len())),
         (false, false) => {
@@ -286,5 +292,21 @@ async fn uploads(context: &Context, request: &Doctor, findings: &mut Findings) {
             }
             findings.good("uploads", format!("given up: {given_up}"));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_uploads_age_is_told_by_the_services_clock() {
+        let now_ms = 1_000_000_000_000;
+        let begun = |hours_ago: i64| Some(now_ms / 1000 - hours_ago * 3600);
+        assert!(is_old(begun(25), now_ms, Some(0)) && !is_old(begun(23), now_ms, Some(0)));
+        // Our clock is two days ahead: what looks that old was begun just now.
+        let skew_ms = Some(-2 * DAY_S * 1000);
+        assert!(!is_old(begun(48), now_ms, skew_ms) && is_old(begun(73), now_ms, skew_ms));
+        assert!(!is_old(begun(1000), now_ms, None) && !is_old(None, now_ms, Some(0)));
     }
 }

@@ -20,7 +20,7 @@ pub async fn run(context: &Context, request: &Download) -> Result<RunReply, Fail
     let is_folder = match target.find(opened.remote.as_ref()).await? {
         Found::One(_) => false,
         Found::Below => true,
-        Found::Nothing => return Err(nothing(&request.remote)),
+        Found::Nothing => return Err(Found::Nothing.missing(&request.remote)),
     };
     let path = destination(&request.local, name_of(&request.remote), is_folder)?;
     let (folder, name) = parts(&path)?;
@@ -45,11 +45,6 @@ pub async fn run(context: &Context, request: &Download) -> Result<RunReply, Fail
     };
     let report = loose.run(&folder, vec![choice]).await?;
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
-}
-
-/// That nothing is there.
-pub(super) fn nothing(remote: &str) -> Failure {
-    Failure::Missing(format!("there is nothing at {remote}; is the name misspelt? `tidelock ls` shows what there is"))
 }
 
 /// That a name is none of an object, and what is to be done if all below it is meant.

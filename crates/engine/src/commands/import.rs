@@ -5,13 +5,13 @@
 //! All names must be free before anything is kept; what was kept is taken out again
 //! where the rest fails.
 
-use super::profile::vault;
+use super::profile::{self, vault};
 use crate::api::Context;
 use crate::config::import::{Imported, Note, Source, read};
 use crate::config::rewrite::{self, Draft};
 use crate::config::{Credentials, edit, find};
 use crate::failure::Failure;
-use crate::secrets::{ErrorKind, KeyFrom, Put, Vault};
+use crate::secrets::{KeyFrom, Put, Vault};
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
@@ -131,27 +131,12 @@ async fn keep(context: &Context, request: &Import, found: &Imported) -> Result<V
     let Some(vault) = vault(request.credentials) else { return Ok(Vec::new()) };
     let mut kept = Vec::new();
     for (profile, secret) in &found.secrets {
-        let there = match context.secrets.get(&context.asking(), vault, profile).await {
-            Ok(there) if there == *secret => Ok(true),
-            Ok(_) => Err(taken(profile)),
-            Err(error) if error.kind == ErrorKind::Missing => Ok(false),
-            Err(error) => Err(error.into()),
-        };
-        if undone(context, request, &kept, there).await? {
-            continue;
+        let answer = profile::keep(context, &Put { vault, profile, secret, key: request.key }).await;
+        if undone(context, request, &kept, answer).await? {
+            kept.push(profile.clone());
         }
-        let put = Put { vault, profile, secret, key: request.key };
-        let answer = context.secrets.set(&context.asking(), &put).await.map_err(Failure::from);
-        undone(context, request, &kept, answer).await?;
-        kept.push(profile.clone());
     }
     Ok(kept)
-}
-
-/// Vaults are shared by all configurations of a person.
-fn taken(profile: &str) -> Failure {
-    let what = format!("another secret is kept for a profile {profile:?} already, perhaps of another configuration");
-    Failure::Unable(format!("{what}; rename the one in the file that is imported"))
 }
 
 /// Passes an answer on; where it is a failure, what was kept before it is taken out.

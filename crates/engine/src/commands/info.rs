@@ -2,7 +2,6 @@
 //!
 //! One look, and what its metadata means: whoever wrote it, as far as it can be read.
 
-use super::download::nothing;
 use super::target::{Access, Found, Target};
 use crate::api::{Context, Info, InfoReply, Options};
 use crate::failure::Failure;
@@ -16,11 +15,7 @@ pub async fn run(context: &Context, request: &Info) -> Result<InfoReply, Failure
     let opened = target.open(context, &request.service, &Options::default(), Access::Read).await?;
     match target.find(opened.remote.as_ref()).await? {
         Found::One(object) => Ok(told(&request.remote, *object)),
-        Found::Below => Err(Failure::Missing(format!(
-            "{} is no object, but others lie below it; `tidelock ls` lists them",
-            request.remote
-        ))),
-        Found::Nothing => Err(nothing(&request.remote)),
+        other => Err(other.missing(&request.remote)),
     }
 }
 

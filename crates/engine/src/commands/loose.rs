@@ -4,10 +4,10 @@
 //! both sides, and carried out by the same hands. What both sides agreed on before is
 //! not asked: the state is made for the transfer, and goes when it ended well.
 
-use super::open::{Wanted, settings};
+use super::open::{Wanted, settings, store_of};
 use super::parts::{self, Parts};
 use super::told::Told;
-use crate::api::{Context, Options, Service, Sides};
+use crate::api::{Context, Options, Sides};
 use crate::cycle::{self, Mode};
 use crate::disk::chosen::Chosen as ChosenDisk;
 use crate::failure::Failure;
@@ -51,7 +51,7 @@ impl Loose<'_> {
         let real: Vec<String> = choices.iter().map(|choice| choice.real.clone()).collect();
         let named = [names.as_slice(), &real].concat();
         let place = self.context.place.loose(self.known_as.unwrap_or(&folder), &named, &self.remote.describe());
-        let sides = Sides { local: folder.clone(), remote: self.url.to_string(), service: Service::default() };
+        let sides = Sides::plain(&folder, self.url.to_string());
         let wanted = Wanted {
             sides: &sides,
             options: self.options,
@@ -99,7 +99,7 @@ impl Loose<'_> {
     fn keep_apart(&self, path: &Path) -> Result<(), Failure> {
         let mut others = vec![("Tidelock's state", place::canonical(self.context.place.dir())?)];
         if let RemoteUrl::Folder(store) = self.url {
-            others.push(("the store", place::canonical(store)?));
+            others.push(("the store", store_of(store)?));
         }
         for (what, other) in others {
             let intake = other.join(place::INTAKE);

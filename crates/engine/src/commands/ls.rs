@@ -8,14 +8,13 @@ use crate::api::{Context, Ls, LsReply, Options};
 use crate::event::Event;
 use crate::failure::Failure;
 use std::sync::atomic::Ordering;
-use tidelock_core::path::{Key, RESERVED_DIR};
+use tidelock_core::path::{Key, is_reserved_key};
 use tidelock_remote::{Cursor, Object, Readiness};
 
 /// Lists.
 pub async fn run(context: &Context, request: &Ls) -> Result<LsReply, Failure> {
     let target = Target::of(&request.remote)?.whole();
     let opened = target.open(context, &request.service, &Options::default(), Access::Read).await?;
-    let own = format!("{RESERVED_DIR}/");
     let mut reply = LsReply::default();
     let mut found = 0_u64;
     let mut cursor = Some(Cursor::start());
@@ -27,7 +26,7 @@ pub async fn run(context: &Context, request: &Ls) -> Result<LsReply, Failure> {
             }
             let key = object.key.as_str();
             // Tidelock's own objects are shown to who asks for them by name.
-            let is_own = key.starts_with(&own) && !request.path.starts_with(&own);
+            let is_own = is_reserved_key(key) && !is_reserved_key(&request.path);
             if is_own || request.search.as_ref().is_some_and(|text| !holds(key, text)) {
                 continue;
             }

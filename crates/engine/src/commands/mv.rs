@@ -4,9 +4,9 @@
 //! or store: between two of them bytes would have to. What lies below a name goes along
 //! only if that is asked for, and beyond a handful only if it is confirmed, as with `rm`.
 
-use super::download::{nothing, others_below};
+use super::download::others_below;
 use super::naming::{Renamed, keeps_name, renamed};
-use super::target::{Access, Found, Target};
+use super::target::{Access, Found, Target, refuse_reserved};
 use super::there::There;
 use crate::api::{Context, Mv, RunReply};
 use crate::cycle::named::{Rename, Renames, rename_named};
@@ -21,6 +21,7 @@ use tidelock_remote::url::RemoteUrl;
 pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (place, from) = whole(&request.from)?;
     let (other, to) = whole(&request.to)?;
+    refuse_reserved(&to)?;
     if place.url != other.url {
         return Err(Failure::Unable(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
@@ -33,7 +34,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let opened = place.open(context, &request.service, &request.options, access).await?;
     let remote = opened.remote.as_ref();
     let found = match found(&opened.remote, &place, &from).await? {
-        Found::Nothing => return Err(nothing(&request.from)),
+        Found::Nothing => return Err(Found::Nothing.missing(&request.from)),
         Found::Below if !request.recursive => return Err(others_below(&request.from, "rename")),
         Found::Below => None,
         Found::One(object) => Some(object),
@@ -57,7 +58,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
 /// A name as the whole place and the whole key in it.
 fn whole(text: &str) -> Result<(Target, String), Failure> {
     let target = Target::of(text)?;
-    let key = format!("{}{}", target.folder(), target.name);
+    let key = target.key();
     let url = match target.url {
         RemoteUrl::S3 { bucket, .. } => RemoteUrl::S3 { bucket, prefix: String::new() },
         url => url,

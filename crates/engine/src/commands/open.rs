@@ -27,7 +27,7 @@ use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, Opened, open, stack};
 use tidelock_remote::s3::{Keys, S3Options};
 use tidelock_remote::url::RemoteUrl;
-use tidelock_remote::{Error, ErrorKind};
+use tidelock_remote::{Error, ErrorKind, folder};
 
 /// How often a store that others hold is looked at.
 const LOOK_EVERY_MS: u64 = 100;
@@ -76,7 +76,7 @@ impl Open {
         let existing = wanted.existing || restores && !dry;
         // Naming a bucket sends nothing; a store in a folder is named by its path.
         let (name, opened) = match &url {
-            RemoteUrl::Folder(path) => (format!("folder:{}", place::canonical(path)?.display()), None),
+            RemoteUrl::Folder(path) => (format!("folder:{}", in_store(path)?.display()), None),
             _ => {
                 let opened = store.open(look, existing).await?;
                 (opened.remote.describe(), Some(opened))
@@ -147,13 +147,6 @@ impl Open {
 /// A remote by its name.
 pub(crate) fn parse(remote: &str) -> Result<RemoteUrl, Failure> {
     RemoteUrl::parse(remote).map_err(|error| Failure::Unable(error.to_string()))
-}
-
-/// Opens a remote to look at it alone.
-pub(crate) async fn open_to_look(context: &Context, remote: &str, service: &Service) -> Result<Opened, Failure> {
-    let url = parse(remote)?;
-    let options = &Options::default();
-    Store { context, url: &url, service, options, concurrency: 8 }.open(true, true).await
 }
 
 /// A place to be opened, and how.
@@ -271,6 +264,19 @@ fn encryption(options: &Options) -> Result<Option<Encryption>, Failure> {
     }
 }
 
+/// The store that a path leads to, by its one true name.
+pub(super) fn store_of(path: &Path) -> Result<PathBuf, Failure> {
+    place::canonical(&folder::locate(path).map_or_else(|| path.to_owned(), |(store, _)| store))
+}
+
+/// The same with the prefix that the path names in it.
+fn in_store(path: &Path) -> Result<PathBuf, Failure> {
+    match folder::locate(path) {
+        Some((store, prefix)) if !prefix.is_empty() => Ok(place::canonical(&store)?.join(prefix)),
+        _ => store_of(path),
+    }
+}
+
 /// Refuses sides that lie in each other, and a state within what is synced.
 fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Failure> {
     let state = place::canonical(context.place.dir())?;
@@ -282,7 +288,7 @@ fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Fa
         )));
     }
     let RemoteUrl::Folder(path) = url else { return Ok(()) };
-    let store = place::canonical(path)?;
+    let store = store_of(path)?;
     if store.starts_with(local) || local.starts_with(&store) {
         return Err(Failure::Unable(format!(
             "the folder {} and the store {} lie in each other; give a store outside the folder",

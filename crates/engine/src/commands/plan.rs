@@ -30,7 +30,8 @@ pub async fn run(context: &Context, request: &Sync) -> Result<RunReply, Failure>
     // Taken before anything is looked at: what a sync changes meanwhile outdates it.
     let generation = open.pair.state.generation()?;
     let keep = |spool: &Spool<'_>, seen: &Survey| {
-        let names = saved::Names { pair: &open.place.id, local, remote: &open.remote };
+        let names =
+            saved::Names { pair: &open.place.id, local, remote: &open.remote, said: request.sides.said.clone() };
         let header = saved::header(&open.pair, names, &generation, seen);
         let mut out = context.output.lock().unwrap_or_else(PoisonError::into_inner);
         saved::write(out.as_mut(), &header, spool, seen.totals)

@@ -8,15 +8,16 @@ mod add;
 mod look;
 
 pub use add::Add;
-pub(super) use add::ask;
+pub(super) use add::{ask, keep};
 pub use look::Tested;
 
-use crate::api::{Context, CredentialSource};
+use crate::api::Context;
 use crate::config::find::{self, Loaded};
-use crate::config::resolve::{Refusal, Resolved, Typed, Whom, resolve, split_profile};
+use crate::config::resolve::{Resolved, Typed, Whom, resolve, split_profile};
 use crate::config::rewrite::Draft;
 use crate::config::{Config, Credentials, Profile, edit};
 use crate::failure::Failure;
+use crate::place;
 use crate::report::Ending;
 use crate::secrets::Vault;
 use serde::{Deserialize, Serialize};
@@ -73,8 +74,12 @@ pub enum ProfilesReply {
         name: String,
         /// The configuration's file.
         file: String,
-        /// Why its secret is still where it was.
+        /// Why its secret is still where it was, though it should not be.
         secret_left: Option<String>,
+        /// The other configuration whose profile of that name has the same secret, which
+        /// therefore stays.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        shared_with: Option<String>,
     },
     /// One is the default now.
     Used {
@@ -104,6 +109,7 @@ impl ProfilesReply {
     pub fn ending(&self) -> Ending {
         match self {
             Self::Tested(tested) => tested.ending,
+            Self::Removed { secret_left: Some(_), .. } => Ending::Partial,
             _ => Ending::Ok,
         }
     }
@@ -151,13 +157,32 @@ async fn remove(context: &Context, name: &str) -> Result<ProfilesReply, Failure>
     let draft = Draft::open(&context.around)?;
     let text = edit::remove_profile(draft.text(), name).map_err(Failure::Unable)?;
     draft.save(&text, &context.world.token())?;
-    let secret_left = match vault(profile.credentials) {
+    let shared_with = shared_with(context, name, profile.credentials);
+    let secret_left = match vault(profile.credentials).filter(|_| shared_with.is_none()) {
         None => None,
         Some(vault) => {
             context.secrets.remove(&context.asking(), vault, name).await.err().map(|error| error.to_string())
         }
     };
-    Ok(ProfilesReply::Removed { name: name.to_owned(), file: draft.file().display().to_string(), secret_left })
+    let file = draft.file().display().to_string();
+    Ok(ProfilesReply::Removed { name: name.to_owned(), file, secret_left, shared_with })
+}
+
+/// A person's vaults are one for all their configurations: where another one than the
+/// usual was named, the usual one may need the secret too. One that cannot be read may.
+fn shared_with(context: &Context, name: &str, credentials: Credentials) -> Option<String> {
+    vault(credentials)?;
+    let usual = context.around.unnamed();
+    let file = match find::locate(&usual) {
+        Ok(file) => file?,
+        Err(problem) => return Some(problem.source_name),
+    };
+    let named = find::locate(&context.around).ok().flatten()?;
+    if place::behind(&file) == place::behind(&named) {
+        return None;
+    }
+    let needs = |config: &Config| config.profile.get(name).is_some_and(|other| other.credentials == credentials);
+    find::load(&usual).map_or(true, |usual| needs(&usual.config)).then(|| file.display().to_string())
 }
 
 fn make_default(context: &Context, name: &str) -> Result<ProfilesReply, Failure> {
@@ -183,10 +208,7 @@ pub(super) fn known<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Profile, F
 /// What a run with this profile would work with.
 fn resolved(loaded: &Loaded, name: &str) -> Result<Resolved, Failure> {
     let typed = Typed { profile: Some(name.to_owned()), ..Typed::default() };
-    resolve(loaded, &Whom::Nobody, &typed).map_err(|refusal| match refusal {
-        Refusal::Typed(what) => Failure::Unable(what),
-        Refusal::Written(problem) => problem.into(),
-    })
+    Ok(resolve(loaded, &Whom::Nobody, &typed)?)
 }
 
 /// The vault that credentials are in, if it is one of ours.
@@ -207,17 +229,6 @@ fn users<'a>(config: &'a Config, profile: &str) -> Vec<&'a str> {
     };
     let pairs = config.pair.iter();
     pairs.filter(|(_, pair)| rests(&pair.remote, pair.profile.as_deref())).map(|(name, _)| name.as_str()).collect()
-}
-
-/// What credentials of a new profile are called in a request.
-fn source(name: &str, profile: &Profile) -> CredentialSource {
-    let (profile_name, access_key_id) = (name.to_owned(), profile.access_key_id.clone().unwrap_or_default());
-    match profile.credentials {
-        Credentials::Aws => CredentialSource::Aws,
-        Credentials::Env => CredentialSource::Env,
-        Credentials::Keyring => CredentialSource::Keyring { profile: profile_name, access_key_id },
-        Credentials::File => CredentialSource::File { profile: profile_name, access_key_id },
-    }
 }
 
 #[cfg(test)]

@@ -2,28 +2,28 @@
 //!
 //! Uses the pair's state, so that what is here already is not fetched again, but
 //! does not change the pair's mode. The folder is made if there is none; the store
-//! is not.
+//! is not. Of a part of the pair, nothing outside is looked at, let alone forgotten.
 
-use super::open::{Open, Wanted, open_to_look};
+use super::open::{Open, Wanted};
+use super::target::{Access, Target};
 use crate::api::{Context, Restore, RunReply};
 use crate::cycle::Mode;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::place;
+use tidelock_core::path::RelPath;
 use tidelock_core::policy::Preset;
-use tidelock_remote::Cursor;
 
 /// One run downwards.
 pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failure> {
     let mode = if request.options.dry_run { Mode::DryRun } else { Mode::Execute };
     let preset = if request.overwrite { Preset::RestoreOverwrite } else { Preset::Restore };
-    if !place::exists(&request.sides.local) {
-        // It is made once there is somewhere to restore from.
-        let opened = open_to_look(context, &request.sides.remote, &request.sides.service).await?;
-        opened.remote.list("", &Cursor::start()).await?;
-        if mode == Mode::Execute {
-            place::make_folder(&request.sides.local)?;
-        }
+    let path = request.path.trim_end_matches('/');
+    let only =
+        RelPath::parse(path).map_err(|why| Failure::Unable(format!("{path:?} is no path in a folder: {why}")))?;
+    look(context, request, &only).await?;
+    if mode == Mode::Execute && !place::exists(&request.sides.local) {
+        place::make_folder(&request.sides.local)?;
     }
     let wanted = Wanted {
         sides: &request.sides,
@@ -36,10 +36,29 @@ pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failu
     };
     let mut open = Open::new(context, &wanted).await?;
     open.pair.settings.sets_mode = false;
+    open.pair.settings.only = only;
     let report = open.run(mode).await;
-    if report.stopped.is_none() && report.planned.there == 0 {
-        let text = format!("there is nothing at {}; is the name misspelt?", request.sides.remote);
-        context.listener.hear(&Event::Note { text });
-    }
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: request.options.dry_run })
+}
+
+/// Makes sure that there is something to restore: a name that is misspelt makes no folder
+/// and is no success.
+async fn look(context: &Context, request: &Restore, only: &RelPath) -> Result<(), Failure> {
+    let remote = &request.sides.remote;
+    let target = Target::of(remote)?;
+    let opened = target.open(context, &request.sides.service, &request.options, Access::Read).await?;
+    if target.holds_any(opened.remote.as_ref(), only.as_str()).await? {
+        return Ok(());
+    }
+    if only.is_root() && target.key().is_empty() {
+        // The place itself is there, and is empty.
+        let text = format!("there is nothing at {remote}; is the name misspelt?");
+        context.listener.hear(&Event::Note { text });
+        return Ok(());
+    }
+    if only.is_root() {
+        return Err(target.find(opened.remote.as_ref()).await?.missing(remote));
+    }
+    let what = format!("there is nothing at {only} in {remote}; is it misspelt? `tidelock ls` shows what there is");
+    Err(Failure::Missing(what))
 }

@@ -4,12 +4,11 @@
 //! lies below a name goes only if that is asked for, and beyond a handful only if it is
 //! confirmed.
 
-use super::download::{nothing, others_below};
+use super::download::others_below;
 use super::parts;
 use super::target::{Access, Found, Target};
 use super::there::There;
 use crate::api::{Context, Rm, RunReply};
-use crate::cycle::Mode;
 use crate::cycle::named::{Doomed, delete_named};
 use crate::failure::Failure;
 use crate::report::Report;
@@ -87,7 +86,7 @@ async fn find<'a>(
     for (target, name) in targets {
         let (inside, name_there) = (&target.inside, &target.name);
         match target.find(&Scope::new(opened.remote.clone(), inside)).await? {
-            Found::Nothing => return Err(nothing(name)),
+            Found::Nothing => return Err(Found::Nothing.missing(name)),
             Found::Below if !request.recursive => {
                 return Err(others_below(name, "remove"));
             }

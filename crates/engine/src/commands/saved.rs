@@ -12,10 +12,7 @@ use std::io::{BufRead, Write};
 use tidelock_core::entry::Digest;
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
-use tidelock_core::plan::{Footer, Header, PLAN_VERSION, StepLine, Totals};
-
-/// A line longer than this is none of a plan.
-const LINE_MAX_BYTES: u64 = 4 << 20;
+use tidelock_core::plan::{Footer, Header, LINE_MAX_BYTES, PLAN_VERSION, Said, StepLine, Totals};
 
 /// What a plan calls the pair that it is for.
 pub struct Names<'a> {
@@ -25,6 +22,8 @@ pub struct Names<'a> {
     pub local: &'a str,
     /// The remote's URL.
     pub remote: &'a str,
+    /// What the configuration calls them.
+    pub said: Said,
 }
 
 /// The first line of a plan: what `apply` must know and what must still be so then.
@@ -36,6 +35,7 @@ pub fn header(pair: &Pair, names: Names<'_>, generation: &str, seen: &Survey) ->
         pair: names.pair.to_owned(),
         local: names.local.to_owned(),
         remote: names.remote.to_owned(),
+        said: names.said,
         policy: settings.policy,
         rules: settings.rules.clone(),
         filter: seen.filter.clone(),

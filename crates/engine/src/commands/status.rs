@@ -31,7 +31,7 @@ pub async fn run(context: &Context, request: &Status) -> Result<StatusReply, Fai
         open.pair.settings.policy = policy;
     }
     open.pair.settings.sets_mode = request.preset.is_some();
-    let last_run = open.pair.state.runs(1)?.into_iter().next();
+    let last_run = open.pair.state.last_run()?;
     let entries = open.pair.state.count()?;
     let report = open.run(Mode::DryRun).await;
     let run = RunReply { report, requests: open.requests.snapshot(), dry_run: true };

@@ -10,7 +10,8 @@ use crate::api::{Context, Options, Service};
 use crate::failure::Failure;
 use std::path::Path;
 use std::sync::Arc;
-use tidelock_core::path::Key;
+use tidelock_core::names::LINK_SUFFIX;
+use tidelock_core::path::{Key, RESERVED_DIR, TEMP_PREFIX, is_reserved_key};
 use tidelock_remote::layer::Scope;
 use tidelock_remote::open::Opened;
 use tidelock_remote::url::RemoteUrl;
@@ -37,6 +38,25 @@ pub(crate) enum Found {
     Nothing,
 }
 
+impl Found {
+    /// That what is there under this name is not what was wanted.
+    pub(crate) fn missing(&self, name: &str) -> Failure {
+        Failure::Missing(match self {
+            Self::One(_) => format!(
+                "{name} is an object, and nothing lies below it; to fetch the object itself: \
+                 tidelock download {name} FOLDER"
+            ),
+            Self::Below => format!(
+                "{name} is no object, but others lie below it: `tidelock ls {name}` lists them, \
+                 `tidelock download {name} FOLDER` fetches them"
+            ),
+            Self::Nothing => {
+                format!("there is nothing at {name}; is the name misspelt? `tidelock ls` shows what there is")
+            }
+        })
+    }
+}
+
 impl Target {
     /// Takes a name apart.
     pub(crate) fn of(text: &str) -> Result<Self, Failure> {
@@ -52,14 +72,20 @@ impl Target {
         let RemoteUrl::Folder(path) = &url else {
             return Ok(Self { url, inside: String::new(), name: String::new() });
         };
-        let path = std::path::absolute(path).map_err(|error| Failure::Unable(format!("{text}: {error}")))?;
-        let Some(store) = path.ancestors().find(|folder| folder::is_store(folder)) else {
+        let Some((store, below)) = folder::locate(path) else {
             return Ok(Self { url, inside: String::new(), name: String::new() });
         };
-        let below = path.strip_prefix(store).unwrap_or(Path::new("")).to_string_lossy();
         let slash = if text.ends_with('/') && !below.is_empty() { "/" } else { "" };
         let (inside, name) = split(&format!("{}{slash}", below.trim_end_matches('/')));
-        Ok(Self { url: RemoteUrl::Folder(store.to_owned()), inside, name })
+        Ok(Self { url: RemoteUrl::Folder(store), inside, name })
+    }
+
+    /// Its whole key in the place.
+    pub(crate) fn key(&self) -> String {
+        match &self.url {
+            RemoteUrl::S3 { prefix, .. } => format!("{prefix}{}", self.name),
+            _ => format!("{}{}", self.inside, self.name),
+        }
     }
 
     /// The same place, and what is called `name` in the folder that this one names.
@@ -141,17 +167,39 @@ impl Target {
         {
             return Ok(Found::One(Box::new(object)));
         }
+        Ok(if self.holds_any(remote, "").await? { Found::Below } else { Found::Nothing })
+    }
+
+    /// Whether objects lie below it that are anybody's own; `path` says where there, if
+    /// not anywhere, and may name one of them.
+    pub(crate) async fn holds_any(&self, remote: &dyn Remote, path: &str) -> Result<bool, Failure> {
         let below = if self.is_folder() { String::new() } else { format!("{}/", self.name) };
+        let begin = format!("{below}{path}");
+        let is_meant = |key: &str| {
+            let rest = key.strip_prefix(&begin);
+            path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == LINK_SUFFIX)
+        };
         let mut cursor = Some(Cursor::start());
         while let Some(at) = cursor {
-            let page = remote.list(&below, &at).await?;
-            if !page.objects.is_empty() {
-                return Ok(Found::Below);
+            let page = remote.list(&begin, &at).await?;
+            if page.objects.iter().any(|object| is_meant(object.key.as_str())) {
+                return Ok(true);
             }
             cursor = page.next;
         }
-        Ok(Found::Nothing)
+        Ok(false)
     }
+}
+
+/// Refuses a name under which nothing of a person's own would ever be seen again by a
+/// sync or a restore.
+pub(crate) fn refuse_reserved(name: &str) -> Result<(), Failure> {
+    if !is_reserved_key(name) {
+        return Ok(());
+    }
+    let what =
+        format!("the name {name:?} is Tidelock's own (what is called {RESERVED_DIR}, or begins with {TEMP_PREFIX})");
+    Err(Failure::Unable(format!("{what}, which no sync or restore takes; give another name")))
 }
 
 /// What a place is opened for.

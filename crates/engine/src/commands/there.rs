@@ -8,7 +8,7 @@ use super::open::{Wanted, settings};
 use super::parts::{self, Parts};
 use super::target::Target;
 use super::told::Told;
-use crate::api::{Context, Options, Service, Sides};
+use crate::api::{Context, Options, Sides};
 use crate::cycle::Mode;
 use crate::disk::missing::Missing;
 use crate::failure::Failure;
@@ -72,7 +72,7 @@ impl<'a> There<'a> {
         (shown, state): (&str, State),
     ) -> Result<Self, Failure> {
         let mode = parts::mode(options);
-        let sides = Sides { local: PathBuf::new(), remote: shown.to_owned(), service: Service::default() };
+        let sides = Sides::plain(PathBuf::new(), shown);
         let policy =
             Policy { flow: Flow::Up, deletes: Deletes::Propagate, drift: Drift::Leave, ..Preset::Push.policy() };
         let wanted = Wanted { sides: &sides, options, policy, command, mode, existing: true, pair: None };

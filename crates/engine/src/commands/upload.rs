@@ -7,7 +7,7 @@
 use super::loose::Loose;
 use super::naming::{keeps_name, placed};
 use super::saved::links;
-use super::target::{Access, Target};
+use super::target::{Access, Target, refuse_reserved};
 use crate::api::{Context, RunReply, Upload};
 use crate::failure::Failure;
 use crate::place;
@@ -55,6 +55,8 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
     }
     for item in &items {
         let key = format!("{}{}", target.folder(), item.choice.real);
+        refuse_reserved(&item.choice.shown)?;
+        refuse_reserved(&key)?;
         may_be(&key, links(request.options.metadata)).map_err(|why| Failure::Unable(format!("{key:?}: {why}")))?;
     }
     let access = if request.options.dry_run { Access::Read } else { Access::Make };

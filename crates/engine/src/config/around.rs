@@ -28,6 +28,13 @@ impl Around {
         Self { variables: variables.into_iter().collect(), named }
     }
 
+    /// The same where no file was named.
+    pub(crate) fn unnamed(&self) -> Self {
+        let mut unnamed = Self { named: None, ..self.clone() };
+        unnamed.variables.remove("TIDELOCK_CONFIG");
+        unnamed
+    }
+
     /// A variable that says something.
     pub fn variable(&self, name: &str) -> Option<&str> {
         self.variables.get(name).map(String::as_str).filter(|value| !value.is_empty())
@@ -37,6 +44,12 @@ impl Around {
     pub(super) fn beginning<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
         let all = self.variables.iter();
         all.filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.as_str())))
+    }
+
+    /// Each variable that begins so, as if it were alone.
+    pub(super) fn each<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = Self> + 'a {
+        let those = self.variables.iter().filter(move |(name, _)| name.starts_with(prefix));
+        those.map(|(name, value)| Self::new([(name.clone(), value.clone())], None))
     }
 
     /// The home folder.

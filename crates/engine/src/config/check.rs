@@ -7,9 +7,11 @@
 
 use super::around::{Around, plain};
 use super::find::Loaded;
+use super::layers::Layers;
 use super::problem::Problem;
-use super::resolve::{SCHEMES, is_name, remote_of_pair, split_profile};
+use super::resolve::{SCHEMES, as_written, environment, is_name, remote_of_pair, split_profile};
 use super::schema::schema;
+use super::tree::key as shown_key;
 use super::words::nearest;
 use super::{Credentials, Knobs, Pair, Profile};
 use crate::api::Sse;
@@ -37,6 +39,13 @@ pub fn all(loaded: &Loaded, true_name: TrueName<'_>) -> Vec<Problem> {
     config.profile.iter().for_each(|(name, profile)| check_profile(loaded, name, profile, &mut found));
     config.pair.iter().for_each(|(name, pair)| check_pair(loaded, name, pair, &mut found));
     apart(loaded, true_name, &mut found);
+    // What could not be read was left out, and is not complained of once more for that.
+    let unread: Vec<&str> = loaded.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
+    let is_echo = |key: &str| {
+        unread.iter().any(|unread| [Some(key), key.rsplit_once('.').map(|key| key.0)].contains(&Some(unread)))
+    };
+    found.retain(|problem| !problem.key.as_deref().is_some_and(is_echo));
+    found.extend(loaded.problems.iter().cloned());
     found.sort_by_key(|problem| problem.line);
     found
 }
@@ -49,8 +58,9 @@ pub(super) fn about(loaded: &Loaded, pair: Option<&str>, profiles: &[&str]) -> V
     }
     let mut found = all(loaded, &plain);
     let others = |key: &str| {
-        let section =
-            |kind: &str, name: &str| key == format!("{kind}.{name}") || key.starts_with(&format!("{kind}.{name}."));
+        let section = |kind: &str, name: &str| {
+            key.strip_prefix(&shown_key(&[kind, name])).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
         let of_other_pair = key.starts_with("pair.") && !pair.is_some_and(|name| section("pair", name));
         let mut known = profiles_of(loaded, pair).chain(profiles.iter().copied());
         let of_other_profile = key.starts_with("profile.") && !known.any(|name| section("profile", name));
@@ -60,8 +70,14 @@ pub(super) fn about(loaded: &Loaded, pair: Option<&str>, profiles: &[&str]) -> V
     found
 }
 
-/// Variables that look like settings and are none; nobody would tell otherwise.
+/// Everything that is wrong with settings of the environment.
 pub fn variables(around: &Around) -> Vec<Problem> {
+    let wrong = |one: Around| environment(&one, &mut Layers::default(), &mut Layers::default()).err();
+    around.each("TIDELOCK_").filter_map(wrong).collect()
+}
+
+/// Variables that look like settings and are none; nobody would tell otherwise.
+pub fn misspelt(around: &Around) -> Vec<Problem> {
     let schema = schema();
     let knobs = schema["$defs"]["Knobs"]["properties"].as_object();
     let settings: Vec<String> =
@@ -84,30 +100,41 @@ fn profiles_of<'a>(loaded: &'a Loaded, pair: Option<&str>) -> impl Iterator<Item
     named.into_iter().chain(said).chain(loaded.config.default_profile.as_deref())
 }
 
-/// Whether settings contradict each other, wherever each was said.
-pub(super) fn knobs_together(said: &Knobs) -> Result<(), String> {
+/// Whether settings contradict each other, wherever each was said; the key, and why.
+pub(super) fn knobs_together(said: &Knobs) -> Result<(), (&'static str, String)> {
     if said.xattrs == Some(true) && said.metadata == Some(MetaFormat::Minimal) {
-        return Err(
-            "metadata \"minimal\" keeps the modification time alone, so xattrs would have nowhere to go; leave \
-                    one of them out"
-                .to_owned(),
-        );
+        let what = "metadata \"minimal\" keeps the modification time alone, so xattrs would have nowhere to go; leave \
+                    one of them out";
+        return Err(("metadata", what.to_owned()));
     }
     if said.sse_kms_key.is_some() && said.sse.is_none() {
         let what = "sse_kms_key names a key for sse \"aws:kms\", which nobody set; set it, or leave the key out";
-        return Err(what.to_owned());
+        return Err(("sse_kms_key", what.to_owned()));
     }
     Ok(())
 }
 
 /// Whether a key for encryption stands beside an encryption that has no use for it.
-pub(super) fn key_is_used(said: &Knobs) -> Result<(), String> {
+pub(super) fn key_is_used(said: &Knobs) -> Result<(), (&'static str, String)> {
     if said.sse_kms_key.is_some() && said.sse.is_some_and(|sse| sse != Sse::Kms) {
-        return Err("a key for encryption (sse_kms_key) is used with sse \"aws:kms\" alone; give that, or leave \
-                    the key out"
-            .to_owned());
+        let what = "a key for encryption (sse_kms_key) is used with sse \"aws:kms\" alone; give that, or leave \
+                    the key out";
+        return Err(("sse_kms_key", what.to_owned()));
     }
     Ok(())
+}
+
+/// What contradicts itself once a pair lies on its profile and the defaults: a run may be
+/// told otherwise by options, so that this is for who asks.
+pub fn together(loaded: &Loaded) -> Vec<Problem> {
+    let problem = |(name, pair): (&String, &Pair)| {
+        let said = as_written(loaded, name, pair)?;
+        let wrong = key_is_used(&pair.knobs()).and_then(|()| knobs_together(&said)).err();
+        wrong.map(|(key, what)| loaded.problem(&["pair", name, key], what))
+    };
+    let of_defaults = key_is_used(&loaded.config.defaults).err();
+    let of_defaults = of_defaults.map(|(key, what)| loaded.problem(&["defaults", key], what));
+    of_defaults.into_iter().chain(loaded.config.pair.iter().filter_map(problem)).collect()
 }
 
 fn unknown_profile(loaded: &Loaded, name: &str) -> String {
@@ -143,22 +170,27 @@ fn check_profile(loaded: &Loaded, name: &str, profile: &Profile, found: &mut Vec
     if profile.sse_kms_key.is_some() && profile.sse != Some(Sse::Kms) {
         wrong("sse_kms_key", "it is used with sse = \"aws:kms\" alone; add that line, or remove this one".to_owned());
     }
-    match profile.endpoint.as_deref() {
-        // Not shown: a secret may be in it.
-        Some(text) if text.contains('@') => {
-            wrong("endpoint", "who signs in is never part of the address; set `credentials` instead".to_owned());
-        }
-        Some(text) if !is_address(text) => {
-            wrong("endpoint", format!("{text:?} is no address; write it as in \"https://s3.example.org\""));
-        }
-        _ => {}
-    }
-    if let Some(provider) = profile.provider.as_deref().filter(|name| Provider::named(name).is_none()) {
-        wrong("provider", unknown_provider(provider));
-    }
+    service(profile).into_iter().for_each(|(key, what)| wrong(key, what));
     if let Some(Err(error)) = profile.bucket.as_ref().map(|bucket| RemoteUrl::parse(&format!("s3://{bucket}"))) {
         wrong("bucket", error.why);
     }
+}
+
+/// What cannot be, of what one layer says of a service.
+pub(super) fn service(said: &Profile) -> Vec<(&'static str, String)> {
+    let mut found = Vec::new();
+    if let Some(text) = said.endpoint.as_deref().filter(|text| !is_address(text)) {
+        found.push(("endpoint", format!("{text:?} is no address; write it as in \"https://s3.example.org\"")));
+    }
+    let is_region =
+        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    if let Some(text) = said.region.as_deref().filter(|text| !is_region(text)) {
+        found.push(("region", format!("{text:?} is no region; write it as in \"eu-central-1\"")));
+    }
+    if let Some(provider) = said.provider.as_deref().filter(|name| Provider::named(name).is_none()) {
+        found.push(("provider", unknown_provider(provider)));
+    }
+    found
 }
 
 fn unknown_provider(name: &str) -> String {
@@ -209,28 +241,53 @@ fn check_pair(loaded: &Loaded, name: &str, pair: &Pair, found: &mut Vec<Problem>
 }
 
 fn knobs(loaded: &Loaded, section: &[&str], said: &Knobs, found: &mut Vec<Problem>) {
-    let mut wrong = |key: &str, what: String| found.push(loaded.problem(&[section, &[key]].concat(), what));
+    for (key, number, what) in values(said) {
+        let path = [section, &[key]].concat();
+        let problem = loaded.problem(&path, what);
+        let line = number.and_then(|number| loaded.item_line(&path, number)).or(problem.line);
+        found.push(Problem { line, ..problem });
+    }
+    for path in said.ignore_files.iter().flatten().filter(|path| !path.is_empty()) {
+        if let Err(what) = loaded.around.path(path, loaded.base()) {
+            found.push(loaded.problem(&[section, &["ignore_files"]].concat(), what));
+        }
+    }
+}
+
+/// What cannot be, of what one layer says: the key, which item of its list, and why.
+pub(super) fn values(said: &Knobs) -> Vec<(&'static str, Option<usize>, String)> {
+    let mut found = Vec::new();
+    let mut wrong = |key, number, what: String| found.push((key, number, what));
     if said.concurrency.is_some_and(|count| !(1..=1024).contains(&count)) {
-        wrong("concurrency", "it is out of range; write a number from 1 to 1024".to_owned());
+        wrong("concurrency", None, "it is out of range; write a number from 1 to 1024".to_owned());
+    }
+    for (key, text, example) in [
+        ("content_type", &said.content_type, "text/plain"),
+        ("storage_class", &said.storage_class, "STANDARD_IA"),
+        ("sse_kms_key", &said.sse_kms_key, "alias/photos"),
+    ] {
+        let is_plain = |text: &String| !text.is_empty() && text.bytes().all(|byte| (b' '..=b'~').contains(&byte));
+        if text.as_ref().is_some_and(|text| !is_plain(text) || text.trim() != text) {
+            wrong(key, None, format!("it can be no header; write it as in {example:?}, or leave it out"));
+        }
     }
     for (name, value) in said.meta.iter().flatten() {
         if let Some(why) = unfit_meta(name, value) {
-            wrong("meta", format!("{name:?} cannot be set: {why}"));
+            wrong("meta", None, format!("{name:?} cannot be set: {why}"));
         }
     }
     for (number, pattern) in said.exclude.iter().flatten().enumerate() {
         let line = RuleLine { pattern: pattern.clone(), include: false, written: Some(String::new()) };
         if let Err(error) = Rules::new(vec![line], Vec::new(), true) {
-            let key = [section, &["exclude"]].concat();
-            let what = format!("the pattern {pattern:?} cannot match anything: {}", error.why);
-            found.push(Problem { line: loaded.item_line(&key, number), ..loaded.problem(&key, what) });
+            wrong("exclude", Some(number), format!("the pattern {pattern:?} cannot match anything: {}", error.why));
         }
     }
-    for path in said.ignore_files.iter().flatten() {
-        if let Err(what) = loaded.around.path(path, loaded.base()) {
-            found.push(loaded.problem(&[section, &["ignore_files"]].concat(), what));
+    for (number, path) in said.ignore_files.iter().flatten().enumerate() {
+        if path.is_empty() || path.ends_with('/') {
+            wrong("ignore_files", Some(number), format!("{path:?} names no file; write a file's path"));
         }
     }
+    found
 }
 
 /// A pair's two ends, by the names under which they are compared.

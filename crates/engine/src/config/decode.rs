@@ -4,7 +4,7 @@
 //! and the line, says what is there and what was wanted, and which known word an
 //! unknown one is nearest to. Text of the environment becomes what is asked for.
 
-use super::tree::{Entry, Node, Value};
+use super::tree::{Entry, Node, Value, key};
 use super::words::{listed, nearest};
 use serde::de::{self, Deserialize, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor};
 use std::fmt;
@@ -20,6 +20,8 @@ pub(super) struct Wrong {
     pub(super) what: String,
     /// Whether it is about a key that there is not.
     pub(super) unknown: bool,
+    /// The key that ought to be there.
+    pub(super) missing: Option<&'static str>,
 }
 
 /// Keys under which people put secrets elsewhere.
@@ -42,7 +44,7 @@ pub(super) fn decode<'a, T: Deserialize<'a>>(node: &'a Node) -> Result<T, Wrong>
 
 impl Wrong {
     fn new(what: impl Into<String>) -> Self {
-        Self { path: Vec::new(), line: None, what: what.into(), unknown: false }
+        Self { path: Vec::new(), line: None, what: what.into(), unknown: false, missing: None }
     }
 
     /// The same, seen from outside the key.
@@ -52,20 +54,9 @@ impl Wrong {
         self
     }
 
-    /// `pair.photos.exclude[2]`
+    /// The key, as people are shown it.
     pub(super) fn key(&self) -> Option<String> {
-        let mut text = String::new();
-        for key in &self.path {
-            let plain = key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-            match key.as_str() {
-                index if index.starts_with('[') => text.push_str(index),
-                key => {
-                    text.push_str(if text.is_empty() { "" } else { "." });
-                    text.push_str(&if plain { key.to_owned() } else { format!("{key:?}") });
-                }
-            }
-        }
-        (!text.is_empty()).then_some(text)
+        Some(key(&self.path)).filter(|key| !key.is_empty())
     }
 }
 
@@ -133,7 +124,7 @@ impl de::Error for Wrong {
     }
 
     fn missing_field(field: &'static str) -> Self {
-        Self::new(format!("it says no {field:?}; add the line `{field} = …`"))
+        Self { missing: Some(field), ..Self::new(format!("it says no {field:?}; add the line `{field} = …`")) }
     }
 
     fn duplicate_field(field: &'static str) -> Self {

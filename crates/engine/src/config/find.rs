@@ -8,8 +8,8 @@ use super::Config;
 use super::around::Around;
 use super::import;
 use super::problem::Problem;
-use super::read::{Format, read};
-use super::tree::{Node, Value};
+use super::read::{self, Format};
+use super::tree::{Node, Value, key};
 use crate::failure::Failure;
 use crate::place;
 use std::fs::{self, OpenOptions};
@@ -32,6 +32,8 @@ pub struct Loaded {
     pub file: Option<PathBuf>,
     /// What surrounds it.
     pub around: Around,
+    /// What of it could not be read.
+    pub problems: Vec<Problem>,
 }
 
 impl Loaded {
@@ -75,15 +77,32 @@ impl Loaded {
         Problem {
             source_name: self.name(),
             line: self.tree.line_of(path),
-            key: Some(path.join(".")).filter(|key| !key.is_empty()),
+            key: Some(key(path)).filter(|key| !key.is_empty()),
             what: what.into(),
         }
     }
 }
 
-/// Finds and reads it.
+/// Finds and reads it. What is wrong within a pair stops what is about that pair; what is
+/// wrong elsewhere stops everything.
 pub fn load(around: &Around) -> Result<Loaded, Problem> {
-    let mut loaded = Loaded { config: Config::default(), tree: Node::empty(), file: None, around: around.clone() };
+    let loaded = look(around)?;
+    let is_of_pair = |problem: &&Problem| problem.key.as_ref().is_some_and(|key| key.starts_with("pair."));
+    match loaded.problems.iter().find(|problem| !is_of_pair(problem)) {
+        Some(problem) => Err(problem.clone()),
+        None => Ok(loaded),
+    }
+}
+
+/// Finds it, and reads as much of it as can be read.
+pub fn look(around: &Around) -> Result<Loaded, Problem> {
+    let mut loaded = Loaded {
+        config: Config::default(),
+        tree: Node::empty(),
+        file: None,
+        around: around.clone(),
+        problems: Vec::new(),
+    };
     let Some(file) = locate(around)? else { return Ok(loaded) };
     let name = file.display().to_string();
     let bytes = match fs::read(&file) {
@@ -101,7 +120,13 @@ pub fn load(around: &Around) -> Result<Loaded, Problem> {
     })?;
     // A batch file of old is only taken for one where a person named it.
     let batch = around.named_file().and_then(|_| import::as_it_is(&name, &text));
-    (loaded.config, loaded.tree) = batch.unwrap_or_else(|| read(&name, &text, Format::of(&file)))?;
+    match batch {
+        Some(batch) => (loaded.config, loaded.tree) = batch?,
+        None => {
+            let read = read::look(&name, &text, Format::of(&file))?;
+            (loaded.config, loaded.tree, loaded.problems) = (read.config, read.tree, read.problems);
+        }
+    }
     loaded.file = Some(file);
     Ok(loaded)
 }

@@ -79,11 +79,13 @@ impl Layers {
         parts.push((value, origin));
     }
 
-    /// Lays what the environment says of the keys that `T` has.
+    /// Lays what the environment says of the keys that `T` has. `why_not` tells what
+    /// cannot be, though it can be read.
     pub(super) fn lay_environment<T: DeserializeOwned + Serialize>(
         &mut self,
         around: &Around,
         wanted: impl Fn(&str) -> bool,
+        why_not: impl Fn(&T) -> Option<String>,
     ) -> Result<(), Problem> {
         for (name, text) in around.beginning("TIDELOCK_").filter(|(_, text)| !text.is_empty()) {
             let key = name.to_ascii_lowercase();
@@ -93,7 +95,11 @@ impl Layers {
             let variable = format!("TIDELOCK_{name}");
             let node = Node { line: 0, value: Value::Loose(text.to_owned()) };
             let one = Node { line: 0, value: Value::Table(vec![Entry { key, line: 0, node }]) };
-            match decode::<T>(&one) {
+            let read = decode::<T>(&one);
+            if let Some(what) = read.as_ref().ok().and_then(&why_not) {
+                return Err(Problem::whole(format!("environment {variable}"), what));
+            }
+            match read {
                 Ok(said) => self.lay(&said, |_| Origin::Environment(variable.clone())),
                 // Other variables of ours are not settings.
                 Err(wrong) if wrong.unknown => {}

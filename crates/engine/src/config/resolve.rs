@@ -4,6 +4,7 @@
 //! configuration and the environment say more. What comes out is what a request
 //! holds, and the layers it was made of. Nothing is opened here.
 
+use super::around::Around;
 use super::check;
 use super::find::Loaded;
 use super::layers::{Layers, Origin};
@@ -11,9 +12,11 @@ use super::problem::Problem;
 use super::words::{listed, nearest};
 use super::{Credentials, Knobs, Mode, OWN, Pair, Profile};
 use crate::api::{CredentialSource, Options, Service, Sides, Sse};
+use crate::failure::Failure;
 use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::RuleLine;
+use tidelock_core::plan::Said;
 
 /// Names before a colon that are no profiles.
 pub const SCHEMES: [&str; 5] = ["s3", "folder", "mem", "http", "https"];
@@ -30,6 +33,8 @@ pub enum Whom {
         name: String,
         /// The other folder.
         local: Option<PathBuf>,
+        /// A name below its remote, if that is meant and not the pair itself.
+        below: Option<String>,
     },
     /// A folder and a remote.
     Sides {
@@ -70,8 +75,8 @@ pub struct Resolved {
     pub mode_is_said: bool,
     /// How a run goes about it; ignore files are yet to be read.
     pub options: Options,
-    /// Those ignore files.
-    pub ignore_files: Vec<PathBuf>,
+    /// Those ignore files, and where each was named.
+    pub ignore_files: Vec<(PathBuf, Origin)>,
     /// Whom and where, by layers.
     pub place: Layers,
     /// How, by layers.
@@ -90,6 +95,16 @@ pub enum Refusal {
 impl From<Problem> for Refusal {
     fn from(problem: Problem) -> Self {
         Self::Written(problem)
+    }
+}
+
+/// For who typed nothing that could be wrong but what is no pair or profile.
+impl From<Refusal> for Failure {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::Typed(what) => Self::Unable(what),
+            Refusal::Written(problem) => problem.into(),
+        }
     }
 }
 
@@ -115,7 +130,14 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
         _ => String::new(),
     };
     let chosen = Chosen::of(loaded, &remote, named.and_then(|(_, pair)| pair.profile.as_deref()), typed)?;
-    let remote = chosen.bucket_url(loaded, &remote)?;
+    let mut remote = chosen.bucket_url(loaded, &remote)?;
+    let below = match whom {
+        Whom::Pair { below, .. } => below.as_deref(),
+        _ => None,
+    };
+    if let Some(below) = below {
+        remote = format!("{}/{below}", remote.trim_end_matches('/'));
+    }
     let is_s3 = remote.starts_with("s3://");
     let mode = typed.mode.or(named.and_then(|(_, pair)| pair.mode));
 
@@ -128,9 +150,8 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
     if let Some((name, pair)) = named {
         knobs.lay(&pair.knobs(), |key| Origin::File(loaded.place(&["pair", name, key])));
     }
-    knobs.lay_environment::<Knobs>(&loaded.around, |_| true)?;
-    let of_service = |key: &str| matches!(key, "endpoint" | "region" | "path_style" | "provider");
-    place.lay_environment::<Profile>(&loaded.around, of_service)?;
+    environment(&loaded.around, &mut place, &mut knobs)?;
+    possible(typed)?;
     knobs.lay(&typed.knobs, option);
     place.lay(&typed.service, option);
 
@@ -138,14 +159,23 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
     check::knobs_together(&said)
         // A key that was typed beside another kind of encryption is no leftover of a profile.
         .and_then(|()| check::key_is_used(&typed.knobs))
-        .map_err(|what| Problem::whole("the settings together", what))?;
+        .map_err(|(key, what)| match knobs.parts(key).last() {
+            Some((_, Origin::Option(_))) => Refusal::Typed(what),
+            Some((_, origin)) => Problem::whole(origin.to_string(), what).into(),
+            None => Problem::whole(loaded.name(), what).into(),
+        })?;
     let local = local(loaded, whom, named.map(|(_, pair)| pair))?;
     lay_place(loaded, &mut place, named, (&local, &remote), (mode, typed), &chosen);
-    let filters = filters(loaded, named.map(|(name, _)| name), &knobs, &said);
+    let said_names = Said {
+        pair: named.map(|(name, _)| name.to_owned()),
+        profile: chosen.profile.map(|(name, _)| name.to_owned()).or_else(|| chosen.aws.clone()).filter(|_| is_s3),
+    };
+    // A pair's own patterns are of paths in its folder.
+    let filters = filters(loaded, named.map(|(name, _)| name).filter(|_| below.is_none()), &knobs, &said);
     let ignore_files = ignore_files(loaded, &knobs).map_err(Refusal::Typed)?;
     Ok(Resolved {
         pair: named.map(|(name, _)| name.to_owned()),
-        sides: Sides { local, remote, service: chosen.service(&place) },
+        sides: Sides { local, remote, service: chosen.service(&place), said: said_names },
         mode: mode.unwrap_or_default(),
         mode_is_said: mode.is_some(),
         options: options(said, filters),
@@ -153,6 +183,37 @@ pub fn resolve(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Result<Resolved, 
         place,
         knobs,
     })
+}
+
+/// What the environment says of runs and services.
+pub(super) fn environment(around: &Around, place: &mut Layers, knobs: &mut Layers) -> Result<(), Problem> {
+    let why_not = |said: &Knobs| check::values(said).into_iter().next().map(|(.., what)| what);
+    knobs.lay_environment::<Knobs>(around, |_| true, why_not)?;
+    let of_service = |key: &str| matches!(key, "endpoint" | "region" | "path_style" | "provider");
+    let why_not = |said: &Profile| check::service(said).into_iter().next().map(|(_, what)| what);
+    place.lay_environment::<Profile>(around, of_service, why_not)
+}
+
+/// Whether what was typed can be.
+fn possible(typed: &Typed) -> Result<(), Refusal> {
+    let knobs = check::values(&typed.knobs).into_iter().map(|(key, _, what)| (key, what));
+    match knobs.chain(check::service(&typed.service)).next() {
+        Some((key, what)) => Err(Refusal::Typed(format!("{}: {what}", option_name(key)))),
+        None => Ok(()),
+    }
+}
+
+/// What a pair comes to with its profile and the defaults, without environment and options.
+pub(super) fn as_written(loaded: &Loaded, name: &str, pair: &Pair) -> Option<Knobs> {
+    let remote = remote_of_pair(loaded, &pair.remote).ok()?;
+    let chosen = Chosen::of(loaded, &remote, pair.profile.as_deref(), &Typed::default()).ok()?;
+    let mut knobs = Layers::default();
+    knobs.lay(&loaded.config.defaults, |_| Origin::File(String::new()));
+    if let Some((profile_name, profile)) = chosen.profile.filter(|_| !remote.starts_with("folder:")) {
+        lay_profile(loaded, profile_name, profile, &mut Layers::default(), &mut knobs);
+    }
+    knobs.lay(&pair.knobs(), |key| Origin::File(loaded.place(&["pair", name, key])));
+    knobs.knobs().ok()
 }
 
 /// A profile's name and what follows it, where a remote is named so.
@@ -209,7 +270,7 @@ impl<'a> Chosen<'a> {
         let config = &loaded.config;
         let known = |name: &str| config.profile.get_key_value(name).map(|(name, profile)| (name.as_str(), profile));
         if let Some((name, _)) = split_profile(remote) {
-            let profile = known(name).ok_or_else(|| Refusal::Typed(no_profile(loaded, name, remote)))?;
+            let profile = known(name).ok_or_else(|| Refusal::Typed(no_profile(loaded, name)))?;
             return match &typed.profile {
                 Some(other) if other != name => Err(Refusal::Typed(format!(
                     "the remote {remote:?} is of the profile {name:?}, and --profile says {other:?}"
@@ -245,19 +306,7 @@ impl<'a> Chosen<'a> {
     fn service(&self, place: &Layers) -> Service {
         let last = |key: &str| place.parts(key).last().map(|(value, _)| value);
         let text = |key: &str| last(key).and_then(Json::as_str).map(str::to_owned);
-        let credentials = match self.profile {
-            None => CredentialSource::Aws,
-            Some((name, profile)) => {
-                let (profile_name, access_key_id) =
-                    (name.to_owned(), profile.access_key_id.clone().unwrap_or_default());
-                match profile.credentials {
-                    Credentials::Aws => CredentialSource::Aws,
-                    Credentials::Env => CredentialSource::Env,
-                    Credentials::Keyring => CredentialSource::Keyring { profile: profile_name, access_key_id },
-                    Credentials::File => CredentialSource::File { profile: profile_name, access_key_id },
-                }
-            }
-        };
+        let credentials = self.profile.map_or(CredentialSource::Aws, |(name, profile)| profile.source(name));
         Service {
             endpoint: text("endpoint"),
             region: text("region"),
@@ -269,17 +318,27 @@ impl<'a> Chosen<'a> {
     }
 }
 
-fn no_profile(loaded: &Loaded, name: &str, remote: &str) -> String {
+impl Profile {
+    /// Where its credentials are, as a request says it; `name` is what it is called.
+    pub(crate) fn source(&self, name: &str) -> CredentialSource {
+        let (profile, access_key_id) = (name.to_owned(), self.access_key_id.clone().unwrap_or_default());
+        match self.credentials {
+            Credentials::Aws => CredentialSource::Aws,
+            Credentials::Env => CredentialSource::Env,
+            Credentials::Keyring => CredentialSource::Keyring { profile, access_key_id },
+            Credentials::File => CredentialSource::File { profile, access_key_id },
+        }
+    }
+}
+
+fn no_profile(loaded: &Loaded, name: &str) -> String {
     let names = || loaded.config.profile.keys().map(String::as_str);
     let hint = match nearest(name, names()) {
         Some(meant) => format!("did you mean {meant:?}?"),
         None if loaded.config.profile.is_empty() => "no profiles are configured".to_owned(),
         None => format!("it may be {}", listed(names())),
     };
-    format!(
-        "{name:?} in {remote:?} is no profile of {}; {hint} (or write s3://BUCKET[/PREFIX] or folder:PATH)",
-        loaded.name()
-    )
+    format!("{name:?} is no profile of {}; {hint} (or write s3://BUCKET[/PREFIX] or folder:PATH)", loaded.name())
 }
 
 /// What holds where nobody says anything, for people to see.
@@ -396,14 +455,15 @@ fn filters(loaded: &Loaded, pair: Option<&str>, knobs: &Layers, said: &Knobs) ->
 }
 
 /// Ignore files of all layers; those of the file are below its folder.
-fn ignore_files(loaded: &Loaded, knobs: &Layers) -> Result<Vec<PathBuf>, String> {
+fn ignore_files(loaded: &Loaded, knobs: &Layers) -> Result<Vec<(PathBuf, Origin)>, String> {
     let mut files = Vec::new();
     for (value, origin) in knobs.parts("ignore_files") {
         for path in value.as_array().into_iter().flatten().filter_map(Json::as_str) {
-            files.push(match origin {
+            let file = match origin {
                 Origin::File(_) => loaded.around.path(path, loaded.base())?,
                 _ => PathBuf::from(path),
-            });
+            };
+            files.push((file, origin.clone()));
         }
     }
     Ok(files)
@@ -435,13 +495,17 @@ fn options(said: Knobs, filters: Vec<RuleLine>) -> Options {
     }
 }
 
-/// The option that a key is typed as.
 fn option(key: &str) -> Origin {
-    Origin::Option(match key {
+    Origin::Option(option_name(key))
+}
+
+/// The option that a key is typed as.
+fn option_name(key: &str) -> String {
+    match key {
         "exclude" => "--exclude, --include".to_owned(),
         "ignore_files" => "--ignore-file".to_owned(),
         key => format!("--{}", key.replace('_', "-")),
-    })
+    }
 }
 
 /// Whether a key is a pair's own, not one of how runs go about it.

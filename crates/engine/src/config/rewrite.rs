@@ -1,8 +1,9 @@
 //! Writing a changed configuration back: the file is replaced whole, or not at all.
 //!
 //! Its text is read once, changed by `edit.rs`, read again as a configuration, and
-//! written only if nobody changed the file meanwhile. A result that is no good
-//! configuration is never written. Links stay links, and modes stay.
+//! written only if nobody changed the file meanwhile: whoever replaces it holds a lock on
+//! the very file that is replaced. A result that is no good configuration is never
+//! written. Links stay links, and modes stay.
 
 use super::around::Around;
 use super::check;
@@ -10,10 +11,14 @@ use super::find::{self, Loaded};
 use super::read::{Format, read};
 use crate::failure::Failure;
 use crate::place;
-use std::fs::{self, File, OpenOptions};
-use std::io::{ErrorKind, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::fs::{self, File, OpenOptions, Permissions};
+use std::io::{ErrorKind, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use zeroize::Zeroizing;
+
+/// No configuration of another tool is longer.
+const FOREIGN_MAX_BYTES: usize = 1 << 20;
 
 /// A configuration that is about to be changed.
 #[derive(Debug, Clone)]
@@ -54,7 +59,7 @@ impl Draft {
     pub fn become_text(&self, text: &str) -> Result<Loaded, Failure> {
         let (config, tree) = read(&self.file.display().to_string(), text, Format::Toml)?;
         let file = Some(self.file.clone());
-        let loaded = Loaded { config, tree, file, around: self.around.clone() };
+        let loaded = Loaded { config, tree, file, around: self.around.clone(), problems: Vec::new() };
         let true_name = |path: &Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
         match check::all(&loaded, &true_name).into_iter().next() {
             Some(problem) => Err(problem.into()),
@@ -65,19 +70,19 @@ impl Draft {
     /// Replaces it. `token` names the temporary file.
     pub fn save(&self, text: &str, token: &str) -> Result<(), Failure> {
         self.become_text(text)?;
-        // Where the file is a link, as people keep their settings elsewhere, it stays one.
-        let file = fs::canonicalize(&self.file).unwrap_or_else(|_| self.file.clone());
+        let file = place::behind(&self.file);
         let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
         made.map_err(|error| trouble(&dir, &error))?;
         let mode = fs::metadata(&file).map_or(0o600, |meta| meta.permissions().mode() & 0o777);
         let new = dir.join(format!(".tidelock-tmp-{token}"));
-        let written = OpenOptions::new().write(true).create_new(true).mode(mode).open(&new);
-        let written = written.and_then(|mut file| file.write_all(text.as_bytes()).and_then(|()| file.sync_all()));
-        let replaced = written.map_err(|error| trouble(&file, &error)).and_then(|()| {
-            self.refuse_if_changed()?;
-            fs::rename(&new, &file).map_err(|error| trouble(&file, &error))
+        let written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new).and_then(|mut new| {
+            // Set, not asked for: the mask of this process is not the file's business.
+            new.set_permissions(Permissions::from_mode(mode))?;
+            new.write_all(text.as_bytes())?;
+            new.sync_all()
         });
+        let replaced = written.map_err(|error| trouble(&file, &error)).and_then(|()| self.replace(&file, &new));
         if replaced.is_err() {
             let _ = fs::remove_file(&new);
             return replaced;
@@ -85,23 +90,52 @@ impl Draft {
         File::open(&dir).and_then(|dir| dir.sync_all()).map_err(|error| trouble(&dir, &error))
     }
 
-    fn refuse_if_changed(&self) -> Result<(), Failure> {
-        let now = match fs::read_to_string(&self.file) {
-            Ok(text) => Some(text),
-            Err(error) if error.kind() == ErrorKind::NotFound => None,
-            Err(error) => return Err(trouble(&self.file, &error)),
+    /// Puts the new file in place of the one that was read, unless that changed. Whoever
+    /// else would replace it waits for the lock, and then finds another file there.
+    fn replace(&self, file: &Path, new: &Path) -> Result<(), Failure> {
+        let fail = |error: std::io::Error| match error.kind() {
+            ErrorKind::NotFound | ErrorKind::AlreadyExists => self.changed(),
+            _ => trouble(file, &error),
         };
-        if now == self.before {
-            return Ok(());
+        let held = match &self.before {
+            // For writing, as some network file systems lock nothing else.
+            Some(_) => OpenOptions::new().read(true).write(true).open(file).or_else(|_| File::open(file)),
+            // Made empty, which says nothing, so that there is something to lock.
+            None => OpenOptions::new().write(true).create_new(true).mode(0o600).open(file),
+        };
+        let held = held.map_err(fail)?;
+        held.lock().map_err(|error| trouble(file, &error))?;
+        let same = |one: fs::Metadata, other: fs::Metadata| (one.dev(), one.ino()) == (other.dev(), other.ino());
+        let is_there = same(held.metadata().map_err(fail)?, fs::metadata(&self.file).map_err(fail)?);
+        if !is_there || fs::read_to_string(&self.file).map_err(fail)? != self.text() {
+            return Err(self.changed());
         }
+        let replaced = fs::rename(new, file).map_err(fail);
+        if replaced.is_err() && self.before.is_none() {
+            let _ = fs::remove_file(file);
+        }
+        replaced
+    }
+
+    fn changed(&self) -> Failure {
         let what = format!("{} was changed by somebody else just now, and was left as it is", self.file.display());
-        Err(Failure::Busy(format!("{what}; try again")))
+        Failure::Busy(format!("{what}; try again"))
     }
 }
 
-/// The text of another tool's configuration, to be imported.
-pub fn foreign(file: &Path) -> Result<String, Failure> {
-    fs::read_to_string(file).map_err(|error| trouble(file, &error))
+/// The text of another tool's configuration, to be imported. It may hold secrets, so it
+/// is read into its place at once, and wiped there.
+pub fn foreign(file: &Path) -> Result<Zeroizing<String>, Failure> {
+    // A reader that finds its room filled looks for the end beyond it.
+    let mut text = Zeroizing::new(String::with_capacity(FOREIGN_MAX_BYTES + 64));
+    let from = File::open(file).map_err(|error| trouble(file, &error))?;
+    match from.take(FOREIGN_MAX_BYTES as u64 + 1).read_to_string(&mut text) {
+        Ok(_) if text.len() > FOREIGN_MAX_BYTES => {
+            Err(Failure::Unable(format!("{}: it is too long for another tool's configuration", file.display())))
+        }
+        Ok(_) => Ok(text),
+        Err(error) => Err(trouble(file, &error)),
+    }
 }
 
 fn trouble(path: &Path, error: &std::io::Error) -> Failure {

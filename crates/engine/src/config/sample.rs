@@ -40,7 +40,13 @@ mod tests {
     fn it_would_make_sense() {
         let (config, tree) = read("sample", &in_force(), Format::Toml).expect("valid");
         let around = Around::new([("HOME".to_owned(), "/home/me".to_owned())], None);
-        let loaded = Loaded { config, tree, file: Some("/home/me/.config/tidelock/config.toml".into()), around };
+        let loaded = Loaded {
+            config,
+            tree,
+            file: Some("/home/me/.config/tidelock/config.toml".into()),
+            around,
+            problems: Vec::new(),
+        };
         let said: Vec<String> = check::all(&loaded, &Path::to_path_buf).iter().map(ToString::to_string).collect();
         // The one line that the sample says to be instead of another.
         assert!(said.len() == 1 && said[0].contains("aws_profile"), "{said:#?}");

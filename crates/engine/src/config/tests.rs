@@ -1,5 +1,6 @@
 //! Reading: both languages, every key, every complaint.
 
+mod rewriting;
 mod together;
 
 use super::read::{Format, read};

@@ -67,6 +67,14 @@ impl Node {
         }
     }
 
+    /// What stands at the end of a path, to be changed.
+    pub(super) fn at_mut(&mut self, path: &[&str]) -> Option<&mut Self> {
+        path.iter().try_fold(self, |node, key| {
+            let entry = node.entries_mut().iter_mut().find(|entry| entry.key == *key)?;
+            Some(&mut entry.node)
+        })
+    }
+
     /// Says of it and all in it that it stands on this line.
     pub(super) fn put_on_line(&mut self, line: u32) {
         self.line = line;
@@ -96,4 +104,17 @@ impl Node {
         }
         line
     }
+}
+
+/// A key as people are shown it, with those it lies in: `pair.photos.exclude[2]`.
+pub(super) fn key(path: &[impl AsRef<str>]) -> String {
+    let mut text = String::new();
+    for key in path.iter().map(AsRef::as_ref) {
+        if !key.starts_with('[') && !text.is_empty() {
+            text.push('.');
+        }
+        let plain = key.starts_with('[') || key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+        text.push_str(&if plain { key.to_owned() } else { format!("{key:?}") });
+    }
+    text
 }

@@ -41,11 +41,8 @@ pub struct Rate(pub u64);
 pub struct Wait(pub u64);
 
 /// Reads `512 KiB`, `10 MB`, `1.5 GiB`, `1234 B`.
-pub fn size(text: &str) -> Result<u64, String> {
+fn size(text: &str) -> Result<u64, String> {
     let (number, unit) = split(text);
-    if unit.is_empty() {
-        return Err(bare(text, &format!("{} MiB", if number.is_empty() { "10" } else { number })));
-    }
     let Some((_, factor)) = SIZES.iter().find(|(name, _)| *name == unit) else {
         return Err(format!("{unit:?} is no unit of bytes; write B, KiB, MiB, GiB or TiB (or kB, MB, GB, TB)"));
     };
@@ -56,11 +53,14 @@ impl Rate {
     /// Reads a size with `/s`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        if split(text).1.is_empty() {
-            return Err(bare(text, &format!("{text} MiB/s")));
-        }
-        let Some(each) = text.strip_suffix("/s") else {
-            return Err(format!("{text:?} says not in what time; write \"{text}/s\""));
+        let wrong = || format!("{text:?} is no rate; write it as in \"10 MiB/s\"");
+        let each = match text.strip_suffix("/s") {
+            Some(each) if !split(each).0.is_empty() && !split(each).1.is_empty() => each,
+            None if is_number(text) => return Err(bare(text, " MiB/s")),
+            None if size(text).is_ok() => {
+                return Err(format!("{text:?} says not in what time; write \"{text}/s\""));
+            }
+            _ => return Err(wrong()),
         };
         match size(each)? {
             0 => Err("nothing could be sent; write a rate above 0, or leave it out".to_owned()),
@@ -84,18 +84,21 @@ impl Wait {
         if rest.is_empty() {
             return Err("it is empty; write a time, as in \"30s\"".to_owned());
         }
+        if is_number(rest) {
+            return Err(bare(rest, "s"));
+        }
+        let wrong = || format!("{text:?} is no time; write it as in \"30s\" or \"1h30m\"");
         let mut sum = 0_u64;
         while !rest.is_empty() {
             let (number, after) = split(rest);
             let end = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
             let (unit, next) = after.split_at(end);
-            if unit.is_empty() {
-                return Err(bare(text, &format!("{text}s")));
+            if unit.is_empty() || number.is_empty() {
+                return Err(wrong());
             }
             let Some((_, factor)) = TIMES.iter().find(|(name, _)| *name == unit) else {
                 return Err(format!("{unit:?} is no unit of time; write ms, s, m, h or d"));
             };
-            let wrong = || format!("{text:?} is no time; write it as in \"30s\" or \"1h30m\"");
             sum = amount(number, *factor).and_then(|ms| sum.checked_add(ms)).ok_or_else(wrong)?;
             rest = next.trim_start();
         }
@@ -139,8 +142,13 @@ fn amount(number: &str, factor: u64) -> Option<u64> {
     (amount.is_finite() && (0.0..9e15).contains(&amount)).then(|| amount.round() as u64)
 }
 
-fn bare(text: &str, right: &str) -> String {
-    format!("{text:?} has no unit; write \"{right}\"")
+/// A number without a unit: the one mistake whose remedy is known.
+fn bare(number: &str, unit: &str) -> String {
+    format!("{number:?} has no unit; write \"{number}{unit}\"")
+}
+
+fn is_number(text: &str) -> bool {
+    amount(text, 1).is_some() && text.starts_with(|c: char| c.is_ascii_digit())
 }
 
 /// Takes text alone, and tells those who gave a number what to write.
@@ -253,7 +261,13 @@ mod tests {
         }
         for (text, says) in [
             ("10", "10 MiB/s"),
-            ("10 MiB", "10 MiB/s"),
+            ("10 MiB", "write \"10 MiB/s\""),
+            ("x", "no rate; write it as in \"10 MiB/s\""),
+            ("1h/s", "no unit of bytes"),
+            ("-5", "no rate"),
+            ("-5 MiB/s", "no rate"),
+            ("/s", "no rate"),
+            ("", "no rate"),
             ("10 parsecs/s", "no unit of bytes"),
             ("0 B/s", "above 0"),
             ("1.2.3 B/s", "no size"),
@@ -279,9 +293,17 @@ mod tests {
         ] {
             assert_eq!(Wait::parse(text), Ok(Wait(ms)), "{text}");
         }
-        for (text, says) in
-            [("10", "10s"), ("", "empty"), ("1h30", "no unit"), ("5 parsecs", "ms, s, m, h or d"), ("s", "no time")]
-        {
+        for (text, says) in [
+            ("10", "10s"),
+            ("", "empty"),
+            ("1h30", "no time"),
+            ("-5ss", "no time"),
+            ("-5s", "no time"),
+            ("5ss", "\"ss\" is no unit"),
+            ("x", "no time"),
+            ("5 parsecs", "ms, s, m, h or d"),
+            ("s", "no time"),
+        ] {
             let why = Wait::parse(text).expect_err(text);
             assert!(why.contains(says), "{text}: {why}");
         }

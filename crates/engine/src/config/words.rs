@@ -1,15 +1,21 @@
 //! Which of the known words was probably meant.
 //!
 //! Compares by edits: letters added, left out, changed or swapped. A word is only
-//! suggested if most of it is right.
+//! suggested if most of it is right and no other comes close: a hint never guesses.
 
-/// The known word nearest to one that is not known.
-pub(super) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+/// The one known word that comes close to one that is not known.
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let plain = |text: &str| text.to_lowercase().replace(['-', '_'], "");
     let meant = plain(word);
     let distances = known.into_iter().map(|other| (edits(&meant, &plain(other)), other));
-    let (distance, other) = distances.min_by_key(|(distance, _)| *distance)?;
-    (distance <= meant.chars().count() / 3).then_some(other)
+    let mut close: Vec<_> = distances.filter(|(distance, _)| *distance <= meant.chars().count() / 3).collect();
+    close.sort_by_key(|(distance, _)| *distance);
+    match close.as_slice() {
+        // Only hyphens, underscores or the size of letters are otherwise.
+        [(0, other)] | [(0, other), (1.., _), ..] => Some(other),
+        [(_, other)] => Some(other),
+        _ => None,
+    }
 }
 
 /// `"a", "b" or "c"`.
@@ -47,7 +53,8 @@ mod tests {
 
     #[test]
     fn misspelt_words_are_recognised() {
-        const KNOWN: [&str; 5] = ["local", "remote", "bwlimit", "ignore_files", "mode"];
+        const KNOWN: [&str; 9] =
+            ["local", "remote", "bwlimit", "ignore_files", "mode", "photos2", "photos3", "pair-a", "pair-b"];
         for (word, meant) in [
             ("remtoe", Some("remote")),
             ("ignore-files", Some("ignore_files")),
@@ -55,6 +62,8 @@ mod tests {
             ("bw_limits", Some("bwlimit")),
             ("mod", Some("mode")),
             ("schedule", None),
+            ("photos1", None),
+            ("pair_a", Some("pair-a")),
             ("x", None),
             ("", None),
         ] {

@@ -158,7 +158,7 @@ impl PairPlace {
 
     /// Takes a run, with what happened in it, over into another history.
     pub fn hand_down(&self, state: &State, told: Option<&str>, now_ms: i64) -> Result<(), Failure> {
-        let Some(run) = state.runs(1)?.into_iter().next() else { return Ok(()) };
+        let Some(run) = state.last_run()? else { return Ok(()) };
         let history = self.open(now_ms)?.state;
         if let Some(fact) = told {
             history.set_fact(fact, "")?;

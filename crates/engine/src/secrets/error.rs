@@ -23,6 +23,8 @@ pub enum ErrorKind {
     Damaged,
     /// The system refused.
     Io(io::ErrorKind),
+    /// Another command is changing the vault.
+    Busy,
     /// A person interrupted.
     Interrupted,
 }

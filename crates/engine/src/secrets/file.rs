@@ -1,13 +1,13 @@
 //! The encrypted file as a vault.
 //!
 //! Read, changed and written whole, one process at a time. Its key is asked for only
-//! where an entry must be opened or sealed: what is not there is told without a
-//! passphrase. A file that lost its last entry goes, so that the next one may be made
-//! with another key.
+//! where an entry must be opened or sealed, and a passphrase once in a process: what is
+//! not there is told without one. A file that lost its last entry goes, so that the next
+//! one may be made with another key.
 
 use super::private::{self, Trust};
 use super::seal::{Key, Nonce, Sealed};
-use super::{Error, ErrorKind, Put, Result, Secret, Secrets, key};
+use super::{Asking, Error, ErrorKind, KeyFrom, Put, Result, Secret, Secrets, key};
 use tidelock_remote::world::World;
 
 /// The secret of this account.
@@ -17,8 +17,9 @@ pub(super) fn get(secrets: &Secrets, account: &str) -> Result<Option<Secret>> {
 }
 
 /// Keeps a secret under this account.
-pub(super) fn set(secrets: &Secrets, world: &World, account: &str, put: &Put<'_>) -> Result<()> {
-    let _turn = private::turn(&secrets.file)?;
+pub(super) async fn set(secrets: &Secrets, ask: &Asking<'_>, account: &str, put: &Put<'_>) -> Result<()> {
+    let world = ask.world;
+    let _turn = private::turn(ask, &secrets.file).await?;
     let (mut sealed, key) = match read(secrets)? {
         Some(sealed) => {
             if let Some(wish) = put.key.filter(|wish| *wish != sealed.key.from()) {
@@ -29,7 +30,9 @@ pub(super) fn set(secrets: &Secrets, world: &World, account: &str, put: &Put<'_>
         }
         None => {
             let (recipe, key) = key::make(secrets, world, key::choose(secrets, put.key))?;
-            (Sealed::new(recipe, &key, &nonce(world))?, key)
+            let sealed = Sealed::new(recipe, &key, &nonce(world))?;
+            remember(&mut secrets.known_key(), &sealed, &key);
+            (sealed, key)
         }
     };
     sealed.set(&key, &nonce(world), account, put.secret)?;
@@ -37,11 +40,11 @@ pub(super) fn set(secrets: &Secrets, world: &World, account: &str, put: &Put<'_>
 }
 
 /// Forgets the secret of this account; whether there was one.
-pub(super) fn remove(secrets: &Secrets, world: &World, account: &str) -> Result<bool> {
+pub(super) async fn remove(secrets: &Secrets, ask: &Asking<'_>, account: &str) -> Result<bool> {
     if read(secrets)?.is_none() {
         return Ok(false);
     }
-    let _turn = private::turn(&secrets.file)?;
+    let _turn = private::turn(ask, &secrets.file).await?;
     let Some(mut sealed) = read(secrets)? else { return Ok(false) };
     if !sealed.remove(account) {
         return Ok(false);
@@ -49,7 +52,7 @@ pub(super) fn remove(secrets: &Secrets, world: &World, account: &str) -> Result<
     if sealed.is_empty() {
         private::remove(&secrets.file)?;
     } else {
-        private::write(&secrets.file, &sealed.text(), &world.token())?;
+        private::write(&secrets.file, &sealed.text(), &ask.world.token())?;
     }
     Ok(true)
 }
@@ -63,13 +66,29 @@ fn read(secrets: &Secrets) -> Result<Option<Sealed>> {
     Sealed::parse(&text).map(Some).map_err(damaged)
 }
 
-/// The key that opens it.
+/// The key that opens it. Whoever comes while somebody types waits for what is typed.
 fn key_of(secrets: &Secrets, sealed: &Sealed) -> Result<Key> {
+    let mut known = secrets.known_key();
+    if let Some(key) = known.as_ref().filter(|key| sealed.fits(key)) {
+        return Ok(key.clone());
+    }
     let key = key::fetch(secrets, &sealed.key)?;
-    if sealed.fits(&key) { Ok(key) } else { Err(key::wrong(secrets, sealed.key.from())) }
+    if !sealed.fits(&key) {
+        return Err(key::wrong(secrets, sealed.key.from()));
+    }
+    remember(&mut known, sealed, &key);
+    Ok(key)
 }
 
-fn other_key(secrets: &Secrets, sealed: &Sealed, wish: super::KeyFrom) -> Error {
+/// Keeps a key that a person was asked for. The others are had for nothing, and are
+/// looked at each time: they may be taken away.
+fn remember(known: &mut Option<Key>, sealed: &Sealed, key: &Key) {
+    if sealed.key.from() == KeyFrom::Passphrase {
+        *known = Some(key.clone());
+    }
+}
+
+fn other_key(secrets: &Secrets, sealed: &Sealed, wish: KeyFrom) -> Error {
     let (file, from) = (secrets.file.display(), sealed.key.from().name());
     let what = format!("{file} opens with {from}, and one file has one key, so {} cannot be its key", wish.name());
     Error::new(

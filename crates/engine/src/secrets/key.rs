@@ -11,6 +11,7 @@ use super::{Error, ErrorKind, Question, Result, Secret, Secrets};
 use crate::place;
 use argon2::{Algorithm, Argon2, Params, Version};
 use serde::{Deserialize, Serialize};
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use tidelock_remote::world::World;
 use zeroize::Zeroizing;
@@ -21,6 +22,8 @@ const CREDENTIAL: &str = "tidelock-key";
 const PASSPHRASE_MIN_CHARS: usize = 8;
 /// A key that is no passphrase must have been drawn, and 128 bits of it.
 const KEY_MIN_BYTES: usize = 16;
+/// A key file of our own: 256 bits in hexadecimal digits, and a line's end.
+const KEY_FILE_BYTES: usize = 65;
 /// What guessing costs: 64 MiB and three passes a try.
 const MEMORY_KIB: u32 = 64 * 1024;
 const PASSES: u32 = 3;
@@ -186,8 +189,13 @@ fn make_key_file(secrets: &Secrets, world: &World) -> Result<Key> {
         let remedy = "set XDG_STATE_HOME to a place outside the configuration's folder, or use a passphrase";
         return Err(Error::new(ErrorKind::Damaged, format!("{what}; {remedy}")));
     }
-    let digits: String = (0..4).map(|_| world.token()).collect();
-    let digits = Zeroizing::new(digits + "\n");
+    // Made in its place and never longer, so that nothing is left elsewhere.
+    let mut digits = Zeroizing::new(String::with_capacity(KEY_FILE_BYTES));
+    for _ in 0..4 {
+        // Writing to a String cannot fail.
+        let _ = write!(digits, "{:016x}", world.rng.next_u64());
+    }
+    digits.push('\n');
     private::write(&secrets.key_file, &digits, &world.token())?;
     hashed(&secrets.key_file, &digits)
 }

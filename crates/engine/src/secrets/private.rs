@@ -4,15 +4,23 @@
 //! a new file beside the old one, durable, then renamed over it. It knows nothing of
 //! what they say. What is read is wiped when it is dropped.
 
-use super::{Error, ErrorKind, Result};
-use std::fs::{self, File};
+use super::{Asking, Error, ErrorKind, Result};
+use crate::place;
+use std::fs::{self, File, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 use zeroize::Zeroizing;
 
 /// No file of secrets is longer.
-const MAX_BYTES: u64 = 1 << 20;
+const MAX_BYTES: usize = 1 << 20;
+/// How long whoever changes the same file is waited for: it takes milliseconds, or as
+/// long as a person types.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// How often it is seen whether they are done, and whether somebody wants to end.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Who may have a hand in a file that is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,14 +41,21 @@ pub(super) fn read(path: &Path, trust: Trust) -> Result<Option<Zeroizing<String>
     if trust == Trust::OwnerOnly {
         refuse_exposed(path, &file)?;
     }
-    let mut text = Zeroizing::new(String::new());
-    match file.take(MAX_BYTES + 1).read_to_string(&mut text) {
-        Ok(_) if text.len() as u64 > MAX_BYTES => {
+    let mut text = wiped();
+    match file.take(MAX_BYTES as u64 + 1).read_to_string(&mut text) {
+        Ok(_) if text.len() > MAX_BYTES => {
             Err(Error::new(ErrorKind::Damaged, format!("{}: too long for a file of secrets", path.display())))
         }
         Ok(_) => Ok(Some(text)),
         Err(error) => Err(Error::io(path, &error)),
     }
+}
+
+/// An empty text that is wiped when it is dropped. It has room for all that is read into
+/// it: one that grew would leave what it held where it lay before.
+fn wiped() -> Zeroizing<String> {
+    // A reader that finds its room filled looks for the end beyond it.
+    Zeroizing::new(String::with_capacity(MAX_BYTES + 64))
 }
 
 /// A pipe or a descriptor is its owner's business; a file that others may read is not.
@@ -65,8 +80,7 @@ fn refuse_exposed(path: &Path, file: &File) -> Result<()> {
 
 /// Puts a text in place of a file's, durably, for its owner alone.
 pub(super) fn write(path: &Path, text: &str, token: &str) -> Result<()> {
-    // Where the file is a link, as people keep their settings elsewhere, it stays one.
-    let path = &fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = &place::behind(path);
     let dir = folder_of(path)?;
     let new = dir.join(format!(".tidelock-tmp-{token}"));
     let fail = |error| Error::io(path, &error);
@@ -85,8 +99,10 @@ pub(super) fn write(path: &Path, text: &str, token: &str) -> Result<()> {
     File::open(&dir).and_then(|dir| dir.sync_all()).map_err(fail)
 }
 
-/// Removes a file, if there is one.
+/// Removes a file, if there is one. Of a link, what it points to goes: what was in it is
+/// to be gone.
 pub(super) fn remove(path: &Path) -> Result<()> {
+    let path = &place::behind(path);
     match fs::remove_file(path) {
         Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::io(path, &error)),
         _ => Ok(()),
@@ -98,15 +114,28 @@ pub(super) struct Turn {
     _file: File,
 }
 
-/// Waits for whoever changes the same file; that takes milliseconds, or as long as a
-/// person types.
-pub(super) fn turn(path: &Path) -> Result<Turn> {
+/// Waits for whoever changes the same file, but not for ever.
+pub(super) async fn turn(ask: &Asking<'_>, path: &Path) -> Result<Turn> {
     let lock = path.with_extension("lock");
     folder_of(&lock)?;
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock);
     let file = file.map_err(|error| Error::io(&lock, &error))?;
-    file.lock().map_err(|error| Error::io(&lock, &error))?;
-    Ok(Turn { _file: file })
+    let deadline_ns = ask.world.clock.monotonic_ns().saturating_add(PATIENCE.as_nanos() as u64);
+    loop {
+        if ask.interrupted.load(Ordering::Relaxed) {
+            return Err(Error::interrupted());
+        }
+        match file.try_lock() {
+            Ok(()) => return Ok(Turn { _file: file }),
+            Err(TryLockError::Error(error)) => return Err(Error::io(&lock, &error)),
+            Err(TryLockError::WouldBlock) if ask.world.clock.monotonic_ns() >= deadline_ns => {
+                let what = format!("{} is being changed by another command", path.display());
+                let remedy = "try again when that one has its answer";
+                return Err(Error::new(ErrorKind::Busy, format!("{what}, for {} s now; {remedy}", PATIENCE.as_secs())));
+            }
+            Err(TryLockError::WouldBlock) => ask.world.sleep.sleep(LOOK_EVERY).await,
+        }
+    }
 }
 
 /// The folder that a file is in, made for its owner alone if there is none.

@@ -40,6 +40,11 @@ impl Home {
         (home, parrot)
     }
 
+    /// Another process, which knows nothing of what this one was told.
+    fn anew(&mut self) {
+        self.secrets.known_key = Arc::default();
+    }
+
     fn with<T>(&self, act: impl AsyncFnOnce(&Secrets, &Asking<'_>) -> T) -> T {
         let ask = Asking { world: &self.world, interrupted: &AtomicBool::new(false) };
         block_on(act(&self.secrets, &ask))
@@ -101,12 +106,31 @@ fn the_key_file_is_made_when_it_is_first_needed_and_for_nobody_else() {
 
 #[test]
 fn two_key_files_are_never_the_same_and_neither_are_two_nonces() {
-    let home = Home::new();
-    home.set("work", "canary", None).expect("kept");
-    let first = fs::read_to_string(&home.secrets.file).expect("text");
-    home.set("work", "canary", None).expect("kept");
-    assert_ne!(fs::read_to_string(&home.secrets.file).expect("text"), first);
-    assert_eq!(fs::read_to_string(&home.secrets.key_file).expect("text").trim().len(), 64);
+    let (first, mut second) = (Home::new(), Home::new());
+    second.world = first.world.clone();
+    let (mut keys, mut nonces) = (Vec::new(), Vec::new());
+    for home in [&first, &second] {
+        for _ in 0..3 {
+            home.set("work", "canary", None).expect("kept");
+            let text = fs::read_to_string(&home.secrets.file).expect("text");
+            let file: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+            nonces.push(file["entries"]["profile/work"]["nonce"].as_str().expect("a nonce").to_owned());
+        }
+        let file: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&home.secrets.file).expect("text")).expect("JSON");
+        nonces.push(file["check"]["nonce"].as_str().expect("a nonce").to_owned());
+        keys.push(fs::read_to_string(&home.secrets.key_file).expect("a key"));
+    }
+    nonces.sort();
+    nonces.dedup();
+    assert_eq!(nonces.len(), 8, "{nonces:?}");
+    assert_ne!(keys[0], keys[1]);
+    // 256 bits, of which no two parts are the same.
+    let digits = keys[0].trim();
+    let mut parts: Vec<&str> = (0..4).map(|part| &digits[part * 16..part * 16 + 16]).collect();
+    parts.sort_unstable();
+    parts.dedup();
+    assert_eq!((digits.len(), parts.len()), (64, 4), "{digits}");
 }
 
 #[test]
@@ -154,8 +178,10 @@ fn a_passphrase_is_asked_for_and_a_wrong_one_opens_nothing() {
     let (mut home, parrot) = Home::asking("correct horse");
     home.set("work", "canary", Some(KeyFrom::Passphrase)).expect("kept");
     assert!(!home.secrets.key_file.exists());
+    home.anew();
     assert_eq!(home.get("work").expect("there").expose(), "canary");
     assert_eq!(*parrot.1.lock().expect("sound"), [Question::NewPassphrase, Question::Passphrase]);
+    home.anew();
     let asked_before = parrot.1.lock().expect("sound").len();
     refused(home.get("nobody"), ErrorKind::Missing, &[]);
     assert_eq!(parrot.1.lock().expect("sound").len(), asked_before, "what is not there needs no passphrase");
@@ -167,14 +193,38 @@ fn a_passphrase_is_asked_for_and_a_wrong_one_opens_nothing() {
 }
 
 #[test]
+fn a_passphrase_is_asked_for_once_in_a_process() {
+    let (mut home, parrot) = Home::asking("correct horse");
+    home.set("work", "canary-1", Some(KeyFrom::Passphrase)).expect("kept");
+    home.set("home", "canary-2", None).expect("kept");
+    assert_eq!(home.get("work").expect("there").expose(), "canary-1");
+    assert_eq!(*parrot.1.lock().expect("sound"), [Question::NewPassphrase]);
+    home.anew();
+    for _ in 0..3 {
+        assert_eq!(home.get("home").expect("there").expose(), "canary-2");
+    }
+    assert_eq!(*parrot.1.lock().expect("sound"), [Question::NewPassphrase, Question::Passphrase]);
+    // Another file, though of the same passphrase, has another key.
+    for profile in ["work", "home"] {
+        assert!(home.remove(profile).expect("removed"));
+    }
+    home.set("work", "canary-3", Some(KeyFrom::Passphrase)).expect("kept");
+    assert_eq!(home.get("work").expect("there").expose(), "canary-3");
+    assert_eq!(parrot.1.lock().expect("sound").last(), Some(&Question::NewPassphrase));
+}
+
+#[test]
 fn a_passphrase_may_be_read_from_a_private_file() {
     let mut home = Home::new();
     home.secrets.passphrase_file = Some(home.write("phrase", "correct horse\nand no more\n", 0o600));
     home.set("work", "canary", None).expect("kept");
     assert!(fs::read_to_string(&home.secrets.file).expect("text").contains("\"from\": \"passphrase\""));
+    home.anew();
     assert_eq!(home.get("work").expect("there").expose(), "canary");
+    home.anew();
     home.write("phrase", "correct horse", 0o600);
     assert_eq!(home.get("work").expect("there").expose(), "canary");
+    home.anew();
     home.write("phrase", "correct horse", 0o644);
     refused(home.get("work"), ErrorKind::Exposed, &["phrase", "mode 644"]);
     home.write("phrase", "short", 0o600);
@@ -240,8 +290,9 @@ fn a_file_that_is_none_is_refused_and_kept() {
 
 #[test]
 fn a_file_cannot_ask_for_a_stretching_without_end() {
-    let (home, _) = Home::asking("correct horse");
+    let (mut home, _) = Home::asking("correct horse");
     home.set("work", "canary", Some(KeyFrom::Passphrase)).expect("kept");
+    home.anew();
     let text = fs::read_to_string(&home.secrets.file).expect("text");
     home.write("config/secrets.json", &text.replace("\"memory_kib\": 65536", "\"memory_kib\": 4294967295"), 0o600);
     refused(home.get("work"), ErrorKind::Damaged, &["makes no sense"]);
@@ -259,11 +310,45 @@ fn a_linked_file_stays_a_link() {
     home.set("home", "canary-2", None).expect("kept");
     assert!(fs::symlink_metadata(&home.secrets.file).expect("there").is_symlink());
     assert_eq!(home.get("work").expect("there").expose(), "canary-1");
+    assert!(home.remove("work").expect("removed") && home.remove("home").expect("removed"));
+    assert!(!kept.exists(), "what was in the file is to be gone, not only the way to it");
+    refused(home.get("work"), ErrorKind::Missing, &[]);
+}
+
+#[test]
+fn nobody_waits_for_ever_for_a_turn() {
+    let home = Home::new();
+    home.set("work", "canary-1", None).expect("kept");
+    let text = fs::read(&home.secrets.file).expect("there");
+    let lock = fs::File::open(home.secrets.file.with_extension("lock")).expect("the lock");
+    lock.lock().expect("held");
+    refused(home.set("work", "canary-2", None), ErrorKind::Busy, &["secrets.json", "another command", "try again"]);
+    refused(home.remove("work"), ErrorKind::Busy, &["10 s"]);
+    // Whoever wants to end does not wait, and does nothing after it either.
+    lock.unlock().expect("let go");
+    let ask = Asking { world: &home.world, interrupted: &AtomicBool::new(true) };
+    let secret = Secret::new("canary-2".to_owned());
+    let put = Put { vault: Vault::File, profile: "work", secret: &secret, key: None };
+    refused(block_on(home.secrets.set(&ask, &put)), ErrorKind::Interrupted, &[]);
+    refused(block_on(home.secrets.remove(&ask, Vault::File, "work")), ErrorKind::Interrupted, &[]);
+    assert_eq!(fs::read(&home.secrets.file).expect("there"), text);
+}
+
+/// Waits that take their time, while the clock stands still.
+struct Nap;
+
+#[async_trait::async_trait]
+impl tidelock_remote::world::Sleep for Nap {
+    async fn sleep(&self, _duration: std::time::Duration) {
+        std::thread::sleep(std::time::Duration::from_millis(1));
+    }
 }
 
 #[test]
 fn many_at_once_lose_nothing() {
-    let home = Home::new();
+    let mut home = Home::new();
+    home.world.sleep = Arc::new(Nap);
+    let home = home;
     std::thread::scope(|scope| {
         for number in 0..8 {
             let home = &home;

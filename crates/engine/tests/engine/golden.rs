@@ -55,7 +55,7 @@ fn every_earlier_state_is_opened() {
         assert_eq!(row(&rows, "link.rclonelink").kind, Kind::Link);
         assert_eq!(state.fact("mode").expect("reads").as_deref(), Some("push"));
         assert_eq!(state.uploads().expect("reads"), [("upload-1".to_owned(), Key::new("big"))]);
-        assert_eq!(state.runs(10).expect("reads").len(), 3);
+        assert_eq!(state.run_count().expect("reads"), 3);
         assert_eq!(state.events(0, 100).expect("reads").len(), 7);
         assert!(state.has_run("46489f299e872ce2").expect("reads"));
     }

@@ -8,6 +8,7 @@ use crate::stage::Device;
 use std::collections::BTreeSet;
 use std::io::BufReader;
 use std::sync::{Arc, Mutex};
+use tidelock_core::plan::Said;
 use tidelock_core::policy::{Policy, Preset};
 use tidelock_engine::cycle::{self, Mode};
 use tidelock_engine::failure::Failure;
@@ -93,7 +94,8 @@ fn refused(failure: &Failure) -> Report {
 async fn write(pair: &Pair, paper: &Arc<Mutex<Option<Paper>>>) -> Result<Report, Failure> {
     let generation = pair.state.generation()?;
     let keep = |spool: &Spool<'_>, seen: &Survey| {
-        let names = saved::Names { pair: &pair.tag, local: &pair.local_name, remote: &pair.remote_name };
+        let names =
+            saved::Names { pair: &pair.tag, local: &pair.local_name, remote: &pair.remote_name, said: Said::default() };
         let header = saved::header(pair, names, &generation, seen);
         let mut text = Vec::new();
         saved::write(&mut text, &header, spool, seen.totals)?;

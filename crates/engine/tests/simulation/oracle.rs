@@ -296,6 +296,10 @@ fn agreement(stage: &Stage, place: usize) {
     }
 }
 
+fn one_way_down(policy: &Policy) -> bool {
+    policy.flow == Flow::Down && policy.drift == Drift::Leave
+}
+
 /// What both sides agree on has the same extended attributes here and there, where
 /// they are wanted and nothing is said of them. Of two devices one cannot see what
 /// the other changed in the second in which the object was written.
@@ -304,6 +308,8 @@ fn attributes(stage: &Stage, place: usize) {
     if !stage.case.setup.xattrs
         || stage.devices.len() > 1 && !(stage.case.setup.bare && place == 0)
         || stage.history.resettled
+        // What is changed here by whoever only fetches stays a change.
+        || one_way_down(&stage.case.setup.policies[place])
         // What is found the same is taken as agreed, whatever its attributes.
         || stage.history.state_lost
         || report.stopped.is_some()

@@ -62,6 +62,8 @@ pub struct Device {
     pub ever_wrote: bool,
     /// The plan written down last.
     pub paper: Arc<Mutex<Option<Paper>>>,
+    /// How much had been done by anybody when that was written.
+    pub planned_at: u64,
     watched: Option<Watched>,
 }
 
@@ -219,6 +221,7 @@ impl Stage {
             mounted: true,
             ever_wrote: setup.policies[place].writes_here(),
             paper: Arc::default(),
+            planned_at: 0,
             watched: None,
         }
     }
@@ -256,7 +259,13 @@ impl Stage {
             // For whoever runs already, this is somebody else.
             self.history.acts += 1;
         }
+        if errand == Errand::Plan {
+            self.devices[place].planned_at = self.history.acts;
+        }
+        // A plan does not know what people did since.
+        let is_known = !matches!(errand, Errand::Apply { .. }) || self.devices[place].planned_at == self.history.acts;
         let alone = self.is_idle()
+            && is_known
             && self.devices[place].excluded.is_none()
             && !self.history.resettled
             && !self.history.archived

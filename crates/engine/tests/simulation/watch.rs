@@ -10,8 +10,8 @@ use crate::errand::Errand;
 use crate::ledger::{Contents, without_marks};
 use crate::stage::{NAMES, Stage};
 use std::collections::{BTreeMap, BTreeSet};
-use tidelock_core::entry::{BaseRow, Standing};
-use tidelock_core::names::{LinkStyle, entry_of};
+use tidelock_core::entry::{BaseRow, LocalStamp, Standing};
+use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::Key;
 use tidelock_core::policy::{Drift, Flow, Policy};
 use tidelock_engine::pair::Pair;
@@ -25,6 +25,8 @@ pub struct Watched {
     confirmed: bool,
     tally: Tally,
     acts: u64,
+    /// Nobody else was at work.
+    alone: bool,
     /// The folder on record is not there.
     away: bool,
     /// Keys whose rows prove no absence.
@@ -63,7 +65,8 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
         confirmed: pair.settings.confirm_deletes,
         tally: stage.books.tally_of(place),
         acts: stage.history.acts,
-        away: !pair.settings.accept_root && agreed > 0 && is_elsewhere,
+        alone: stage.is_idle(),
+        away: !pair.settings.accept_root && agreed > 0 && is_elsewhere && !is_alike(stage, place, &rows),
         lapsed,
         size,
         ever_wrote: device.ever_wrote,
@@ -73,12 +76,27 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
     }
 }
 
+/// Whether what is in the folder now is, by size and time, what is on record: then it
+/// is taken for the folder on record, moved or brought back.
+fn is_alike(stage: &Stage, place: usize, rows: &[BaseRow]) -> bool {
+    let disk = &stage.devices[place].disk;
+    let known: Vec<_> = rows.iter().filter_map(|row| Some((row, row.here.as_ref()?.stamp))).collect();
+    let is_as_known = |(row, then): &&(&BaseRow, LocalStamp)| {
+        let path = entry_of(&row.key, LinkStyle::Suffix).ok().map(|(path, _)| path);
+        let now = path.and_then(|path| disk.user_stat(&path));
+        now.is_some_and(|now| {
+            row.kind == Kind::Dir || (now.stamp.size, now.stamp.mtime_ns) == (then.size, then.mtime_ns)
+        })
+    };
+    known.iter().filter(is_as_known).count() * 10 >= known.len() * 9
+}
+
 pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told, report: &Report) {
     let wrong = |what: String| stage.books.wrong(format!("{}: {what}", NAMES[place]));
     let now = stage.books.tally_of(place);
     // A request of an earlier run may arrive in this one.
     let late = stage.devices[place].fate.is_risky();
-    let undisturbed = stage.history.acts == watched.acts && stage.is_idle();
+    let undisturbed = watched.alone && stage.history.acts == watched.acts && stage.is_idle();
     let still_unmounted = watched.away && !stage.devices[place].mounted;
     if still_unmounted && undisturbed && !late && now.mutations != watched.tally.mutations {
         wrong("unmounted: a folder that is not there changed the bucket".to_owned());

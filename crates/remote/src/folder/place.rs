@@ -66,6 +66,9 @@ pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<Place> {
         return Err(Error::new(ErrorKind::Config, "open", message));
     }
     refuse_remote_file_system(if exists { path } else { parent(path) })?;
+    if mode == OpenMode::Create && !super::is_store(path) {
+        refuse_in_another(path, exists)?;
+    }
     if !exists {
         make_root(path)?;
     }
@@ -83,6 +86,21 @@ pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<Place> {
     }
     make_folder(&path.join(BODIES), &path)?;
     Ok(Place { path, lock: Some(lock) })
+}
+
+/// A store within another one would be swept away with what that does not know.
+fn refuse_in_another(path: &Path, exists: bool) -> Result<()> {
+    let within = if exists { path } else { parent(path) };
+    let within = within.canonicalize().map_err(|error| failure::io("open", path.display(), error))?;
+    let Some(other) = within.ancestors().find(|folder| super::is_store(folder)) else { return Ok(()) };
+    let message = format!(
+        "{} lies among the files of the store {}, where no other store may be: for a name in that store write \
+         folder:{}/NAME, else give a folder outside it",
+        path.display(),
+        other.display(),
+        other.display()
+    );
+    Err(Error::new(ErrorKind::Config, "open", message))
 }
 
 /// Makes the entries of a folder durable.

@@ -173,7 +173,7 @@ async fn load_profile(options: &S3Options) -> Result<ProfileSet> {
         })),
     };
     match (&options.profile, std::env::var("AWS_PROFILE")) {
-        (Some(name), _) => named(name, "--profile")?,
+        (Some(name), _) => named(name, "what names it: --profile, TIDELOCK_PROFILE or the configuration")?,
         // Without it the chain would go on to whatever else it finds, up to the role of
         // the machine. The default one need not be written anywhere.
         (None, Ok(name)) if options.keys.is_none() && !name.is_empty() && name != "default" => {

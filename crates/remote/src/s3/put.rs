@@ -33,6 +33,8 @@ impl S3 {
         outcome.map_err(|error| match (&error.kind, &put.condition) {
             // An object that should be as it was seen, and is not there at all.
             (ErrorKind::NotFound, Condition::Matches(_)) => Error { kind: ErrorKind::Precondition, ..error },
+            // Nothing need be there for bytes of ours: it is the name that finds no place.
+            (ErrorKind::NotFound, Condition::Absent) if !copies(put) => Error { kind: ErrorKind::Name, ..error },
             _ => error,
         })
     }
@@ -216,6 +218,11 @@ impl S3 {
         }
         Ok(written)
     }
+}
+
+/// Whether anything of it is there already.
+fn copies(put: &Put) -> bool {
+    put.recipe.iter().any(|piece| matches!(piece, Piece::CopyOf { .. }))
 }
 
 /// What the document at the end of a write says.

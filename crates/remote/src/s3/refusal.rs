@@ -111,6 +111,7 @@ impl Refusal {
             | "InvalidRange"
             | "EntityTooSmall"
             | "InvalidPart" => ErrorKind::Corrupt,
+            "KeyTooLongError" | "KeyTooLong" | "InvalidObjectName" | "XMinioInvalidObjectName" => ErrorKind::Name,
             "QuotaExceeded" | "XMinioStorageFull" | "InsufficientStorage" | "InsufficientCapacity" => ErrorKind::Full,
             _ => self.kind_by_status(effect),
         }

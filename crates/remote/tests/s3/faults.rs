@@ -24,6 +24,9 @@ async fn refusals_have_kinds() {
         (502, "", ErrorKind::OutcomeUnknown),
         (504, "", ErrorKind::OutcomeUnknown),
         (418, "Teapot", ErrorKind::Other),
+        // Bytes of ours need nothing to be there: it is the name that finds no place.
+        (400, "KeyTooLongError", ErrorKind::Name),
+        (404, "", ErrorKind::Name),
     ] {
         let server = serve(move |_| error(status, code));
         assert_eq!(kind_of_put(&server, &bytes_put(5, Condition::Absent)).await, kind, "{status} {code}");

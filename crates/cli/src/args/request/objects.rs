@@ -111,7 +111,7 @@ fn about_writes(found: Options) -> Options {
 
 /// A remote that was named.
 fn there(told: &Told<'_>, remote: &str, typed: Typed) -> Result<Resolved, Complaint> {
-    told.find(&told.remote_or_pair(remote)?, typed)
+    told.find(&told.place(remote)?, typed)
 }
 
 /// The service where no remote is named.

@@ -3,7 +3,7 @@
 //! The last line is the sum of what the pairs' own reports counted; nothing is
 //! counted here.
 
-use super::summary::{done, join, planned, requests};
+use super::summary::{NOTHING, done, join, planned, requests};
 use crate::render::words::{count, duration, name, shown};
 use tidelock_engine::api::{BatchReply, BatchRun, RunReply};
 use tidelock_engine::report::{Ending, Report};
@@ -18,10 +18,7 @@ pub fn lines(reply: &BatchReply) -> Vec<String> {
         let what = match &one.run {
             Some(run) => {
                 add(&mut all, &mut counts, run);
-                let parts =
-                    if reply.dry_run { planned(&run.report.planned, &run.report) } else { join(&done(&run.report)) };
-                let stopped = run.report.stopped.as_ref().map_or("", |_| "stopped: ");
-                format!("{stopped}{parts}")
+                one_run(&run.report, reply.dry_run)
             }
             None => "not begun".to_owned(),
         };
@@ -34,11 +31,28 @@ pub fn lines(reply: &BatchReply) -> Vec<String> {
     let number = u64::try_from(reply.runs.len()).unwrap_or(u64::MAX);
     let wrong = reply.runs.iter().filter(|one| one.ending != Ending::Ok).count();
     let went = if wrong == 0 { String::new() } else { format!(", {wrong} of them not well") };
-    let what = if reply.dry_run { planned(&all.planned, &all) } else { join(&done(&all)) };
+    let what = match parts(&all, reply.dry_run) {
+        nothing if nothing == NOTHING && wrong > 0 => "nothing was done".to_owned(),
+        parts => parts,
+    };
     let verb = if reply.dry_run { "batch would" } else { "batch" };
     let end = format!("{} · {}", requests(&counts), duration(all.duration_ms));
     lines.push(format!("{verb}: {}{went}: {what} · {end}", count(number, "pair", "pairs")));
     lines
+}
+
+fn parts(report: &Report, dry_run: bool) -> String {
+    if dry_run { planned(&report.planned, report) } else { join(&done(report)) }
+}
+
+/// What came of a pair's run, or would. One that was stopped had something to do.
+fn one_run(report: &Report, dry_run: bool) -> String {
+    match (&report.stopped, parts(report, dry_run)) {
+        (None, parts) => parts,
+        (Some(_), parts) if parts == NOTHING => "stopped before anything was done".to_owned(),
+        (Some(_), parts) if dry_run => format!("would be stopped: {parts}"),
+        (Some(_), parts) => format!("stopped: {parts}"),
+    }
 }
 
 /// Why runs could not be begun or gone on with, and whose they are.

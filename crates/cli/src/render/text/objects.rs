@@ -78,8 +78,10 @@ fn run(run: &RunEntry) -> String {
     let took = run.ended_ms.map_or(String::new(), |ended_ms| {
         format!(" in {}", duration(u64::try_from(ended_ms - run.started_ms).unwrap_or(0)))
     });
-    let sides: Vec<String> =
-        [&run.local, &run.remote].into_iter().filter(|side| !side.is_empty()).map(|side| name(side)).collect();
+    // Files go the way the arrow shows.
+    let fetches = matches!(run.command.as_str(), "restore" | "download");
+    let sides = if fetches { [&run.remote, &run.local] } else { [&run.local, &run.remote] };
+    let sides: Vec<String> = sides.into_iter().filter(|side| !side.is_empty()).map(|side| name(side)).collect();
     format!("{:>5}  {}  {:8}  {ended}{took}  {}", run.number, moment(run.started_ms), run.command, sides.join(" -> "))
 }
 

@@ -19,10 +19,10 @@ pub fn profiles(reply: &ProfilesReply) -> Vec<String> {
             vec!["no profiles are configured; `tidelock config profile add NAME` adds one".to_owned()]
         }
         ProfilesReply::Listed { profiles } => profiles.iter().map(row).collect(),
-        ProfilesReply::Removed { name, file, secret_left } => {
-            let mut lines = vec![format!("profile {}: removed from {}", shown(name), shown(file))];
-            lines.extend(secret_left.as_ref().map(|why| format!("its secret is still where it was: {}", shown(why))));
-            lines
+        ProfilesReply::Removed { name, file, shared_with, .. } => {
+            let stays = |other: &String| format!("; its secret stays, as {} may need it too", shown(other));
+            let stays = shared_with.as_ref().map_or_else(String::new, stays);
+            vec![format!("profile {}: removed from {}{stays}", shown(name), shown(file))]
         }
         ProfilesReply::Used { name, file } => {
             vec![format!("profile {}: the default one now, in {}", shown(name), shown(file))]
@@ -60,10 +60,13 @@ fn test(tested: &Tested) -> Vec<String> {
     ]
 }
 
-/// What went wrong with a profile that was tried.
+/// What went wrong with a profile that was tried or removed.
 pub fn error(reply: &ProfilesReply) -> Option<String> {
     match reply {
         ProfilesReply::Tested(tested) => tested.error.as_deref().map(shown),
+        ProfilesReply::Removed { secret_left: Some(why), .. } => {
+            Some(format!("its secret is still where it was: {}", shown(why)))
+        }
         _ => None,
     }
 }
@@ -77,13 +80,15 @@ pub fn secret(reply: &SecretReply) -> String {
     format!("profile {}: its secret is in {place}", shown(&reply.profile))
 }
 
-/// What came of `config import`: the text that was asked for, or a line about it.
-pub fn import(reply: &ImportReply) -> Vec<String> {
+/// What came of `config import`: the text that was asked for, or a line about it. What is
+/// read from a pipe is the text as it is; at a terminal, names of others could act.
+pub fn import(reply: &ImportReply, is_terminal: bool) -> Vec<String> {
     let count = |of: &[String], one: &str, many: &str| count(u64::try_from(of.len()).unwrap_or(u64::MAX), one, many);
     let profiles = count(&reply.profiles, "profile", "profiles");
     let pairs = count(&reply.pairs, "pair", "pairs");
     let secrets = count(&reply.secrets, "secret", "secrets");
     match (&reply.text, &reply.written) {
+        (Some(text), _) if is_terminal => text.lines().map(shown).collect(),
         (Some(text), _) => text.lines().map(str::to_owned).collect(),
         (None, Some(file)) => vec![format!("import: {profiles}, {pairs}, {secrets} kept · written to {}", shown(file))],
         (None, None) => vec!["import: nothing that could be carried over".to_owned()],

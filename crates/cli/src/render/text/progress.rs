@@ -5,7 +5,7 @@
 //! line now and then, so that the log of a long run is not silent. It counts what events
 //! say and knows nothing else.
 
-use crate::render::words::{bytes, duration, name};
+use crate::render::words::{bytes, count, duration, name};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -15,6 +15,10 @@ use tidelock_remote::world::World;
 
 /// How often a line is written where nothing can be drawn.
 const FLAT_EVERY_NS: u64 = 30_000_000_000;
+/// Before that, a rate would be that of the first few bytes.
+const RATE_AFTER_MS: u64 = 200;
+/// The line while nobody knows how much there is to do.
+const LOOKING: &str = "{spinner} {wide_msg} {elapsed}";
 /// So many names fit beside the numbers.
 const NAMES_SHOWN: usize = 2;
 /// More names than transfers could be under way are not remembered.
@@ -46,6 +50,8 @@ struct Count {
     bytes_planned: u64,
     files: u64,
     files_planned: u64,
+    /// Whether a closer look may bring more than was planned.
+    is_open: bool,
     moving: VecDeque<String>,
     begun_ns: u64,
     told_ns: u64,
@@ -54,29 +60,43 @@ struct Count {
 impl Count {
     /// Files, and what is moving now.
     fn names(&self) -> String {
-        let mut text = format!("{}/{} files", self.files, self.files_planned.max(self.files));
-        let shown: Vec<String> = self.moving.iter().take(NAMES_SHOWN).map(|path| name(path)).collect();
-        if !shown.is_empty() {
-            text.push_str(" · ");
-            text.push_str(&shown.join(", "));
-        }
+        let mut parts = match (self.is_open, self.files) {
+            (false, files) => vec![format!("{files}/{} files", self.files_planned.max(files))],
+            (true, 0) => Vec::new(),
+            (true, files) => vec![count(files, "file", "files")],
+        };
+        let mut shown: Vec<String> = self.moving.iter().take(NAMES_SHOWN).map(|path| name(path)).collect();
         if self.moving.len() > NAMES_SHOWN {
-            text.push_str(&format!(" +{}", self.moving.len() - NAMES_SHOWN));
+            let last = format!("{} +{}", shown.pop().unwrap_or_default(), self.moving.len() - NAMES_SHOWN);
+            shown.push(last);
         }
-        text
+        if !shown.is_empty() {
+            parts.push(shown.join(", "));
+        }
+        parts.join(" · ")
     }
 
-    /// The same after bytes, rate and remaining time.
+    /// The same after bytes, rate and remaining time, as far as they are known.
     fn line(&self, now_ns: u64) -> String {
         let elapsed_ms = now_ns.saturating_sub(self.begun_ns) / 1_000_000;
-        let rate = self.bytes.saturating_mul(1000) / elapsed_ms.max(1);
-        let left = self.bytes_planned.saturating_sub(self.bytes);
-        let remaining = match left.saturating_mul(1000).checked_div(rate) {
-            Some(left_ms) => format!(", {} left", duration(left_ms)),
-            None => String::new(),
+        let mut parts = match (self.is_open, self.bytes) {
+            (true, 0) => Vec::new(),
+            (true, done) => vec![bytes(done)],
+            (false, done) => vec![format!("{} of {}", bytes(done), bytes(self.bytes_planned.max(done)))],
         };
-        let (done, planned) = (bytes(self.bytes), bytes(self.bytes_planned.max(self.bytes)));
-        format!("{done} of {planned}, {}/s{remaining}, {}", bytes(rate), self.names())
+        // A rate is one of some time.
+        if self.bytes > 0 && elapsed_ms >= RATE_AFTER_MS {
+            let rate = self.bytes.saturating_mul(1000) / elapsed_ms;
+            parts.push(format!("{}/s", bytes(rate)));
+            let left = self.bytes_planned.saturating_sub(self.bytes);
+            match left.saturating_mul(1000).checked_div(rate) {
+                Some(left_ms) if !self.is_open => parts.push(format!("{} left", duration(left_ms))),
+                _ => {}
+            }
+        }
+        parts.push(self.names());
+        parts.retain(|part| !part.is_empty());
+        if parts.is_empty() { "comparing".to_owned() } else { parts.join(", ") }
     }
 }
 
@@ -85,7 +105,7 @@ impl Progress {
     pub fn new(shown: Shown, world: World) -> Self {
         let bar = ProgressBar::no_length();
         bar.set_draw_target(ProgressDrawTarget::hidden());
-        bar.set_style(style("{spinner} {wide_msg} {elapsed}"));
+        bar.set_style(style(LOOKING));
         Self { bar, shown, world, count: Mutex::default() }
     }
 
@@ -109,6 +129,7 @@ impl Progress {
         *count = Count {
             bytes_planned: totals.upload_bytes + totals.download_bytes,
             files_planned: totals.uploads + totals.downloads + totals.moves,
+            is_open: totals.compares > 0,
             begun_ns: now_ns,
             told_ns: now_ns,
             ..Count::default()
@@ -116,9 +137,8 @@ impl Progress {
         if self.shown == Shown::Drawn {
             self.bar.reset();
             self.bar.set_length(count.bytes_planned);
-            if count.bytes_planned > 0 {
-                self.bar.set_style(style("{bar:10} {wide_msg}"));
-            }
+            let known = count.bytes_planned > 0 && !count.is_open;
+            self.bar.set_style(style(if known { "{bar:10} {wide_msg}" } else { LOOKING }));
             self.draw(&count);
         }
     }
@@ -160,7 +180,11 @@ impl Progress {
         if self.shown == Shown::Drawn {
             // Cut where the terminal ends, whatever it is at that moment.
             let now_ns = self.world.clock.monotonic_ns();
-            self.bar.set_message(if count.bytes_planned > 0 { count.line(now_ns) } else { count.names() });
+            self.bar.set_message(if count.bytes_planned > 0 || count.is_open {
+                count.line(now_ns)
+            } else {
+                count.names()
+            });
         }
     }
 
@@ -187,11 +211,23 @@ mod tests {
     #[test]
     fn a_line_says_how_far_it_is() {
         let mut count = Count { bytes_planned: 10 << 20, files_planned: 3, ..Count::default() };
-        assert_eq!(count.line(0), "0 B of 10.0 MiB, 0 B/s, 0/3 files");
+        assert_eq!(count.line(0), "0 B of 10.0 MiB, 0/3 files");
         (count.bytes, count.files) = (5 << 20, 1);
         count.moving.extend(["a".to_owned(), "b\n".to_owned(), "c".to_owned()]);
         let expected = "5.0 MiB of 10.0 MiB, 1.0 MiB/s, 5.0 s left, 1/3 files · a, $'b\\n' +1";
         assert_eq!(count.line(5_000_000_000), expected);
+        // A rate of the first moment would tell nothing.
+        assert!(count.line(1_000_000).starts_with("5.0 MiB of 10.0 MiB, 1/3 files"));
+    }
+
+    #[test]
+    fn what_is_not_known_is_not_shown() {
+        let mut count = Count { is_open: true, ..Count::default() };
+        assert_eq!(count.line(0), "comparing");
+        count.moving.push_back("a".to_owned());
+        assert_eq!(count.line(0), "a");
+        (count.bytes, count.files) = (5 << 20, 1);
+        assert_eq!(count.line(5_000_000_000), "5.0 MiB, 1.0 MiB/s, 1 file · a");
     }
 
     #[test]

@@ -75,7 +75,7 @@ pub fn ls(reply: &LsReply) -> String {
     format!("{}, {}", count(reply.objects, "object", "objects"), bytes(reply.bytes))
 }
 
-const NOTHING: &str = "nothing to do";
+pub(super) const NOTHING: &str = "nothing to do";
 
 pub(super) fn join(parts: &[String]) -> String {
     if parts.is_empty() { NOTHING.to_owned() } else { parts.join(", ") }

@@ -1,17 +1,19 @@
 //! Adding a profile: checked, tried, and only then kept.
 //!
 //! The secret is asked for, tried, put into its vault, and then the configuration is
-//! written; where that fails, the secret is taken out again. It never enters a request:
-//! whoever asks in the context gives it.
+//! written; where that fails, the secret is taken out again. Vaults are shared by all
+//! configurations of a person, so one that is kept already is never replaced here. It
+//! never enters a request: whoever asks in the context gives it.
 
 use super::super::credentials;
-use super::{ProfilesReply, Tested, look, source, vault};
-use crate::api::{Context, Service};
+use super::{ProfilesReply, Tested, look, resolved, vault};
+use crate::api::Context;
+use crate::config::find::Loaded;
 use crate::config::rewrite::Draft;
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
 use crate::report::Ending;
-use crate::secrets::{self, KeyFrom, Put, Question, Secret};
+use crate::secrets::{ErrorKind, KeyFrom, Put, Question, Secret, Vault};
 use serde::{Deserialize, Serialize};
 use tidelock_remote::s3::Keys;
 
@@ -37,23 +39,25 @@ pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesRepl
     let mut more = Config::default();
     more.profile.insert(name.clone(), profile.clone());
     let text = edit::add(draft.text(), &more).map_err(|what| told(&draft, &what))?;
-    draft.become_text(&text)?;
+    let loaded = draft.become_text(&text)?;
 
     let vault = vault(profile.credentials);
-    if request.key.is_some() && vault != Some(secrets::Vault::File) {
+    if request.key.is_some() && vault != Some(Vault::File) {
         return Err(Failure::Unable("--key-from is for --credentials file; leave it out".to_owned()));
     }
     let secret = if vault.is_some() { Some(ask(context, name)?) } else { None };
-    let test = if request.untested { None } else { Some(tried(context, request, secret.as_ref()).await?) };
+    let test = if request.untested { None } else { Some(tried(context, request, &loaded, secret.as_ref()).await?) };
     if let Some(test) = test.as_ref().filter(|test| test.ending != Ending::Ok) {
         return Ok(ProfilesReply::Tested(test.clone()));
     }
-    if let (Some(vault), Some(secret)) = (vault, &secret) {
-        let put = Put { vault, profile: name, secret, key: request.key };
-        context.secrets.set(&context.asking(), &put).await?;
-    }
+    let kept = match (vault, &secret) {
+        (Some(vault), Some(secret)) => {
+            keep(context, &Put { vault, profile: name, secret, key: request.key }).await?.then_some(vault)
+        }
+        _ => None,
+    };
     if let Err(failure) = draft.save(&text, &context.world.token()) {
-        if let Some(vault) = vault {
+        if let Some(vault) = kept {
             // A secret of no profile would only lie about.
             let _ = context.secrets.remove(&context.asking(), vault, name).await;
         }
@@ -62,17 +66,37 @@ pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesRepl
     Ok(ProfilesReply::Added { name: name.clone(), file: draft.file().display().to_string(), test })
 }
 
+/// Keeps the secret of a new profile, in place of none; whether it was not there before.
+pub(in crate::commands) async fn keep(context: &Context, put: &Put<'_>) -> Result<bool, Failure> {
+    match context.secrets.get(&context.asking(), put.vault, put.profile).await {
+        Ok(there) if there == *put.secret => return Ok(false),
+        Ok(_) => return Err(taken(put.profile)),
+        Err(error) if error.kind == ErrorKind::Missing => {}
+        Err(error) => return Err(error.into()),
+    }
+    context.secrets.set(&context.asking(), put).await?;
+    Ok(true)
+}
+
+fn taken(name: &str) -> Failure {
+    let what = format!("another secret is kept for a profile {name:?} already, perhaps of another configuration");
+    let remedy = "give this one another name; or, if that secret is of no more use, write the section";
+    let replace = format!("`tidelock config set-secret {name}` replaces it");
+    Failure::Unable(format!("{what}; {remedy} [profile.{name}] by hand, and {replace}"))
+}
+
 /// What the service says to the profile as it would be.
-async fn tried(context: &Context, request: &Add, secret: Option<&Secret>) -> Result<Tested, Failure> {
+async fn tried(context: &Context, request: &Add, loaded: &Loaded, secret: Option<&Secret>) -> Result<Tested, Failure> {
     let Add { name, profile, .. } = request;
+    let service = resolved(loaded, name)?.sides.service;
     let keys = match secret {
         Some(secret) => {
             let id = profile.access_key_id.clone().unwrap_or_default();
             Ok(Some(Keys { id, secret: secret.expose().to_owned(), token: None }))
         }
-        None => credentials::keys(context, &source(name, profile)).await,
+        None => credentials::keys(context, &service.credentials).await,
     };
-    look::test(context, name, &service(context, profile)?, keys, profile.bucket.as_deref()).await
+    look::test(context, name, &service, keys, profile.bucket.as_deref()).await
 }
 
 /// Asks for the secret key of a profile.
@@ -95,20 +119,4 @@ pub(in crate::commands) fn ask(context: &Context, profile: &str) -> Result<Secre
 
 fn told(draft: &Draft, what: &str) -> Failure {
     Failure::Unable(format!("{}: {what}", draft.file().display()))
-}
-
-/// The service of a profile that is not yet in the configuration.
-fn service(context: &Context, profile: &Profile) -> Result<Service, Failure> {
-    let expanded = |text: &Option<String>| {
-        let text = text.as_deref().map(|text| context.around.expand(text)).transpose();
-        text.map_err(Failure::Unable)
-    };
-    Ok(Service {
-        endpoint: expanded(&profile.endpoint)?,
-        region: profile.region.clone(),
-        profile: profile.aws_profile.clone(),
-        path_style: profile.path_style,
-        provider: profile.provider.clone(),
-        ..Service::default()
-    })
 }

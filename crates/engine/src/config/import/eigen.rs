@@ -23,7 +23,11 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
     }
     let mut take = |names: &[&str]| {
         let found: Vec<Value> = names.iter().filter_map(|name| map.remove(*name)).collect();
-        found.into_iter().find_map(|value| value.as_str().map(str::to_owned)).filter(|text| !text.is_empty())
+        // Taken over as it is: one of them is the secret, and a copy would stay behind.
+        found.into_iter().find_map(|value| match value {
+            Value::String(text) if !text.is_empty() => Some(text),
+            _ => None,
+        })
     };
     let mut found = Imported::default();
     let mut profile = Profile {

@@ -3,6 +3,8 @@
 //! Keeps the line of every key. Interpolation is s3cmd's own affair; quotes mean
 //! nothing to either of them.
 
+use zeroize::Zeroizing;
+
 /// One `[name]` and what is below it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Section {
@@ -15,7 +17,7 @@ pub(super) struct Section {
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Setting {
     pub(super) key: String,
-    pub(super) value: String,
+    pub(super) value: Zeroizing<String>,
     pub(super) line: u32,
 }
 
@@ -58,7 +60,8 @@ pub(super) fn read(text: &str) -> Result<Vec<Section>, String> {
         let (Some((key, value)), Some(section)) = (line.split_once('='), sections.last_mut()) else {
             return Err(format!("line {number} is neither `[section]` nor `key = value` below one"));
         };
-        section.keys.push(Setting { key: key.trim().to_owned(), value: value.trim().to_owned(), line: number });
+        let value = Zeroizing::new(value.trim().to_owned());
+        section.keys.push(Setting { key: key.trim().to_owned(), value, line: number });
     }
     Ok(sections)
 }

@@ -145,7 +145,7 @@ fn profile(section: &Section, notes: &mut Vec<Note>) -> (Profile, Option<Secret>
         }
         Some(_) => note("server_side_encryption", "not carried over: neither AES256 nor aws:kms"),
     }
-    let secret = match (section.is_on("env_auth"), text("access_key_id"), text("secret_access_key")) {
+    let secret = match (section.is_on("env_auth"), text("access_key_id"), section.get("secret_access_key")) {
         (true, ..) => {
             profile.aws_profile = text("profile");
             None
@@ -153,7 +153,7 @@ fn profile(section: &Section, notes: &mut Vec<Note>) -> (Profile, Option<Secret>
         (false, Some(id), Some(secret)) => {
             profile.access_key_id = Some(id);
             profile.credentials = Credentials::Keyring;
-            Some(Secret::new(secret))
+            Some(Secret::new(secret.to_owned()))
         }
         (false, ..) => {
             note(

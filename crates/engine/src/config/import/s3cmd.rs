@@ -81,11 +81,11 @@ fn profile(found: &mut Imported, section: &Section) -> (Profile, Option<Secret>)
         (None, true) => profile.sse = Some(Sse::Aes256),
         (None, false) => {}
     }
-    let secret = match (text("access_key"), text("secret_key")) {
+    let secret = match (text("access_key"), section.get("secret_key")) {
         (Some(id), Some(secret)) => {
             profile.access_key_id = Some(id);
             profile.credentials = Credentials::Keyring;
-            Some(Secret::new(secret))
+            Some(Secret::new(secret.to_owned()))
         }
         _ => {
             let what = "there are none; the standard AWS places are asked";

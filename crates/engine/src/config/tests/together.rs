@@ -5,7 +5,7 @@ use crate::config::around::Around;
 use crate::config::check;
 use crate::config::find::Loaded;
 use crate::config::layers::Origin;
-use crate::config::read::{Format, read};
+use crate::config::read::{Format, look, read};
 use crate::config::resolve::{Refusal, Resolved, Typed, Whom, resolve};
 use crate::config::schema::schema;
 use crate::config::{Knobs, Mode, Profile};
@@ -15,14 +15,15 @@ use tidelock_core::policy::OnConflict;
 const FILE: &str = "/home/me/.config/tidelock/config.toml";
 
 fn loaded(text: &str, variables: &[(&str, &str)]) -> Loaded {
-    let (config, tree) = read(FILE, text, Format::Toml).unwrap_or_else(|problem| panic!("{problem}"));
+    let read = look(FILE, text, Format::Toml).unwrap_or_else(|problem| panic!("{problem}"));
     let all = [("HOME", "/home/me")].iter().chain(variables);
     let variables = all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    Loaded { config, tree, file: Some(PathBuf::from(FILE)), around: Around::new(variables, None) }
+    let (file, around) = (Some(PathBuf::from(FILE)), Around::new(variables, None));
+    Loaded { config: read.config, tree: read.tree, file, around, problems: read.problems }
 }
 
 fn pair(name: &str) -> Whom {
-    Whom::Pair { name: name.to_owned(), local: None }
+    Whom::Pair { name: name.to_owned(), local: None, below: None }
 }
 
 fn good(loaded: &Loaded, whom: &Whom, typed: &Typed) -> Resolved {
@@ -204,7 +205,7 @@ fn what_does_not_make_sense_is_found() {
         ("ignore_files = [\"${NOPE}\"]", "the environment has no NOPE"),
         ("meta = { \"a b\" = \"x\" }", ":6: pair.a.meta: \"a b\" cannot be set: a name is made of"),
         ("meta = { mtime = \"1\" }", ":6: pair.a.meta: \"mtime\" cannot be set: Tidelock writes it itself"),
-        ("[pair.\"b c\"]\nlocal = \"~/b\"\nremote = \"s3://abc\"", ":6: pair.b c: this cannot be a name"),
+        ("[pair.\"b c\"]\nlocal = \"~/b\"\nremote = \"s3://abc\"", ":6: pair.\"b c\": this cannot be a name"),
         ("[profile.s3]", ":6: profile.s3: `s3:` begins other remotes"),
         ("[profile.v]\nendpoint = \"s3.example.org\"", ":7: profile.v.endpoint: \"s3.example.org\" is no address"),
         ("[profile.v]\nendpoint = \"https://me:word@e.org\"", ":7: profile.v.endpoint: who signs in is never part"),
@@ -265,9 +266,82 @@ fn what_does_not_make_sense_is_found() {
 fn variables_that_are_misspelt_are_found() {
     let set = ["TIDELOCK_CONCURENCY", "TIDELOCK_HIDDEN", "TIDELOCK_PROFILE", "TIDELOCK_SEED", "OTHER_HIDEN"];
     let around = Around::new(set.map(|name| (name.to_owned(), "1".to_owned())), None);
-    let said: Vec<String> = check::variables(&around).iter().map(ToString::to_string).collect();
+    let said: Vec<String> = check::misspelt(&around).iter().map(ToString::to_string).collect();
     let wanted = "environment TIDELOCK_CONCURENCY: there is no such setting; did you mean TIDELOCK_CONCURRENCY?";
     assert_eq!(said, [wanted]);
+}
+
+#[test]
+fn a_variable_that_cannot_be_is_named() {
+    let (file, typed) = (loaded(LAYERED, &[]), Typed::default());
+    for (name, value, says) in [
+        ("BWLIMIT", "10", "write \"10 MiB/s\""),
+        ("SSE", "des", "write \"AES256\" or \"aws:kms\""),
+        ("CONCURRENCY", "0", "1 to 1024"),
+        ("CONTENT_TYPE", " ", "no header"),
+        ("STORAGE_CLASS", "\u{e9}", "no header"),
+        ("META", "A B=c", "\"A B\" cannot be set"),
+        ("EXCLUDE", "a\n[", "the pattern \"[\" cannot match"),
+        ("IGNORE_FILES", "a/", "names no file"),
+        ("LOCK_TIMEOUT", "-5ss", "is no time"),
+        ("ENDPOINT", "host", "is no address"),
+        ("ENDPOINT", "https://me:SECRET@host", "who signs in"),
+        ("REGION", "a b", "is no region"),
+        ("PROVIDER", "wasab", "did you mean \"wasabi\"?"),
+        ("PATH_STYLE", "maybe", "true or false"),
+        ("SSE_KMS_KEY", "k", "which nobody set"),
+    ] {
+        let variable = format!("TIDELOCK_{name}");
+        let around = loaded(LAYERED, &[(&variable, value)]);
+        let said = refused(&around, &pair("q"), &typed);
+        assert!(said.starts_with(&format!("environment {variable}: ")) && said.contains(says), "{said}");
+        assert!(!said.contains("SECRET"), "{said}");
+        if name != "SSE_KMS_KEY" {
+            let found = check::variables(&around.around);
+            assert!(found.len() == 1 && found[0].to_string() == said, "{found:?}");
+        }
+    }
+    assert_eq!(check::variables(&file.around), []);
+}
+
+#[test]
+fn what_is_typed_and_cannot_be_is_misuse() {
+    let file = loaded(LAYERED, &[]);
+    let text = |text: &str| Some(text.to_owned());
+    for (knobs, says) in [
+        (Knobs { exclude: Some(vec!["[".into()]), ..Knobs::default() }, "--exclude, --include: the pattern"),
+        (Knobs { content_type: text(""), ..Knobs::default() }, "--content-type: it can be no header"),
+        (Knobs { ignore_files: Some(vec![String::new()]), ..Knobs::default() }, "--ignore-file: \"\" names no file"),
+        (Knobs { sse: Some(crate::api::Sse::Aes256), sse_kms_key: text("k"), ..Knobs::default() }, "alone"),
+    ] {
+        match resolve(&file, &pair("q"), &Typed { knobs, ..Typed::default() }) {
+            Err(Refusal::Typed(what)) => assert!(what.contains(says), "{what}"),
+            other => panic!("{says}: {other:?}"),
+        }
+    }
+}
+
+/// What one says alone may be right, and wrong with what it lies on.
+#[test]
+fn contradictions_of_layers_are_found_by_who_looks() {
+    let pair = "[pair.p]\nlocal = \"~/p\"\nremote = \"s3://abc\"\n";
+    for (above, more, says) in [
+        ("", "sse_kms_key = \"k\"", ":4: pair.p.sse_kms_key: sse_kms_key names a key"),
+        (
+            "[defaults]\nsse = \"AES256\"\n",
+            "sse_kms_key = \"k\"\nsse = \"AES256\"",
+            ":6: pair.p.sse_kms_key: a key for",
+        ),
+        ("[defaults]\nmetadata = \"minimal\"\n", "xattrs = true", "metadata \"minimal\" keeps"),
+        ("[defaults]\nsse = \"AES256\"\nsse_kms_key = \"k\"\n", "", ":3: defaults.sse_kms_key: a key for"),
+    ] {
+        let file = loaded(&format!("{above}{pair}{more}\n"), &[]);
+        let said: Vec<String> = check::together(&file).iter().map(ToString::to_string).collect();
+        assert!(said.len() == 1 && said[0].contains(says), "{more:?}: {said:#?}");
+    }
+    let good = "[profile.w]\nsse = \"aws:kms\"\n";
+    let file = loaded(&format!("{good}{pair}profile = \"w\"\nsse_kms_key = \"k\"\n"), &[]);
+    assert_eq!(check::together(&file), []);
 }
 
 #[test]
