@@ -44,7 +44,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
         (Renamed::Object(old, new), Some(object)) => {
             let to = Key::new(new.as_str());
             let over = if old == new { None } else { remote.head(&to).await? };
-            Renames::One(Rename { from: *object, to, over })
+            Renames::One(Box::new(Rename { from: *object, to, over }))
         }
         (Renamed::Object(old, new) | Renamed::Below(old, new), _) => Renames::Below(old.clone(), new.clone()),
     };

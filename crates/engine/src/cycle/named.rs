@@ -45,7 +45,7 @@ pub struct Rename {
 #[derive(Debug, Clone)]
 pub enum Renames {
     /// What was named by itself.
-    One(Rename),
+    One(Box<Rename>),
     /// All that begins with the one, to begin with the other. Neither begins with the other.
     Below(String, String),
 }
@@ -153,7 +153,7 @@ impl<'a> Plan<'a> {
         self.spool.fill()?;
         let filled = match self.work {
             Work::Delete(doomed) => self.doom(doomed).await.map(|()| true),
-            Work::Rename(Renames::One(one), overwrite) => self.rename(one.clone(), overwrite).await.map(|()| true),
+            Work::Rename(Renames::One(one), overwrite) => self.rename((**one).clone(), overwrite).await.map(|()| true),
             Work::Rename(Renames::Below(old, new), overwrite) => self.rename_below((old, new), overwrite, asks).await,
         };
         self.spool.filled()?;

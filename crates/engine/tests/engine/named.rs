@@ -111,7 +111,7 @@ fn a_rename_of_what_changed_meanwhile_removes_nothing() {
     let bench = Bench::on(Memory::new(Profile::ignoring(), world.clone()), world, hand, "laptop");
     bench.put("a", "seen");
     let mut pair = pair(&bench);
-    let renames = Renames::One(Rename { from: seen(&pair, "a"), to: Key::new("b"), over: None });
+    let renames = Renames::One(Box::new(Rename { from: seen(&pair, "a"), to: Key::new("b"), over: None }));
     let bucket = bench.bucket.clone();
     let gate = BetweenLookAndWrite::new(move || {
         bucket.write(&Key::new("a"), "newer", Default::default());
@@ -133,7 +133,7 @@ fn a_rename_copies_what_was_seen_and_then_removes_it() {
         let pair = pair(&bench);
         let rename = |from: &str, to: &str, over: Option<&str>| {
             let over = over.map(|over| seen(&pair, over));
-            Renames::One(Rename { from: seen(&pair, from), to: Key::new(to), over })
+            Renames::One(Box::new(Rename { from: seen(&pair, from), to: Key::new(to), over }))
         };
         let renames = [
             rename("a", "b", None),
