@@ -36,7 +36,9 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
             format!("several files cannot all become {}; end it with a slash to keep their names", request.remote);
         return Err(Failure::Unable(what));
     }
-    context.place.sweep_intakes();
+    if !request.options.dry_run {
+        context.place.sweep_intakes();
+    }
     let mut intake = None;
     let mut items = Vec::new();
     for file in &request.files {

@@ -87,7 +87,12 @@ async fn go(mode: Mode, works: Vec<(&Pair, Work<'_>)>) -> Vec<Report> {
         let started_ns = pair.world.clock.monotonic_ns();
         match Plan::make(pair, work, started_ns).await {
             Ok(plan) => plans.push(plan),
-            Err(failure) => return vec![in_a_run(pair, mode, started_ns, async |_, _| Err(failure)).await],
+            Err(failure) => {
+                // Nothing was done in the places before it.
+                let mut reports: Vec<Report> = plans.iter().map(|_| Report::default()).collect();
+                reports.push(in_a_run(pair, mode, started_ns, async |_, _| Err(failure)).await);
+                return reports;
+            }
         }
     }
     let verdict = guard(&plans);
