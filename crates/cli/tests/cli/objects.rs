@@ -321,7 +321,8 @@ fn nothing_that_is_named_is_passed_over_in_silence() {
         .expect(3)
         .says(&["a.tmp", "excludes it"]);
     home.run(&["upload", "--no-hidden", ".dot", "folder:store/x/"]).expect(3).says(&[".dot", "excludes it"]);
-    home.run(&["upload", ".tidelock-tmp-abc", "folder:store/y"]).expect(3).says(&["temporary files"]);
+    home.run(&["upload", ".tidelock-tmp-abc", "folder:store/y"]).expect(78).says(&["Tidelock's own"]);
+    home.run(&["download", "folder:store/a.txt", ".tidelock-tmp-x"]).expect(3).says(&["temporary files"]);
     home.run(&["upload", "--exclude=tmp/", "-n", "tmp", "folder:store/y/"]).expect(3).says(&["excludes it"]);
     // Below what is named, patterns do as they do elsewhere.
     home.run(&["upload", "--exclude=*.tmp", "tmp", "folder:store/y/"]).expect(0);
