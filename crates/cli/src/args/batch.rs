@@ -7,7 +7,7 @@ use super::options::{DryRunArg, RunArgs, ServiceArgs};
 use super::request::at;
 use super::whom::{Complaint, Told};
 use clap::Args;
-use tidelock_engine::api::{Batch, Options, PairSync, Sync};
+use tidelock_engine::api::{Batch, Options, PairSync, Sync, Wrong};
 use tidelock_engine::config::Mode;
 use tidelock_engine::config::resolve::Whom;
 use tidelock_engine::failure::Failure;
@@ -49,7 +49,10 @@ pub fn request(told: &Told<'_>, args: &BatchArgs) -> Result<Batch, Complaint> {
     for name in names {
         runs.push(match one(told, &name, args) {
             Ok(sync) => PairSync { pair: name, sync: Some(sync), wrong: None },
-            Err(Complaint::Failed(failure)) => PairSync { pair: name, sync: None, wrong: Some(failure.told()) },
+            Err(Complaint::Failed(failure)) => {
+                let wrong = Wrong { ending: failure.ending(), reason: failure.told() };
+                PairSync { pair: name, sync: None, wrong: Some(wrong) }
+            }
             Err(misused) => return Err(misused),
         });
     }

@@ -39,6 +39,12 @@ pub async fn run(args: &DemoArgs, face: &dyn Face, interrupt: &Interrupt) -> Res
             return Ok(Ending::Failed);
         }
     };
+    if let Some(given) = args.folder.as_ref().filter(|given| stage.is_within(given)) {
+        let (dir, given) = (stage.dir.display(), given.display());
+        return Err(Failure::Unable(format!(
+            "{given} cannot be copied to {dir}, which lies in it; set TMPDIR to a folder elsewhere"
+        )));
+    }
     Ok(match stage.play(args, face).await {
         Ok(()) => Ending::Ok,
         Err(Trouble::Ended(ending)) => ending,
@@ -93,6 +99,11 @@ impl Stage {
             around: Around::default(),
         };
         Ok(Self { dir, keep, context })
+    }
+
+    /// Whether it is set up in a folder.
+    fn is_within(&self, folder: &Path) -> bool {
+        matches!((self.dir.canonicalize(), folder.canonicalize()), (Ok(dir), Ok(folder)) if dir.starts_with(&folder))
     }
 
     async fn play(&self, args: &DemoArgs, face: &dyn Face) -> Result<(), Trouble> {

@@ -39,3 +39,14 @@ fn a_folder_that_is_given_is_left_alone() {
     assert_eq!(events[0]["ending"], "not-found", "{events:?}");
     assert_eq!(events[1]["endings"][0], "not-found", "{events:?}");
 }
+
+/// A copy into itself would fill the disk.
+#[test]
+fn a_folder_that_holds_the_temporary_one_is_refused() {
+    let home = Home::furnished();
+    home.write("f/tmp/own.txt", "own");
+    let mut command = home.command(&["demo", "f"]);
+    let ran = crate::home::Ran::from(command.env("TMPDIR", home.path("f/tmp")).output().expect("runs"));
+    ran.expect(78).says(&["which lies in it", "TMPDIR"]);
+    assert_eq!(std::fs::read_dir(home.path("f/tmp")).expect("a folder").count(), 1, "nothing is left behind");
+}

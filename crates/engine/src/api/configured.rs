@@ -29,7 +29,16 @@ pub struct PairSync {
     pub sync: Option<Sync>,
     /// Why there is none: what is wrong with how the pair is configured.
     #[serde(default)]
-    pub wrong: Option<String>,
+    pub wrong: Option<Wrong>,
+}
+
+/// Why a pair's sync cannot be begun.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wrong {
+    /// How it ends for that.
+    pub ending: Ending,
+    /// In words.
+    pub reason: String,
 }
 
 /// Asks what is configured.

@@ -5,7 +5,7 @@
 //! What befalls one pair is told and does not stop the next; an interruption does.
 
 use super::sync;
-use crate::api::{Batch, BatchReply, BatchRun, Context};
+use crate::api::{Batch, BatchReply, BatchRun, Context, PairSync, RunReply, Wrong};
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::report::Ending;
@@ -19,26 +19,30 @@ pub async fn run(context: &Context, request: &Batch) -> BatchReply {
             break;
         }
         context.listener.hear(&Event::PairStarted { pair: one.pair.clone() });
-        let answer = match (&one.sync, &one.wrong) {
-            (Some(request), None) => sync::run(context, request).await,
-            (_, wrong) => Err(Failure::Unable(wrong.clone().unwrap_or_default())),
-        };
-        let (run, stopped, ending) = match answer {
+        runs.push(match begin(context, one).await {
             Ok(run) => {
                 let ending = run.report.ending();
-                (Some(run), None, ending)
+                BatchRun { pair: one.pair.clone(), ending, run: Some(run), stopped: None }
             }
-            Err(failure) => {
-                let (ending, reason) = (failure.ending(), failure.told());
+            Err(Wrong { ending, reason }) => {
                 context.listener.hear(&Event::Stopped { ending, reason: reason.clone() });
-                (None, Some(reason), ending)
+                BatchRun { pair: one.pair.clone(), ending, run: None, stopped: Some(reason) }
             }
-        };
-        runs.push(BatchRun { pair: one.pair.clone(), ending, run, stopped });
+        });
     }
     let interrupted = context.interrupted.load(Ordering::Relaxed);
     let skipped = request.runs.iter().skip(runs.len()).map(|one| one.pair.clone()).collect();
     BatchReply { runs, skipped, interrupted, dry_run: request.dry_run }
+}
+
+/// A pair's run, or why there is none.
+async fn begin(context: &Context, one: &PairSync) -> Result<RunReply, Wrong> {
+    let unable = |failure: &Failure| Wrong { ending: failure.ending(), reason: failure.told() };
+    match (&one.sync, &one.wrong) {
+        (_, Some(wrong)) => Err(wrong.clone()),
+        (Some(request), None) => sync::run(context, request).await.map_err(|failure| unable(&failure)),
+        (None, None) => Err(unable(&Failure::Unable("there is nothing to sync".to_owned()))),
+    }
 }
 
 impl BatchReply {

@@ -6,6 +6,7 @@
 //! copied instead of fetched. Folders are made, links are planted as links.
 
 use super::upload::done;
+use super::way::is_twin;
 use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
 use crate::digest::{is_hash, wanted_for};
 use crate::disk::{self, Node, ReadFile, Stat};
@@ -386,7 +387,7 @@ impl Carrier<'_> {
         }
         let stat = self.pair.disk.stat(&step.path).await.map_err(|error| disk_fate(step, error))?;
         let stat = stat.ok_or(Fate::Stale)?;
-        if stat.node != Node::Dir || step.here.is_none() && self.is_twin(step).await {
+        if stat.node != Node::Dir || step.here.is_none() && is_twin(self.pair, &step.path).await {
             let what = "another entry holds the name of this folder; rename one of them";
             return Err(Fate::Blocked(problem(step, ProblemClass::Skipped, what)));
         }

@@ -7,6 +7,7 @@
 
 use super::bytes::FileBytes;
 use super::meta::Kept;
+use super::way::is_twin;
 use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
 use crate::digest::{Wanted, fingerprint, wanted_for};
 use crate::disk::{Node, ReadFile};
@@ -150,7 +151,7 @@ impl Carrier<'_> {
             Err(error) => return Err(disk_fate(step, error)),
         };
         let held = match (&step.here, &stat) {
-            (None, Some(stat)) => self.is_other_key(step, stat.node) || self.is_twin(step).await,
+            (None, Some(stat)) => self.is_other_key(step, stat.node) || is_twin(self.pair, &step.path).await,
             _ => false,
         };
         let as_expected = match (&step.here, stat) {
@@ -163,20 +164,6 @@ impl Carrier<'_> {
             _ => false,
         };
         if as_expected { Ok(()) } else { Err(Fate::Stale) }
-    }
-
-    /// Whether the disk takes another name for this one, or for that of a folder above
-    /// it, as where case does not count.
-    pub(super) async fn is_twin(&self, step: &Step) -> bool {
-        let mut at = step.path.clone();
-        while let Some(parent) = at.parent() {
-            let Ok(items) = self.pair.disk.read_dir(&parent).await else { return false };
-            if items.iter().all(|item| item.name != at.name().as_bytes()) {
-                return true;
-            }
-            at = parent;
-        }
-        false
     }
 
     fn is_other_key(&self, step: &Step, node: Node) -> bool {

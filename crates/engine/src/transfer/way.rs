@@ -59,8 +59,9 @@ async fn obstacle(pair: &Pair, step: &Step) -> Result<Option<Obstacle>, Error> {
     Ok(found.filter(|stat| stat.node != wanted).map(|stat| (step.path.clone(), stat)))
 }
 
-/// Whether nothing is lost there with it: the remote knows of no such entry, and a
-/// folder holds nothing.
+/// Whether nothing is lost there with it: the remote knows of no such entry, a folder
+/// holds nothing, and it is not what another key has under a name that the disk does
+/// not tell from this one.
 async fn may_go(pair: &Pair, (path, stat): &Obstacle) -> Result<bool, tidelock_remote::Error> {
     let kind = match stat.node {
         Node::File => Kind::File,
@@ -68,6 +69,9 @@ async fn may_go(pair: &Pair, (path, stat): &Obstacle) -> Result<bool, tidelock_r
         Node::Dir => Kind::Dir,
         Node::Special => return Ok(false),
     };
+    if is_twin(pair, path).await {
+        return Ok(false);
+    }
     if kind == Kind::Dir && !pair.disk.read_dir(path).await.is_ok_and(|items| items.is_empty()) {
         return Ok(false);
     }
@@ -75,6 +79,20 @@ async fn may_go(pair: &Pair, (path, stat): &Obstacle) -> Result<bool, tidelock_r
         Ok(key) => Ok(pair.remote.head(&key).await?.is_none()),
         Err(_) => Ok(false),
     }
+}
+
+/// Whether the disk takes another name for this one, or for that of a folder above
+/// it, as where case does not count. Something must be at the path.
+pub(super) async fn is_twin(pair: &Pair, path: &RelPath) -> bool {
+    let mut at = path.clone();
+    while let Some(parent) = at.parent() {
+        let Ok(items) = pair.disk.read_dir(&parent).await else { return false };
+        if items.iter().all(|item| item.name != at.name().as_bytes()) {
+            return true;
+        }
+        at = parent;
+    }
+    false
 }
 
 impl Carrier<'_> {

@@ -5,7 +5,7 @@
 
 use super::summary::{NOTHING, done, join, planned, requests};
 use crate::render::words::{count, duration, name, shown};
-use tidelock_engine::api::{BatchReply, BatchRun, RunReply};
+use tidelock_engine::api::{BatchReply, BatchRun};
 use tidelock_engine::report::{Ending, Report};
 use tidelock_remote::layer::RequestCounts;
 
@@ -17,7 +17,8 @@ pub fn lines(reply: &BatchReply) -> Vec<String> {
     for one in &reply.runs {
         let what = match &one.run {
             Some(run) => {
-                add(&mut all, &mut counts, run);
+                all.absorb(run.report.clone());
+                counts.absorb(&run.requests);
                 one_run(&run.report, reply.dry_run)
             }
             None => "not begun".to_owned(),
@@ -62,44 +63,4 @@ pub fn stopped(reply: &BatchReply) -> Vec<(Ending, String)> {
         Some((one.ending, format!("{}: {}", name(&one.pair), shown(&reason))))
     };
     reply.runs.iter().filter_map(of_run).collect()
-}
-
-/// Adds what is told of a run to the sum of all.
-fn add(all: &mut Report, counts: &mut RequestCounts, run: &RunReply) {
-    let report = &run.report;
-    all.uploaded += report.uploaded;
-    all.uploaded_bytes += report.uploaded_bytes;
-    all.moved += report.moved;
-    all.downloaded += report.downloaded;
-    all.downloaded_bytes += report.downloaded_bytes;
-    all.reused += report.reused;
-    all.metas += report.metas;
-    all.deleted_there += report.deleted_there;
-    all.deleted_here += report.deleted_here;
-    all.adopted += report.adopted;
-    all.kept_both += report.kept_both;
-    all.unchanged += report.unchanged;
-    all.drift += report.drift;
-    all.conflicts += report.conflicts;
-    all.problem_count += report.problem_count;
-    all.duration_ms += report.duration_ms;
-    let (sum, planned) = (&mut all.planned, &report.planned);
-    sum.uploads += planned.uploads;
-    sum.upload_bytes += planned.upload_bytes;
-    sum.moves += planned.moves;
-    sum.downloads += planned.downloads;
-    sum.download_bytes += planned.download_bytes;
-    sum.metas += planned.metas;
-    sum.deletes_there += planned.deletes_there;
-    sum.deletes_here += planned.deletes_here;
-    sum.compares += planned.compares;
-    sum.unchanged += planned.unchanged;
-    counts.list += run.requests.list;
-    counts.head += run.requests.head;
-    counts.put += run.requests.put;
-    counts.copy += run.requests.copy;
-    counts.get += run.requests.get;
-    counts.delete += run.requests.delete;
-    counts.other += run.requests.other;
-    counts.retries += run.requests.retries;
 }

@@ -58,6 +58,15 @@ struct Count {
 }
 
 impl Count {
+    /// The line for a log, if the last one was long enough ago.
+    fn due(&mut self, now_ns: u64) -> Option<String> {
+        if now_ns.saturating_sub(self.told_ns) < FLAT_EVERY_NS {
+            return None;
+        }
+        self.told_ns = now_ns;
+        Some(self.line(now_ns))
+    }
+
     /// Files, and what is moving now.
     fn names(&self) -> String {
         let mut parts = match (self.is_open, self.files) {
@@ -159,11 +168,7 @@ impl Progress {
         self.bar.inc(bytes);
         let now_ns = self.world.clock.monotonic_ns();
         self.draw(&count);
-        if self.shown != Shown::Flat || now_ns.saturating_sub(count.told_ns) < FLAT_EVERY_NS {
-            return None;
-        }
-        count.told_ns = now_ns;
-        Some(count.line(now_ns))
+        if self.shown == Shown::Flat { count.due(now_ns) } else { None }
     }
 
     /// This one is over, well or not.
@@ -232,16 +237,18 @@ mod tests {
 
     #[test]
     fn a_log_gets_a_line_now_and_then() {
+        let mut count = Count { bytes_planned: 100, bytes: 10, files_planned: 1, ..Count::default() };
+        assert_eq!(count.due(FLAT_EVERY_NS - 1), None);
+        let line = count.due(FLAT_EVERY_NS).expect("it is time");
+        assert!(line.starts_with("10 B of 100 B"), "{line}");
+        assert_eq!(count.due(2 * FLAT_EVERY_NS - 1), None);
+        assert!(count.due(2 * FLAT_EVERY_NS).is_some());
+
         let progress = Progress::new(Shown::Flat, World::real());
         progress.planned(&Totals { uploads: 1, upload_bytes: 100, ..Totals::default() });
         progress.began("a");
-        assert_eq!(progress.moved(10), None);
-        progress.count().told_ns = 0;
-        progress.count().begun_ns = 0;
-        let later = Progress { world: World::real(), ..progress };
-        later.over("a", true);
-        let count = later.count();
-        assert!(count.line(FLAT_EVERY_NS).starts_with("10 B of 100 B"), "{}", count.line(FLAT_EVERY_NS));
+        progress.over("a", true);
+        let count = progress.count();
         assert!(count.names() == "1/1 files" && count.moving.is_empty());
     }
 }
