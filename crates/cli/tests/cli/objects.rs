@@ -256,7 +256,7 @@ fn names_that_no_folder_could_hold_are_refused() {
         home.run(&["upload", "f/a.txt", &remote, "--region", "x"]).expect(78).says(&[why]);
     }
     home.run(&["upload", "f/a.txt", "folder:store/x.rclonelink"]).expect(78).says(&["rclonelink"]);
-    home.run(&["upload", "f/a.txt", "folder:store/.tidelock/x"]).expect(78).says(&["reserved"]);
+    home.run(&["upload", "f/a.txt", "folder:store/.tidelock/x"]).expect(78).says(&["Tidelock's own"]);
 }
 
 /// A slash at the end of a name says that the folder is meant.
