@@ -270,6 +270,11 @@ fn agreement(stage: &Stage, place: usize) {
             // A restore neither finishes a rename nor brings the old name back.
             continue;
         }
+        let waits_with_it = |bytes: &Vec<u8>| here.iter().any(|(to, held)| held == bytes && excused(report, to));
+        if ours.is_none() && report.drift > 0 && theirs.is_some_and(waits_with_it) {
+            // It was renamed to where something else must be settled first.
+            continue;
+        }
         let fine = match (policy.flow, ours, theirs) {
             (Flow::Up, None, Some(_)) => policy.drift == Drift::Leave && (undecided || policy.deletes == Deletes::Keep),
             // Renamed here while the mode was another: the deletion there is still owed.

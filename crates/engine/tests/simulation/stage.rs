@@ -264,8 +264,12 @@ impl Stage {
         }
         // A plan does not know what people did since.
         let is_known = !matches!(errand, Errand::Apply { .. }) || self.devices[place].planned_at == self.history.acts;
+        let tree = self.devices[place].disk.tree();
+        let has_holes = tree.values().any(|node| node.kind == Node::Dir && node.mode & 0o500 != 0o500);
         let alone = self.is_idle()
             && is_known
+            // Whoever confirms deletions does so for what cannot be looked at, too.
+            && !(has_holes && pair.settings.confirm_deletes)
             && self.devices[place].excluded.is_none()
             && !self.history.resettled
             && !self.history.archived
