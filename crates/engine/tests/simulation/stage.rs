@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, Weak};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::names::{Kind, LINK_SUFFIX};
 use tidelock_core::path::RelPath;
-use tidelock_core::policy::{Compare, Policy};
+use tidelock_core::policy::{Compare, Drift, Policy};
 use tidelock_engine::disk::Node;
 use tidelock_engine::disk::sim::{InodeReuse, SimDisk, SimOptions, UserFile};
 use tidelock_engine::pair::{Pair, RemoteCheck, Settings};
@@ -202,7 +202,11 @@ impl Stage {
             books: Arc::clone(&self.books),
             device: place,
             disk: disk.clone(),
-            bare: setup.bare && place == 1,
+            // Where ETags tell nothing, who overwrites what drifts cannot tell that only
+            // attributes did.
+            bare: setup.bare
+                && place == 1
+                && !(setup.server == Server::Opaque && setup.policies[place].drift == Drift::Overwrite),
         };
         let (state_name, keeper) = new_state();
         Device {
