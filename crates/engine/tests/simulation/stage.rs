@@ -202,11 +202,9 @@ impl Stage {
             books: Arc::clone(&self.books),
             device: place,
             disk: disk.clone(),
-            // Where ETags tell nothing, who overwrites what drifts cannot tell that only
-            // attributes did.
-            bare: setup.bare
-                && place == 1
-                && !(setup.server == Server::Opaque && setup.policies[place].drift == Drift::Overwrite),
+            // Under another ETag, as of a copy, who overwrites what drifts does not look
+            // whether only attributes did.
+            bare: setup.bare && place == 1 && setup.policies[place].drift != Drift::Overwrite,
         };
         let (state_name, keeper) = new_state();
         Device {
