@@ -19,6 +19,7 @@ pub mod resolve;
 pub mod rewrite;
 pub mod sample;
 pub mod schema;
+mod shared;
 #[cfg(test)]
 mod tests;
 pub mod tree;

@@ -11,6 +11,7 @@ use super::layers::Layers;
 use super::problem::Problem;
 use super::resolve::{SCHEMES, as_written, environment, is_name, remote_of_pair, split_profile};
 use super::schema::schema;
+use super::shared::mirrors_alone;
 use super::tree::key as shown_key;
 use super::words::nearest;
 use super::{Credentials, Knobs, Pair, Profile};
@@ -39,6 +40,7 @@ pub fn all(loaded: &Loaded, true_name: TrueName<'_>) -> Vec<Problem> {
     config.profile.iter().for_each(|(name, profile)| check_profile(loaded, name, profile, &mut found));
     config.pair.iter().for_each(|(name, pair)| check_pair(loaded, name, pair, &mut found));
     apart(loaded, true_name, &mut found);
+    mirrors_alone(loaded, true_name, &mut found);
     // What could not be read was left out, and is not complained of once more for that.
     let unread: Vec<&str> = loaded.problems.iter().filter_map(|problem| problem.key.as_deref()).collect();
     let is_echo = |key: &str| {

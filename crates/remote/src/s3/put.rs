@@ -40,14 +40,17 @@ impl S3 {
     }
 
     /// Whether CopyObject will obey the condition, or is not known not to. Where it
-    /// is known not to but PUT does, a copy goes by parts, whose end is like a PUT.
+    /// is known not to but PUT does, a copy goes by parts, whose end is like a PUT: but
+    /// only where the source is checked, too. Elsewhere the ETag must tell what was
+    /// copied, and that of an upload in parts is another.
     fn can_copy_under_condition(&self, condition: &Condition) -> bool {
         let put = match condition {
             Condition::Absent => Ability::PutIfAbsent,
             Condition::Matches(_) => Ability::PutIfMatch,
         };
         let known = |ability| self.abilities.known(ability);
-        known(Ability::CopyIfMatch) != Some(false) || known(put) != Some(true) || known(Ability::PartCopy) != Some(true)
+        let by_parts = [put, Ability::PartCopy, Ability::CopySourceIfMatch].map(known) == [Some(true); 3];
+        known(Ability::CopyIfMatch) != Some(false) || !by_parts
     }
 
     async fn put_whole(&self, put: &Put, pieces: &[Piece], progress: &dyn Progress) -> Result<Stored> {

@@ -159,6 +159,20 @@ async fn abilities_are_found_out() {
     assert_eq!(found(&remote).await, [Ability::OrderedList]);
 }
 
+/// Whatever was found out before: where only the ETag tells what was copied, it stays.
+#[tokio::test]
+async fn a_copy_keeps_its_etag_where_nothing_else_tells_what_was_copied() {
+    let server = servers::moto();
+    servers::create_bucket(&server, BUCKET);
+    let remote = open(&server, BUCKET).await;
+    assert!(found(&remote).await.contains(&Ability::PartCopy));
+    let stored = remote.put(&put("a", b"one", Condition::Absent), &Unwatched).await.expect("stored");
+    let piece = Piece::CopyOf { key: Key::new("a"), stamp: stored.stamp.clone(), offset: 0, size: 3 };
+    let request = Put { recipe: vec![piece], ..put("b", b"", Condition::Absent) };
+    let copied = remote.put(&request, &Unwatched).await.expect("copied");
+    assert_eq!(copied.stamp.etag, stored.stamp.etag);
+}
+
 #[tokio::test]
 async fn probing_a_bucket_with_versions_leaves_none() {
     let server = servers::moto();

@@ -411,3 +411,31 @@ fn every_word_of_the_schema_is_understood() {
         assert!(words.len() > 1, "{name}");
     }
 }
+
+/// A mirror deletes what it does not know, so it shares its place with nobody.
+#[test]
+fn a_mirror_has_its_place_to_itself() {
+    let wrong = |remotes: [&str; 2], modes: [&str; 2]| {
+        let text = format!(
+            "[profile.p]\nbucket = \"b\"\nendpoint = \"https://e\"\n[pair.a]\nlocal = \"/a\"\nremote = \"{}\"\n\
+             mode = \"{}\"\n[pair.c]\nlocal = \"/c\"\nremote = \"{}\"\nmode = \"{}\"\n",
+            remotes[0], modes[0], remotes[1], modes[1]
+        );
+        let found = check::all(&loaded(&text, &[]), &|path| path.to_owned());
+        found.iter().map(ToString::to_string).filter(|text| text.contains("would lose what")).collect::<Vec<_>>()
+    };
+    for remotes in [["folder:/s", "folder:/s/docs"], ["folder:/s/docs", "folder:/s"], ["p:x", "p:x/"], ["p:", "p:x"]] {
+        for other in ["push", "delete", "two-way"] {
+            let found = wrong(remotes, ["mirror", other]);
+            assert!(
+                matches!(found.as_slice(), [one] if one.contains("pair.a.remote") && one.contains("pair.c")),
+                "{found:?}"
+            );
+        }
+        assert_eq!(wrong(remotes, ["mirror", "mirror"]).len(), 2);
+        assert_eq!(wrong(remotes, ["two-way", "push"]), [""; 0]);
+    }
+    for remotes in [["folder:/s/a", "folder:/s/ab"], ["p:x", "p:y"], ["s3://b/x", "p:x"], ["folder:/b", "s3://b"]] {
+        assert_eq!(wrong(remotes, ["mirror", "mirror"]), [""; 0], "{remotes:?}");
+    }
+}
