@@ -6,6 +6,7 @@
 //! a deletion owed once the copy is there.
 
 use super::{Mode, Run, begin, end, fail, installer, show, sweep_uploads, tell_problem};
+use crate::digest::wanted_for;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
@@ -15,10 +16,11 @@ use crate::root;
 use crate::state::Spool;
 use crate::transfer::{Carrier, is_own_attempt, named_step};
 use std::collections::VecDeque;
+use tidelock_core::entry::RemoteStamp;
 use tidelock_core::guard::{Stop, check_named};
+use tidelock_core::meta::{Attributes, decode};
 use tidelock_core::path::Key;
 use tidelock_core::plan::{Action, Step, ThereSeen, Totals};
-use tidelock_remote::layer::ATTEMPT;
 use tidelock_remote::{Cursor, Object, Readiness};
 
 /// What is to go.
@@ -228,16 +230,27 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether what has the new name is a copy that an earlier run made of this very object
-    /// and could not bring to the end.
+    /// and could not bring to the end. Some programs keep all keys when they rewrite a body,
+    /// but they set the time.
     async fn is_our_copy(&self, from: &Object, over: &Object) -> Result<bool, Failure> {
         let mark = self.pair.state.row(&from.key)?.filter(|row| row.moved_to.as_ref() == Some(&over.key));
         let source = mark.and_then(|row| row.there);
         if !source.is_some_and(|half| half.stamp.same_content(&from.stamp)) {
             return Ok(false);
         }
-        let found = self.pair.remote.head(&over.key).await?.filter(|object| object.stamp.same_content(&over.stamp));
-        let attempt = found.and_then(|object| object.meta?.user.remove(ATTEMPT));
-        Ok(attempt.is_some_and(|attempt| is_own_attempt(&self.pair.state, &attempt, &over.key)))
+        let is_hash = |stamp: &RemoteStamp| wanted_for(&stamp.etag, stamp.size).md5;
+        let compares = is_hash(&from.stamp) && is_hash(&over.stamp);
+        if from.stamp.size != over.stamp.size || compares && !from.stamp.same_content(&over.stamp) {
+            return Ok(false);
+        }
+        let attributes = async |object: &Object| -> Result<Option<Attributes>, Failure> {
+            let found = self.pair.remote.head(&object.key).await?;
+            let found = found.filter(|found| found.stamp.same_content(&object.stamp));
+            Ok(found.and_then(|found| found.meta).map(|meta| decode(&meta.user)))
+        };
+        let (Some(old), Some(new)) = (attributes(from).await?, attributes(over).await?) else { return Ok(false) };
+        let is_ours = |attempt: &String| is_own_attempt(&self.pair.state, attempt, &over.key);
+        Ok(old.meta.mtime_ns == new.meta.mtime_ns && new.attempt.as_ref().is_some_and(is_ours))
     }
 
     async fn carry_out(
