@@ -19,8 +19,8 @@ use std::collections::VecDeque;
 use tidelock_core::entry::RemoteStamp;
 use tidelock_core::guard::{Stop, check_named};
 use tidelock_core::meta::{Attributes, decode};
-use tidelock_core::path::Key;
-use tidelock_core::plan::{Action, Step, ThereSeen, Totals};
+use tidelock_core::path::{Key, is_reserved_key};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, ThereSeen, Totals};
 use tidelock_remote::{Cursor, Object, Readiness};
 
 /// What is to go.
@@ -80,6 +80,8 @@ struct Plan<'a> {
     totals: Totals,
     /// How many of its deletions and renames nobody named by themselves.
     below: u64,
+    /// How many objects stay because they are Tidelock's own, and the first of them.
+    stays: Option<(u64, Key)>,
     started_ns: u64,
 }
 
@@ -146,11 +148,14 @@ async fn in_a_run(
 impl<'a> Plan<'a> {
     /// Looks for what was named.
     async fn make(pair: &'a Pair, work: Work<'a>, started_ns: u64) -> Result<Self, Failure> {
-        let mut plan = Self { pair, work, spool: pair.state.spool()?, totals: Totals::default(), below: 0, started_ns };
+        let empty = || -> Result<Self, Failure> {
+            let spool = pair.state.spool()?;
+            Ok(Self { pair, work, spool, totals: Totals::default(), below: 0, stays: None, started_ns })
+        };
+        let mut plan = empty()?;
         if !plan.fill(false).await? {
             // The place lists in no order: every new name is asked for by itself.
-            plan.spool = pair.state.spool()?;
-            (plan.totals, plan.below) = (Totals::default(), 0);
+            plan = empty()?;
             plan.fill(true).await?;
         }
         Ok(plan)
@@ -193,7 +198,13 @@ impl<'a> Plan<'a> {
         let (mut olds, mut news) = (Objects::below(self.pair, old), Objects::below(self.pair, new));
         let mut taken = if asks { None } else { news.next().await? };
         while let Some(from) = olds.next().await? {
-            let to = Key::new(format!("{new}{}", from.key.as_str().strip_prefix(old).unwrap_or_default()));
+            let rest = from.key.as_str().strip_prefix(old).unwrap_or_default();
+            if is_reserved_key(rest) {
+                // What it says holds for the old name, and for who wrote it.
+                self.stays.get_or_insert_with(|| (0, from.key.clone())).0 += 1;
+                continue;
+            }
+            let to = Key::new(format!("{new}{rest}"));
             while taken.as_ref().is_some_and(|object| object.key < to) {
                 taken = news.next().await?;
             }
@@ -268,6 +279,15 @@ impl<'a> Plan<'a> {
         }
         if let Some(stop) = stopped {
             return Err(Failure::Stop(stop));
+        }
+        if let Some((count, first)) = &self.stays {
+            let what = format!(
+                "{count} {} Tidelock's own and {} under the old name; once nobody syncs with that any more, `tidelock rm` it",
+                if *count == 1 { "object is" } else { "objects from here on are" },
+                if *count == 1 { "stays" } else { "stay" }
+            );
+            let problem = Problem { path: first.to_string(), what, class: ProblemClass::Skipped };
+            tell_problem(pair, mode, run, report, problem)?;
         }
         if mode == Mode::DryRun {
             return Ok(());
