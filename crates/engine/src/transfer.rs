@@ -30,7 +30,6 @@ use crate::pair::Pair;
 use crate::record::{Outcome, Recorder};
 use crate::report::{Ending, Report};
 use crate::state::{Change, Spool, State};
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use tidelock_core::entry::{BaseRow, Digest, FileId, LocalHalf, LocalStamp, Meta, RemoteHalf, Standing};
@@ -87,10 +86,6 @@ pub(crate) struct Carrier<'a> {
     attempts: AtomicU64,
     /// Folders whose times, and modes that would lock us out, are set at the end.
     folders: Mutex<Vec<Unfinished>>,
-    /// Old keys of moves that cannot be made as long as their new keys are undecided.
-    unmoved: Mutex<BTreeSet<Key>>,
-    /// Keys whose objects this run has copied to where they were renamed to.
-    moved: Mutex<BTreeSet<Key>>,
     /// What was written without something that belongs to it.
     left_out: Mutex<Vec<Problem>>,
 }
@@ -104,8 +99,6 @@ impl<'a> Carrier<'a> {
             token,
             attempts: AtomicU64::new(0),
             folders: Mutex::default(),
-            unmoved: Mutex::default(),
-            moved: Mutex::default(),
             left_out: Mutex::default(),
         }
     }

@@ -13,6 +13,9 @@ pub(super) const COLUMNS: &str = "key, kind, standing, \
     l_size, l_mtime, l_change, l_inode, l_birth, l_racy, l_mode, l_uid, l_gid, l_xattrs, \
     r_etag, r_size, r_modified, r_meta, r_mtime, r_mode, r_uid, r_gid, r_xattrs, digest, moved_to";
 
+/// Notes in the spool what became of the old object of a rename.
+pub(super) const NOTE_SOURCE: &str = "INSERT OR REPLACE INTO temp.source VALUES (?1, ?2)";
+
 /// Applies one change inside a transaction.
 pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
     match change {
@@ -23,6 +26,7 @@ pub(super) fn apply(connection: &Connection, change: &Change) -> Result<()> {
         Change::Moved(from, to) => {
             let sql = "UPDATE base SET moved_to = ?2 WHERE key = ?1";
             connection.prepare_cached(sql)?.execute([from.as_str(), to.as_str()])?;
+            connection.prepare_cached(NOTE_SOURCE)?.execute(params![from.as_str(), true])?;
         }
         Change::Stand(key, standing) => {
             let sql = "UPDATE base SET standing = ?2 WHERE key = ?1";

@@ -38,6 +38,8 @@ CREATE TEMP TABLE step (
 );
 CREATE TEMP TABLE departed (inode INTEGER, birth INTEGER, key TEXT NOT NULL, PRIMARY KEY (inode, birth)) WITHOUT ROWID;
 CREATE TEMP TABLE object (key TEXT PRIMARY KEY, json TEXT NOT NULL) WITHOUT ROWID;
+CREATE TEMP TABLE rename (seq INTEGER PRIMARY KEY, source TEXT NOT NULL UNIQUE, json TEXT NOT NULL);
+CREATE TEMP TABLE source (key TEXT PRIMARY KEY, moved INTEGER NOT NULL) WITHOUT ROWID;
 ";
 
 pub(super) fn check_version(connection: &Connection) -> Result<()> {

@@ -6,6 +6,8 @@
 //! wanted objects with rows that hold their bytes or lose them, and chains of moves. Which of
 //! the pairs count is decided in `core/moves.rs`.
 
+mod renames;
+
 use super::{Error, Result, State, rows};
 use rusqlite::{OptionalExtension, params};
 use std::collections::VecDeque;
@@ -68,7 +70,9 @@ pub struct Arrived {
 
 impl<'a> Spool<'a> {
     pub(super) fn start(state: &'a State) -> Result<Self> {
-        state.lock().execute_batch("DELETE FROM temp.step; DELETE FROM temp.departed; DELETE FROM temp.object;")?;
+        for table in ["step", "departed", "object", "rename", "source"] {
+            state.lock().execute_batch(&format!("DELETE FROM temp.{table}"))?;
+        }
         Ok(Self { state })
     }
 

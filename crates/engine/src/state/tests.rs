@@ -113,3 +113,44 @@ fn an_upload_is_on_record_before_and_after_it_has_an_id() {
     assert_eq!(state.intents().expect("readable"), []);
     assert_eq!(state.uploads().expect("readable"), [("id".to_owned(), one)]);
 }
+
+/// What is noted of a plan's renames ends with it.
+#[test]
+fn renames_are_noted_for_one_plan() {
+    use tidelock_core::decide::{Change as Seen, Row, Sameness};
+    use tidelock_core::plan::{Action, Step};
+    let state = State::in_memory(None).expect("opens");
+    let row = Row { standing: None, here: Seen::New, there: Seen::Never, same: Sameness::Unknown };
+    let step = |key: &str, action| Step {
+        key: Key::new(key),
+        path: tidelock_core::path::RelPath::parse(key).expect("a path"),
+        kind: Kind::File,
+        action,
+        row,
+        here: None,
+        there: None,
+    };
+    let spool = state.spool().expect("opens");
+    for key in ["a", "b", "c"] {
+        spool.push(&step(key, Action::Upload), true).expect("pushes");
+    }
+    let source = RemoteStamp { etag: "e".into(), size: 3, modified_s: None };
+    let of = |from: &str| Action::Move { from: Key::new(from), source: source.clone(), digest: None, proved: false };
+    let renames = [(1, step("a", of("x"))), (3, step("c", of("a")))];
+    for ((seq, step), from) in renames.iter().zip(["x", "a"]) {
+        spool.note_rename(*seq, &Key::new(from), step).expect("notes");
+    }
+    assert_eq!(spool.renames(0).expect("reads"), renames);
+    assert_eq!(spool.renames(1).expect("reads"), renames[1..]);
+    assert_eq!(spool.rename_to(&Key::new("c")).expect("reads"), Some(renames[1].1.clone()));
+    assert_eq!(spool.rename_to(&Key::new("b")).expect("reads"), None);
+    assert!(spool.is_renamed(&Key::new("a")).expect("reads") && !spool.is_renamed(&Key::new("c")).expect("reads"));
+    spool.note_waiting(&Key::new("x")).expect("notes");
+    spool.note_waiting(&Key::new("a")).expect("notes");
+    spool.note_moved([Key::new("a")].iter()).expect("notes");
+    state.commit(&[Change::Moved(Key::new("y"), Key::new("z"))]).expect("commits");
+    let noted = |spool: &Spool<'_>| ["x", "a", "y", "b"].map(|key| spool.source(&Key::new(key)).expect("reads"));
+    assert_eq!(noted(&spool), [Some(false), Some(true), Some(true), None]);
+    let spool = state.spool().expect("opens");
+    assert_eq!((spool.renames(0).expect("reads"), noted(&spool)), (Vec::new(), [None; 4]));
+}

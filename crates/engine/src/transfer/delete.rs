@@ -16,7 +16,6 @@ use crate::record::{Counts, Outcome};
 use crate::root;
 use crate::state::Change;
 use std::collections::BTreeSet;
-use std::sync::PoisonError;
 use tidelock_core::entry::BaseRow;
 use tidelock_core::names::{Kind, LinkStyle, key_of};
 use tidelock_core::path::{Key, RelPath};
@@ -105,13 +104,13 @@ impl Carrier<'_> {
         let fatal = |error: crate::state::Error| Fate::Fatal(error.into());
         // Unmarked, the move did not happen: the next plan sees to the old key.
         let old = row(&step.key).map_err(fatal)?.ok_or(Fate::Stale)?;
+        let noted = self.spool.source(&step.key).map_err(fatal)?;
         let Some(to) = old.moved_to.clone() else {
             // The move did not happen: the next plan sees to the old key, unless it
             // waits for a person to decide about the new one.
-            let waits = self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).contains(&step.key);
-            return Err(if waits { Fate::Left } else { Fate::Stale });
+            return Err(if noted == Some(false) { Fate::Left } else { Fate::Stale });
         };
-        if self.moved.lock().unwrap_or_else(PoisonError::into_inner).contains(&step.key) {
+        if noted == Some(true) {
             return Ok(());
         }
         let new = row(&to).map_err(fatal)?.filter(|new| new.digest.is_some() && new.digest == old.digest);

@@ -13,7 +13,6 @@ use crate::event::Event;
 use crate::planted::Bug;
 use crate::record::{Counts, Outcome};
 use crate::state::Change;
-use std::sync::PoisonError;
 use tidelock_core::entry::{Digest, LocalHalf, RemoteHalf, RemoteStamp, Standing};
 use tidelock_core::meta::Attributes;
 use tidelock_core::moves::{Instead, Unmade};
@@ -194,7 +193,6 @@ impl Carrier<'_> {
         let sent = |change: &Change| matches!(change, Change::Put(row) if row.digest == Some(*digest));
         if outcome.changes.iter().any(sent) {
             outcome.changes.push(Change::Moved(from.clone(), step.key.clone()));
-            self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
         }
         Fate::Done(outcome)
     }
@@ -210,7 +208,8 @@ impl Carrier<'_> {
 
     /// Looking again would find the same: the old object waits with the new one.
     pub(super) fn waits(&self, from: &Key) {
-        self.unmoved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
+        // What could not be noted is looked at once more.
+        let _ = self.spool.note_waiting(from);
     }
 
     /// The new key has an object that nobody agreed on. If its bytes are those that
@@ -250,7 +249,6 @@ impl Carrier<'_> {
     /// The bytes live under the new key: its row and the old one's mark go together.
     fn moved_to(&self, step: &Step, from: &Key, digest: &Digest, half: LocalHalf, there: RemoteHalf) -> Fate {
         let row = self.row(step, half, there, Some(*digest));
-        self.moved.lock().unwrap_or_else(PoisonError::into_inner).insert(from.clone());
         let Event::Done { action, path, bytes, .. } = done("move", step, 0) else { return Fate::Stale };
         Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row)), Change::Moved(from.clone(), step.key.clone())],

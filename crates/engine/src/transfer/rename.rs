@@ -119,15 +119,13 @@ impl Carrier<'_> {
                 renamed.insert(from.clone(), step);
             }
         }
-        let moved = || self.moved.lock().unwrap_or_else(PoisonError::into_inner);
-        moved().extend(renamed.keys().cloned());
+        self.spool.note_moved(renamed.keys())?;
         let due = renamed.values().filter_map(|step| match &step.action {
             Action::Move { from, source, .. } => Some(owed(from, source)),
             _ => None,
         });
         let mut paid = Ok(());
         for (owed, fate) in self.delete_there(due.collect()).await {
-            moved().remove(&owed.key);
             if let Some(step) = renamed.get(&owed.key) {
                 paid = paid.and(course.settle(step, paid_off(step, &owed.key, fate)).await);
             }
