@@ -12,6 +12,7 @@ mod words;
 pub use words::{bytes, count, shown};
 
 use crate::args::{Cli, Verb};
+use crate::standard;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_engine::api::{Reply, Request};
@@ -77,16 +78,22 @@ pub struct Out(Mutex<Pen>);
 
 /// What writes, and why it no longer does.
 pub struct Pen {
-    stdout: Option<io::Stdout>,
+    /// Nothing where nobody reads it any more; an error before the first line is kept for it.
+    stdout: Option<io::Result<io::Stdout>>,
     lost: Option<String>,
 }
 
 impl Pen {
     fn write(&mut self, line: &str) {
-        let Some(stdout) = &mut self.stdout else { return };
-        // Standard output is flushed at every line's end, so that nothing is left to fail later.
-        let Err(error) = writeln!(stdout, "{line}") else { return };
-        self.stdout = None;
+        let error = match self.stdout.take() {
+            None => return,
+            Some(Err(error)) => error,
+            // Standard output is flushed at every line's end, so that nothing is left to fail later.
+            Some(Ok(mut stdout)) => match writeln!(stdout, "{line}") {
+                Ok(()) => return self.stdout = Some(Ok(stdout)),
+                Err(error) => error,
+            },
+        };
         // Who has left is not waiting for anything.
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.lost = Some(error.to_string());
@@ -96,7 +103,7 @@ impl Pen {
 
 impl Out {
     fn new() -> Self {
-        Self(Mutex::new(Pen { stdout: Some(io::stdout()), lost: None }))
+        Self(Mutex::new(Pen { stdout: Some(standard::output()), lost: None }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Pen> {

@@ -7,6 +7,7 @@
 
 use super::patient::Patient;
 use crate::args::Verb;
+use crate::standard;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -88,12 +89,13 @@ impl Streams {
 }
 
 fn input(interrupted: &Arc<AtomicBool>) -> Result<Box<dyn BufRead + Send>, String> {
-    let input = Patient::new(&io::stdin(), interrupted);
+    let input = standard::input().and_then(|input| Patient::new(&input, interrupted));
     Ok(Box::new(BufReader::new(input.map_err(|error| format!("standard input cannot be read: {error}"))?)))
 }
 
 fn output(interrupted: &Arc<AtomicBool>) -> Result<Patient, String> {
-    Patient::new(&io::stdout(), interrupted).map_err(|error| format!("standard output cannot be written: {error}"))
+    let output = standard::output().and_then(|output| Patient::new(&output, interrupted));
+    output.map_err(|error| format!("standard output cannot be written: {error}"))
 }
 
 fn plan_file(path: &Path) -> io::Result<Box<dyn Write + Send>> {

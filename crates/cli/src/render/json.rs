@@ -7,6 +7,8 @@
 use super::{Face, Out, STOPPING};
 use crate::exit;
 use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +16,7 @@ use tidelock_engine::api::{Reply, Request};
 use tidelock_engine::event::{EVENT_VERSION, Event, Listener};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::report::Ending;
+use tidelock_remote::url;
 use tidelock_remote::world::World;
 
 /// Writes events.
@@ -37,9 +40,36 @@ impl Json {
         let line = serde_json::to_string(&Envelope { v: EVENT_VERSION, seq, at_ms, body });
         // Events hold nothing that JSON cannot: names are text, numbers are finite.
         let Ok(line) = line else { return };
-        out.write(&line);
+        out.write(&without_logins(line));
     }
 }
+
+/// The same line, and nothing in its texts of what signs in; names of objects and files are
+/// what they are.
+fn without_logins(line: String) -> String {
+    fn hide(value: &mut Value) {
+        match value {
+            Value::String(text) => *text = url::shown(text).into_owned(),
+            Value::Array(values) => values.iter_mut().for_each(hide),
+            Value::Object(fields) => {
+                fields
+                    .iter_mut()
+                    .filter(|(name, _)| !NAMES.contains(&name.as_str()))
+                    .for_each(|(_, value)| hide(value));
+            }
+            _ => {}
+        }
+    }
+    if matches!(url::shown(&line), Cow::Borrowed(_)) {
+        return line;
+    }
+    let Ok(mut value) = serde_json::from_str(&line) else { return line };
+    hide(&mut value);
+    value.to_string()
+}
+
+/// The fields that hold them.
+const NAMES: [&str; 3] = ["key", "path", "from"];
 
 #[derive(Serialize)]
 struct Envelope<'a, T: Serialize> {

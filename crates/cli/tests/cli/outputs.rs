@@ -61,6 +61,37 @@ fn output_that_is_lost_is_a_failure() {
     ran.expect(1);
 }
 
+/// Nothing that was closed is taken for empty, or for written.
+#[test]
+fn what_is_closed_is_not_used() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    let closed = |redirection: &str, args: &[&str]| {
+        let mut command = Command::new("sh");
+        command.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), env!("CARGO_BIN_EXE_tidelock")]);
+        let like = home.command(&[]);
+        command.args(args).current_dir(home.dir.path()).env_clear();
+        command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        Ran::from(command.output().expect("runs"))
+    };
+    closed("<&-", &["upload", "-", "folder:store/new"])
+        .expect(2)
+        .says(&["standard input cannot be read: it is closed"]);
+    closed("<&-", &["apply", "-"]).expect(2).says(&["it is closed"]);
+    for args in [&["cat", "folder:store/a.txt"][..], &["plan", "f", "folder:store"]] {
+        closed(">&-", args).expect(2).says(&["standard output cannot be written: it is closed"]);
+    }
+    for args in [&["ls", "folder:store"][..], &["ls", "folder:store", "--json"], &["--help"], &["man"]] {
+        closed(">&-", args).expect(1).says(&["the output could not be written: it is closed"]);
+    }
+    // Who says nothing needs no output, and what a person gave is as they gave it.
+    closed(">&-", &["sync", "f", "folder:store", "--quiet"]).expect(0);
+    closed("<>/dev/null >&0", &["cat", "folder:store/a.txt"]).expect(0);
+    let listed = home.run(&["ls", "folder:store", "--path", "new"]).expect(0);
+    assert_eq!(listed.out, "", "nothing was stored");
+    closed("<>/dev/null", &["upload", "-", "folder:store/new"]).expect(0);
+}
+
 #[test]
 fn whoever_reads_a_plan_may_leave() {
     let home = Home::furnished();

@@ -1,6 +1,6 @@
 //! The command line itself: help that teaches, complaints that help.
 
-use crate::home::Home;
+use crate::home::{Home, Ran};
 
 #[test]
 fn misuse_ends_with_2_and_a_hint() {
@@ -90,6 +90,75 @@ fn what_was_typed_is_shown_and_not_sent() {
         let ran = home.run(args);
         assert!(!format!("{}{}", ran.out, ran.err).contains(['\x1b', '\u{202e}', '\r']), "{args:?}: {:?}", ran.err);
     }
+}
+
+/// Whatever was typed or set, a complaint repeats nothing that signs in.
+#[test]
+fn no_complaint_holds_a_secret() {
+    let home = Home::furnished();
+    home.sync(&[]).expect(0);
+    let url = "https://me:SECRET@h/x";
+    for args in [
+        &["sync", url, "folder:store"][..],
+        &["sync", "f", &format!("folder:{url}")],
+        &["status", url],
+        &["sync", "s3:ID:SECRET@bucket", "folder:store"],
+        &["upload", url, "folder:store/"],
+        &["init", &format!("f/a.txt/{url}")],
+        &["init", url],
+        &["init", url],
+        &["ls", "s3://bucket", "--config", "https://h/none?sig=SECRET"],
+        &["apply", "https://h/none?sig=SECRET"],
+        &["plan", "f", "folder:store", "-o", "none/https://h/none?sig=SECRET"],
+        &["config", "import", "https://h/none?sig=SECRET"],
+        &["config", "profile", "add", url],
+        &["config", "profile", "test", url],
+        &["config", "show", url],
+        &["batch", url],
+        &["ls", "s3://bucket", "--region", url],
+        &["ls", "s3://bucket", "--profile", url],
+        &["ls", "s3://bucket", "--provider", url],
+        &["sync", "f", "folder:store", "--lock-timeout", url],
+        &["sync", "f", "folder:store", &format!("--bwlimit={url}")],
+        &["why", "f", "folder:store", url],
+        &["why", "f", "s3://ID:SECRET@bucket"],
+        &["why", "f", "s3://ID:SECRET@bucket", "a.txt"],
+        &["restore", "folder:store", "f", "--path", url],
+        &["ls", "folder:store", "--path", url],
+        &["man", &format!("f/a.txt/{url}")],
+        &["demo", url],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = home.run(&[args, json].concat());
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(!said.contains("SECRET") && !said.is_empty(), "{args:?}: {said}");
+        }
+    }
+    for (variable, value) in [
+        ("AWS_ENDPOINT_URL", "https://h/x?X-Amz-Signature=SECRET"),
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_PROFILE", url),
+        ("TIDELOCK_ENDPOINT", url),
+        ("TIDELOCK_REGION", url),
+        ("TIDELOCK_BWLIMIT", url),
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let mut command = home.command(&[&["ls", "s3://bucket"][..], json].concat());
+            let ran = Ran::from(command.env(variable, value).output().expect("it runs")).expect(78);
+            assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{variable}: {}{}", ran.out, ran.err);
+        }
+    }
+}
+
+/// An object may be called like an address; a listing shows what there is.
+#[test]
+fn names_of_objects_are_shown_whole() {
+    let home = Home::new();
+    let name = "https:@h?x=1";
+    home.write(&format!("f/{name}"), "x");
+    home.sync(&[]).expect(0);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, format!("{name}\n"));
+    assert_eq!(home.run(&["ls", "folder:store", "--json"]).expect(0).events()[0]["key"], name);
 }
 
 /// What is typed is misuse; what is written, in a file or a variable, is a setting.
