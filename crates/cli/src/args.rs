@@ -8,6 +8,7 @@ pub mod batch;
 pub mod config;
 mod foreign;
 mod help;
+pub mod names;
 pub mod object;
 pub mod objects;
 pub mod options;

@@ -11,6 +11,7 @@ mod words;
 
 pub use words::{bytes, count, shown};
 
+use crate::args::names::Names;
 use crate::args::{Cli, Verb};
 use crate::standard;
 use std::io::{self, Write};
@@ -44,9 +45,9 @@ pub trait Face: Listener {
 }
 
 /// The face that was asked for.
-pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
+pub fn choose(cli: &Cli, world: &World, names: Names) -> Arc<dyn Face> {
     if cli.json {
-        return Arc::new(json::Json::new(world.clone()));
+        return Arc::new(json::Json::new(world.clone(), names));
     }
     let long = match &cli.verb {
         Verb::Ls(args) => args.long,
@@ -56,7 +57,7 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
     // A plan on standard output is there alone.
     let quiet = cli.quiet || matches!(&cli.verb, Verb::Plan(args) if args.output.as_os_str() == "-");
     let steps = cli.verbose || !matches!(&cli.verb, Verb::Plan(_));
-    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, world))
+    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, names, world))
 }
 
 /// What a person is told who has pressed Ctrl-C once.
@@ -70,7 +71,7 @@ pub fn complain(what: &str) {
 
 /// The same as events.
 pub fn misused(command: &str, complaint: &str) {
-    json::Json::new(World::real()).misused(command, complaint);
+    json::Json::new(World::real(), Names::default()).misused(command, complaint);
 }
 
 /// Standard output, until nobody reads it any more.

@@ -7,6 +7,7 @@
 
 use super::patient::Patient;
 use crate::args::Verb;
+use crate::args::whom::{Complaint, unreadable};
 use crate::standard;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -42,7 +43,18 @@ impl Streams {
     }
 
     /// Those of a verb, or a complaint.
-    pub fn of(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, String> {
+    pub fn of(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, Complaint> {
+        if let Verb::Apply(args) = verb
+            && args.file.as_os_str() != "-"
+        {
+            let input = File::open(&args.file)
+                .map_err(|error| unreadable(&format!("the plan {}", args.file.display()), &error))?;
+            return Ok(Self { output: Box::new(io::sink()), input: Box::new(BufReader::new(input)) });
+        }
+        Self::of_others(verb, json, interrupted).map_err(Complaint::Misused)
+    }
+
+    fn of_others(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, String> {
         let mut streams = Self { output: Box::new(io::sink()), input: Box::new(io::empty()) };
         let is_dash = |path: &Path| path.as_os_str() == "-";
         match verb {
@@ -56,12 +68,7 @@ impl Streams {
                 streams.output = plan_file(&args.output)
                     .map_err(|error| format!("the plan {} cannot be written: {error}", args.output.display()))?;
             }
-            Verb::Apply(args) if is_dash(&args.file) => streams.input = input(interrupted)?,
-            Verb::Apply(args) => {
-                let file = File::open(&args.file)
-                    .map_err(|error| format!("the plan {} cannot be read: {error}", args.file.display()))?;
-                streams.input = Box::new(BufReader::new(file));
-            }
+            Verb::Apply(_) => streams.input = input(interrupted)?,
             Verb::Man(args) if args.dir.is_none() && json => {
                 return Err("the page is no event; write the pages into a folder, or leave --json out".into());
             }

@@ -5,6 +5,7 @@
 //! docs/events.md; fields may be added without a new version.
 
 use super::{Face, Out, STOPPING};
+use crate::args::names::Names;
 use crate::exit;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,13 +24,14 @@ use tidelock_remote::world::World;
 pub struct Json {
     out: Out,
     world: World,
+    names: Names,
     seq: AtomicU64,
 }
 
 impl Json {
     /// Begins at number 1.
-    pub fn new(world: World) -> Self {
-        Self { out: Out::new(), world, seq: AtomicU64::new(0) }
+    pub fn new(world: World, names: Names) -> Self {
+        Self { out: Out::new(), world, names, seq: AtomicU64::new(0) }
     }
 
     fn write(&self, body: &impl Serialize) {
@@ -84,35 +86,27 @@ struct Envelope<'a, T: Serialize> {
 #[derive(Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 enum Own<'a> {
-    Error { ending: Ended, message: String },
-    Summary { command: &'a str, exit: i32, endings: Vec<Ended>, reply: Option<&'a Reply> },
+    Error { ending: Ending, message: String },
+    Summary { command: &'a str, exit: i32, endings: Vec<Ending>, reply: Option<&'a Reply> },
 }
-
-/// How a command ended; misuse of the command line is no affair of the engine's.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Ended {
-    Run(Ending),
-    Misuse(&'static str),
-}
-
-const USAGE: &str = "usage";
 
 impl Listener for Json {
     fn hear(&self, event: &Event) {
-        self.write(event);
+        match event {
+            Event::Note { text } => self.write(&Event::Note { text: self.names.said(text) }),
+            event => self.write(event),
+        }
     }
 }
 
 impl Face for Json {
     fn finished(&self, request: &Request, reply: &Reply, code: i32) {
-        let endings = reply.endings().into_iter().map(Ended::Run).collect();
-        self.write(&Own::Summary { command: request.name(), exit: code, endings, reply: Some(reply) });
+        self.write(&Own::Summary { command: request.name(), exit: code, endings: reply.endings(), reply: Some(reply) });
     }
 
     fn refused(&self, command: &str, failure: &Failure, code: i32) {
-        self.write(&Own::Error { ending: Ended::Run(failure.ending()), message: failure.told() });
-        let endings = vec![Ended::Run(failure.ending())];
+        self.write(&Own::Error { ending: failure.ending(), message: self.names.said(&failure.told()) });
+        let endings = vec![failure.ending()];
         self.write(&Own::Summary { command, exit: code, endings, reply: None });
     }
 
@@ -121,20 +115,20 @@ impl Face for Json {
     }
 
     fn closed(&self, command: &str, ending: Ending, code: i32) {
-        let endings = Some(ending).filter(|ending| *ending != Ending::Ok).map(Ended::Run);
+        let endings = Some(ending).filter(|ending| *ending != Ending::Ok);
         self.write(&Own::Summary { command, exit: code, endings: endings.into_iter().collect(), reply: None });
     }
 
     fn complain(&self, what: &str) {
-        self.write(&Own::Error { ending: Ended::Run(Ending::Failed), message: what.to_owned() });
+        self.write(&Own::Error { ending: Ending::Failed, message: what.to_owned() });
     }
 
     fn misused(&self, command: &str, complaint: &str) {
         self.write(&Own::Error {
-            ending: Ended::Misuse(USAGE),
+            ending: Ending::Usage,
             message: complaint.trim_start_matches("error: ").trim_end().to_owned(),
         });
-        self.write(&Own::Summary { command, exit: exit::USAGE, endings: vec![Ended::Misuse(USAGE)], reply: None });
+        self.write(&Own::Summary { command, exit: exit::USAGE, endings: vec![Ending::Usage], reply: None });
     }
 
     /// Not on standard output, where it could come after the summary.

@@ -37,8 +37,7 @@ fn a_plan_replaces_files_alone() {
 
 #[test]
 fn output_that_is_lost_is_a_failure() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     for args in [
         &["ls", "folder:store"][..],
         &["ls", "folder:store", "--json"],
@@ -64,15 +63,10 @@ fn output_that_is_lost_is_a_failure() {
 /// Nothing that was closed is taken for empty, or for written.
 #[test]
 fn what_is_closed_is_not_used() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     let closed = |redirection: &str, args: &[&str]| {
-        let mut command = Command::new("sh");
-        command.args(["-c", &format!("exec \"$0\" \"$@\" {redirection}"), env!("CARGO_BIN_EXE_tidelock")]);
-        let like = home.command(&[]);
-        command.args(args).current_dir(home.dir.path()).env_clear();
-        command.envs(like.get_envs().filter_map(|(name, value)| Some((name, value?))));
-        Ran::from(command.output().expect("runs"))
+        let mut shell = home.shell(&format!("exec \"$0\" \"$@\" {redirection}"));
+        Ran::from(shell.args(args).output().expect("runs"))
     };
     closed("<&-", &["upload", "-", "folder:store/new"])
         .expect(2)
@@ -110,7 +104,6 @@ fn misuse_is_told_in_events_where_events_were_asked_for() {
     for (args, command, says) in [
         (&["--json", "--bogus"][..], "", "--bogus"),
         (&["sync", "f", "--json"], "sync", "REMOTE"),
-        (&["apply", "none", "--json"], "apply", "none cannot be read"),
         (&["plan", "f", "folder:store", "--json"], "plan", "-o"),
         (&["man", "--json"], "man", "into a folder"),
         (&["completions", "bash", "--json"], "completions", "without --json"),

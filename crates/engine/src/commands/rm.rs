@@ -7,7 +7,7 @@
 use super::download::others_below;
 use super::parts;
 use super::target::{Access, Found, Target};
-use super::there::There;
+use super::there::{Asked, There};
 use crate::api::{Context, Rm, RunReply};
 use crate::cycle::named::{Doomed, delete_named};
 use crate::failure::Failure;
@@ -21,7 +21,10 @@ use tidelock_remote::url::RemoteUrl;
 
 /// One run for each bucket or store, once all that was named was found.
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
-    let named = request.remotes.iter().map(|name| Ok((Target::of(name)?, name.as_str())));
+    let named = request.remotes.iter().map(String::as_str).map(|name| {
+        let target = Target::of(name)?;
+        Ok((if request.recursive { target } else { target.from_above() }, name))
+    });
     let mut found = Vec::new();
     for targets in &placed(named.collect::<Result<_, Failure>>()?) {
         let (there, opened, doomed) = find(context, request, targets).await?;
@@ -88,20 +91,29 @@ async fn find<'a>(
         match target.find(&Scope::new(opened.remote.clone(), inside)).await? {
             Found::Nothing => return Err(Found::Nothing.missing(name)),
             Found::Below if !request.recursive => {
-                return Err(others_below(name, "remove"));
+                // The object of that very name, slash and all, and nothing below it.
+                match target.find_exactly(&Scope::new(opened.remote.clone(), inside)).await? {
+                    Found::One(object) => doomed.add(inside, *object),
+                    _ => return Err(others_below(name, "remove")),
+                }
             }
             Found::Below if target.is_folder() => doomed.prefixes.push(inside.clone()),
             Found::Below => doomed.prefixes.push(format!("{inside}{name_there}/")),
-            Found::One(object) => {
-                let key = Key::new(format!("{inside}{name_there}"));
-                if !doomed.objects.iter().any(|other| other.key == key) {
-                    doomed.objects.push(Object { key, ..*object });
-                }
-            }
+            Found::One(object) => doomed.add(&format!("{inside}{name_there}"), *object),
         }
     }
-    let there = There::new(context, "rm", &request.options, &place, opened.remote.clone(), shown)?;
+    let (options, remote) = (&request.options, opened.remote.clone());
+    let there = There::new(Asked { context, command: "rm", options, target: &place, remote, shown })?;
     Ok((there, opened, doomed))
+}
+
+impl Doomed {
+    fn add(&mut self, key: &str, object: Object) {
+        let key = Key::new(key);
+        if !self.objects.iter().any(|other| other.key == key) {
+            self.objects.push(Object { key, ..object });
+        }
+    }
 }
 
 /// Nothing is removed twice: what lies below something else that goes, goes with it.
