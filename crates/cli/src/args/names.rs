@@ -27,25 +27,23 @@ impl Names {
 
     /// The same text in the person's own words.
     pub fn said(&self, text: &str) -> String {
-        let Some(first) =
-            self.0.iter().filter_map(|name| Some((text.find(&name.address)?, name))).min_by_key(|(at, _)| *at)
-        else {
-            return text.to_owned();
-        };
-        let (at, Name { address, called }) = first;
-        let (before, rest) = (&text[..at], &text[at + address.len()..]);
-        // Another place may begin with the same letters.
-        let goes_on = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        let mut next = rest.chars();
-        let is_other = match next.next() {
-            Some('.') => next.next().is_some_and(goes_on),
-            c => c.is_some_and(goes_on),
-        };
-        if is_other {
-            return format!("{before}{address}{}", self.said(rest));
-        }
+        let found = self.0.iter().filter_map(|name| Some((name.first_in(text)?, name)));
+        let Some((at, Name { address, called })) = found.min_by_key(|(at, _)| *at) else { return text.to_owned() };
+        let rest = &text[at + address.len()..];
         let rest = if called.ends_with(':') { rest.strip_prefix('/').unwrap_or(rest) } else { rest };
-        format!("{before}{called}{}", self.said(rest))
+        format!("{}{called}{}", &text[..at], self.said(rest))
+    }
+}
+
+impl Name {
+    /// Where the place is first named in a text. Another one may begin with the same letters.
+    fn first_in(&self, text: &str) -> Option<usize> {
+        let goes_on = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        let is_whole = |at: &usize| {
+            let rest = &text[at + self.address.len()..];
+            !rest.strip_prefix('.').unwrap_or(rest).starts_with(goes_on)
+        };
+        text.match_indices(&self.address).map(|(at, _)| at).find(is_whole)
     }
 }
 

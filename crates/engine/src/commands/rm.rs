@@ -23,7 +23,7 @@ use tidelock_remote::url::RemoteUrl;
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
     let named = request.remotes.iter().map(String::as_str).map(|name| {
         let target = Target::of(name)?;
-        Ok((if request.recursive { target } else { target.from_above() }, name))
+        Ok((if request.recursive { target } else { target.above() }, name))
     });
     let mut found = Vec::new();
     for targets in &placed(named.collect::<Result<_, Failure>>()?) {

@@ -194,7 +194,7 @@ impl Target {
     }
 
     /// The same name; where all of a place in a bucket is named, seen from above that.
-    pub(crate) fn from_above(self) -> Self {
+    pub(crate) fn above(self) -> Self {
         match &self.url {
             RemoteUrl::S3 { bucket, prefix } if self.is_folder() && !prefix.is_empty() && self.inside.is_empty() => {
                 let (above, last) = split(prefix.trim_end_matches('/'));
