@@ -6,6 +6,7 @@
 
 use super::loose::excluded;
 use super::open::{Open, Wanted};
+use super::parts;
 use super::target::{Access, Target};
 use super::why::rules;
 use crate::api::{Context, Restore, RunReply};
@@ -20,7 +21,7 @@ use tidelock_core::policy::Preset;
 
 /// One run downwards.
 pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failure> {
-    let mode = if request.options.dry_run { Mode::DryRun } else { Mode::Execute };
+    let mode = parts::mode(&request.options);
     let preset = if request.overwrite { Preset::RestoreOverwrite } else { Preset::Restore };
     let path = request.path.trim_end_matches('/');
     let only =
