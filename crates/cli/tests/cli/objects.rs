@@ -270,6 +270,12 @@ fn an_object_with_a_slash_at_its_end_can_be_named() {
     home.run(&["rm", "folder:store/pre/hollow/"]).expect(0).says(&["1 deleted there"]);
     home.run(&["rm", "folder:store/pre/hollow/"]).expect(4).says(&["--recursive"]);
     assert_eq!(home.run(&["ls", "folder:store/pre/hollow"]).expect(0).out, "x\n");
+    // Alone, and with all that lies below it.
+    home.run(&["sync", "f", "folder:store/one"]).expect(0);
+    home.run(&["rm", "folder:store/one/hollow/"]).expect(0).says(&["1 deleted there"]);
+    home.run(&["rm", "folder:store/one/hollow/"]).expect(4).says(&["there is nothing at"]);
+    home.run(&["sync", "f", "folder:store/two"]).expect(0);
+    home.run(&["rm", "-r", "folder:store/two/hollow/"]).expect(0).says(&["1 deleted there"]);
 }
 
 /// What is typed of an object that is there already with the same content is not passed over

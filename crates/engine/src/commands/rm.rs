@@ -21,10 +21,7 @@ use tidelock_remote::url::RemoteUrl;
 
 /// One run for each bucket or store, once all that was named was found.
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
-    let named = request.remotes.iter().map(String::as_str).map(|name| {
-        let target = Target::of(name)?;
-        Ok((if request.recursive { target } else { target.above() }, name))
-    });
+    let named = request.remotes.iter().map(|name| Ok((Target::of(name)?.above(), name.as_str())));
     let mut found = Vec::new();
     for targets in &placed(named.collect::<Result<_, Failure>>()?) {
         let (there, opened, doomed) = find(context, request, targets).await?;
@@ -88,18 +85,15 @@ async fn find<'a>(
     let mut doomed = Doomed::default();
     for (target, name) in targets {
         let (inside, name_there) = (&target.inside, &target.name);
-        match target.find_all(&Scope::new(opened.remote.clone(), inside)).await? {
-            Found::Nothing => return Err(Found::Nothing.missing(name)),
-            Found::Below if !request.recursive => {
-                // The object of that very name, slash and all, and nothing below it.
-                match target.find_exactly(&Scope::new(opened.remote.clone(), inside)).await? {
-                    Found::One(object) => doomed.add(inside, *object),
-                    _ => return Err(others_below(name, "remove")),
-                }
-            }
-            Found::Below if target.is_folder() => doomed.prefixes.push(inside.clone()),
-            Found::Below => doomed.prefixes.push(format!("{inside}{name_there}/")),
-            Found::One(object) => doomed.add(&format!("{inside}{name_there}"), *object),
+        let there = Scope::new(opened.remote.clone(), inside);
+        match (target.find_all(&there).await?, target.marker(&there).await?) {
+            (Found::One(object), _) => doomed.add(&format!("{inside}{name_there}"), *object),
+            // The object of that very name, slash and all, and nothing below it.
+            (_, Some(object)) if !request.recursive => doomed.add(inside, *object),
+            (Found::Nothing, None) => return Err(Found::Nothing.missing(name)),
+            _ if !request.recursive => return Err(others_below(name, "remove")),
+            _ if target.is_folder() => doomed.prefixes.push(inside.clone()),
+            _ => doomed.prefixes.push(format!("{inside}{name_there}/")),
         }
     }
     let (options, remote) = (&request.options, opened.remote.clone());

@@ -185,13 +185,18 @@ impl Target {
     /// The same, where a name that ends in a slash is first that of one object, which some
     /// tools make for a folder.
     pub(crate) async fn find_exactly(&self, remote: &dyn Remote) -> Result<Found, Failure> {
-        if self.is_folder()
-            && !(self.folder().is_empty() && self.inside.is_empty())
-            && let Some(object) = remote.head(&Key::new("")).await?
-        {
-            return Ok(Found::One(Box::new(object)));
+        match self.marker(remote).await? {
+            Some(object) => Ok(Found::One(object)),
+            None => self.find(remote).await,
         }
-        self.find(remote).await
+    }
+
+    /// The object of this very name, where that ends in a slash.
+    pub(crate) async fn marker(&self, remote: &dyn Remote) -> Result<Option<Box<Object>>, Failure> {
+        if !self.is_folder() || self.folder().is_empty() && self.inside.is_empty() {
+            return Ok(None);
+        }
+        Ok(remote.head(&Key::new("")).await?.map(Box::new))
     }
 
     /// The last part of the name, with the slash that it may end in.
