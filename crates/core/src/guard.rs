@@ -25,7 +25,7 @@ pub struct Facts {
     pub recent_deletes: u64,
     /// The person's own limit, if one was given.
     pub max_delete: Option<u64>,
-    /// The pair's mode, or the way its links are seen, is another than the base's.
+    /// The pair's mode, the way its links are seen or its folder is another than the base's.
     pub has_turned: bool,
     /// The person has confirmed deletions for this run.
     pub confirmed: bool,
@@ -97,7 +97,7 @@ impl fmt::Display for Stop {
             }
             Self::UnvouchedDeletes { planned } => write!(
                 f,
-                "the settings of this pair have changed, and {planned} items would be deleted that were never in step \
+                "the settings or the folder of this pair have changed, and {planned} items would be deleted that were never in step \
                  under them; if that is meant, run again with --confirm-deletes"
             ),
             Self::ManyBelow { planned } => write!(

@@ -20,7 +20,7 @@ use crate::pairing::pair_moves;
 use crate::planted::Bug;
 use crate::record::{Recorder, tell};
 use crate::report::{Ending, Report};
-use crate::root::{self, RootCheck};
+use crate::root::{self, Root};
 use crate::state::Spool;
 use crate::survey::{Lens, Survey, survey};
 use crate::transfer::delete::finish_emptying;
@@ -70,10 +70,18 @@ async fn go(pair: &Pair, mode: Mode, keep: Keep<'_>) -> Report {
             return report;
         }
     };
-    match passes(pair, mode, keep, &run, &mut report).await {
-        Ok(()) if mode == Mode::Execute => empty_trash(pair, &run).await,
-        Ok(()) => {}
-        Err(failure) => fail(pair, run.id, &mut report, &failure),
+    let went = async {
+        passes(pair, mode, keep, &run, &mut report).await?;
+        if mode == Mode::Execute {
+            if report.ending() == Ending::Ok {
+                root::settle(pair).await?;
+            }
+            empty_trash(pair, &run).await;
+        }
+        Ok(())
+    };
+    if let Err(failure) = went.await {
+        fail(pair, run.id, &mut report, &failure);
     }
     report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
     end(pair, mode, &run, &report);
@@ -154,14 +162,15 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
 }
 
 async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
-    let turn = Turn::of(pair)?;
+    let mut root = Root::look(pair).await?;
+    let turn = Turn::of(pair, &root)?;
     let mut lapsed = turn.lapses();
     loop {
         report.passes += 1;
         start_pass(report);
         let spool = pair.state.spool()?;
         let lens = Lens { lapsed, asks: report.passes > 1 };
-        let seen = look(pair, &spool, mode, lens).await?;
+        let seen = look(pair, &spool, &root, lens).await?;
         report.planned = seen.totals;
         if report.passes == 1 {
             report.unchanged = seen.totals.unchanged;
@@ -186,6 +195,7 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
                 check_abilities(pair).await?;
             }
             turn.commit(pair)?;
+            root.is_recorded();
             lapsed = false;
             if clear_up(pair).await? {
                 // Folders that the plan speaks of are gone.
@@ -258,16 +268,12 @@ async fn sweep_uploads(pair: &Pair) {
     }
 }
 
-/// Both sides, the root held against what it was before and after.
-async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lens: Lens) -> Result<Survey, Failure> {
-    let before = root::look(pair).await?;
+/// Both sides; the root is held against what it was before.
+async fn look(pair: &Pair, spool: &Spool<'_>, root: &Root, lens: Lens) -> Result<Survey, Failure> {
     let mut seen = survey(pair, spool, lens).await?;
     seen.totals.problems += u64::try_from(pair.settings.foreseen.len()).unwrap_or(0);
     seen.problems.extend(pair.settings.foreseen.iter().cloned());
-    let after = root::look(pair).await?;
-    if !pair.planted.has(Bug::RootCheckSkipped) {
-        root::check(pair, &RootCheck { before, after, seen: &seen }, mode)?;
-    }
+    root.check(pair, &seen).await?;
     pair_moves(pair, spool, &mut seen.totals)?;
     if waits_for_holes(seen.holes, pair.settings.confirm_deletes) && !pair.planted.has(Bug::HolesIgnored) {
         hold_deletes_there(spool, &mut seen)?;

@@ -12,7 +12,7 @@ use crate::mode::Turn;
 use crate::pair::Pair;
 use crate::record::tell;
 use crate::report::Report;
-use crate::root;
+use crate::root::Root;
 use crate::state::Spool;
 use crate::survey::{self, Survey};
 use tidelock_core::plan::{Header, Totals};
@@ -47,8 +47,9 @@ async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     };
     let seen = Survey { totals, ..Survey::default() };
     let carried = async {
-        root::check_known(pair).await?;
-        let turn = Turn::of(pair)?;
+        let root = Root::look(pair).await?;
+        root.check_unseen(pair)?;
+        let turn = Turn::of(pair, &root)?;
         guard(pair, &seen.totals, turn.lapses())?;
         turn.commit(pair)?;
         sweep_uploads(pair).await;
