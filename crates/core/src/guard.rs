@@ -163,10 +163,11 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Whether deletions there wait: what could not be looked at here may hold, under
-/// another name, the very files whose absence calls for them.
-pub fn waits_for_holes(holes: u64, confirmed: bool) -> bool {
-    holes > 0 && !confirmed
+/// Whether a deletion there waits: what could not be looked at here may hold, under
+/// another name, the very file whose absence calls for it; or that file is here, under a
+/// name that no key can stand for.
+pub fn waits_for_unseen(holes: u64, is_unnamed: bool, confirmed: bool) -> bool {
+    (holes > 0 || is_unnamed) && !confirmed
 }
 
 /// Holds deletions that a person asked for by name against the limits: what was named

@@ -11,6 +11,7 @@ pub mod named;
 
 pub use apply::apply;
 
+use crate::blind::hold_deletes_there;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::install::{Emptied, Installer};
@@ -29,8 +30,8 @@ use crate::transfer::{Aftermath, Carrier, HELD};
 use crate::{owner, state};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidelock_core::guard::{Facts, check, waits_for_holes};
-use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step, Totals};
+use tidelock_core::guard::{Facts, check};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_core::retention::{is_due, trusted_now_s};
 use tidelock_remote::Ability;
@@ -275,34 +276,11 @@ async fn look(pair: &Pair, spool: &Spool<'_>, root: &Root, lens: Lens) -> Result
     seen.problems.extend(pair.settings.foreseen.iter().cloned());
     root.check(pair, &seen).await?;
     pair_moves(pair, spool, &mut seen.totals)?;
-    if waits_for_holes(seen.holes, pair.settings.confirm_deletes) && !pair.planted.has(Bug::HolesIgnored) {
-        hold_deletes_there(spool, &mut seen)?;
-    }
-    Ok(seen)
-}
-
-/// Deletions there wait until all of the folder can be looked at.
-fn hold_deletes_there(spool: &Spool<'_>, seen: &mut Survey) -> Result<(), Failure> {
-    let mut held = 0;
-    spool.rewrite(Phase::Delete, |step| {
-        if step.action != Action::DeleteThere {
-            return None;
-        }
-        held += 1;
-        let waits = Step { action: Action::Leave, ..step.clone() };
-        seen.totals.take(step);
-        seen.totals.add(&waits);
-        Some(waits)
-    })?;
-    if held > 0 {
-        let what = format!(
-            "{held} entries that are gone here were left there: what could not be looked at may hold them under \
-             another name; make it readable or exclude it, or run again with --confirm-deletes"
-        );
-        seen.problems.push(Problem { path: ".".to_owned(), what, class: ProblemClass::Skipped });
+    if let Some(problem) = hold_deletes_there(pair, spool, &seen.blind, &mut seen.totals)? {
+        seen.problems.push(problem);
         seen.totals.problems += 1;
     }
-    Ok(())
+    Ok(seen)
 }
 
 fn guard(pair: &Pair, totals: &Totals, has_turned: bool) -> Result<(), Failure> {

@@ -28,8 +28,8 @@ impl Root {
     pub(crate) async fn look(pair: &Pair) -> Result<Self, Failure> {
         let id = id(pair).await?;
         let known = match pair.state.fact(FACT)? {
-            _ if pair.planted.has(Bug::RootCheckSkipped) => Known::Same,
             None => Known::Nothing,
+            Some(_) if pair.planted.has(Bug::RootCheckSkipped) => Known::Same,
             Some(known) if known == id => Known::Same,
             Some(known) if known.strip_prefix(UNFINISHED) == Some(&id) => Known::Unfinished,
             Some(_) => Known::Another,
