@@ -239,7 +239,9 @@ fn tell_problem(pair: &Pair, mode: Mode, run: &Run, report: &mut Report, problem
 /// whether the folder was changed by it.
 async fn clear_up(pair: &Pair) -> Result<bool, Failure> {
     sweep_uploads(pair).await;
-    if pair.settings.policy.writes_here() { finish_emptying(pair).await } else { Ok(false) }
+    // A run about a part leaves the rest as it is.
+    let may = pair.settings.policy.writes_here() && pair.settings.only.is_root();
+    if may { finish_emptying(pair).await } else { Ok(false) }
 }
 
 /// How long after it was put on record an upload may have been begun, attempts and all.

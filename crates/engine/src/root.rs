@@ -73,13 +73,14 @@ impl Root {
     }
 
     fn obey(&self, pair: &Pair, verdict: Verdict, seen: &str) -> Result<(), Failure> {
-        let why = match self.known {
-            _ if verdict != Verdict::Refused => return Ok(()),
-            Known::Unfinished => "a restore has not brought all of it here yet",
-            _ => "it is not the folder it was (another file system or directory)",
+        if verdict != Verdict::Refused {
+            return Ok(());
+        }
+        let (why, remedy) = match self.known {
+            Known::Unfinished => ("no restore has brought all of it here", "restore it to the end"),
+            _ => ("it is not the folder it was (another file system or directory)", "is a disk not mounted?"),
         };
-        let what = format!("{why}{seen}: is a disk not mounted? If it is meant, run again with --accept-root");
-        Err(stop(pair, &what))
+        Err(stop(pair, &format!("{why}{seen}: {remedy}; if it is meant as it is, run again with --accept-root")))
     }
 
     fn facts(&self, pair: &Pair, accepted: bool) -> state::Result<Facts> {
