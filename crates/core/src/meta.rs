@@ -26,6 +26,7 @@ const TOKEN_MAX_BYTES: usize = 256;
 const DIGEST: &str = "tidelock-digest";
 const ATTEMPT: &str = "tidelock-attempt";
 const REPLACED: &str = "tidelock-replaced";
+const MD5: &str = "md5chksum";
 
 const TYPE_BITS: u32 = 0o170_000;
 const PERMISSION_BITS: u32 = 0o7777;
@@ -120,7 +121,7 @@ pub fn encode(attributes: &Attributes, format: MetaFormat) -> Encoded {
     put("mtime", mtime);
     put(ATTEMPT, token(attempt.as_deref()));
     put(REPLACED, token(replaced.as_deref()));
-    put("md5chksum", md5.map(|md5| escape::to_base64(&md5)));
+    put(MD5, md5.map(|md5| escape::to_base64(&md5)));
     let problem = meta.xattrs.as_ref().and_then(|xattrs| add_xattrs(&mut keys, xattrs, format));
     Encoded { keys, problem }
 }
@@ -168,7 +169,7 @@ pub fn decode(keys: &BTreeMap<String, String>) -> Attributes {
         digest: get(DIGEST).and_then(|text| unbound_digest(text, get("mtime"))),
         attempt: get(ATTEMPT).and_then(token_of),
         replaced: get(REPLACED).and_then(token_of),
-        md5: get("md5chksum").and_then(escape::from_base64).and_then(|md5| md5.try_into().ok()).or(foreign.md5),
+        md5: get(MD5).and_then(escape::from_base64).and_then(|md5| md5.try_into().ok()).or(foreign.md5),
     }
 }
 
@@ -182,6 +183,19 @@ pub fn is_void_xattr(key: &str, known: impl Fn(&str) -> bool) -> bool {
 /// that a person sets by hand would be believed.
 pub fn is_own_key(key: &str) -> bool {
     xattrs::is_set(key) || xattrs::name_of(key).is_none()
+}
+
+/// Takes away what an object's metadata says of its bytes, for one that may turn out to
+/// hold others.
+pub fn disclaim(keys: &mut BTreeMap<String, String>) {
+    keys.retain(|key, value| {
+        let key = key.to_ascii_lowercase();
+        if foreign::is_list(&key) {
+            let rest: Vec<&str> = value.split('/').filter(|pair| !pair.trim_start().starts_with("md5:")).collect();
+            *value = rest.join("/");
+        }
+        ![DIGEST, MD5].contains(&key.as_str()) && !value.is_empty()
+    });
 }
 
 /// Some programs keep our keys when they rewrite a body, but they set the time: a

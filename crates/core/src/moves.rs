@@ -156,6 +156,8 @@ fn break_cycle(mut cycle: Vec<Move>) -> Chain {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::entry::FileId;
+    use proptest::prelude::*;
 
     #[test]
     fn whoever_wants_renames_alone_has_nothing_sent_but_over_our_own_mistake() {
@@ -166,8 +168,6 @@ mod tests {
             assert!(!matches!(unmade.instead(false), Instead::Leave | Instead::Tell(_)), "{unmade:?}");
         }
     }
-    use crate::entry::FileId;
-    use proptest::prelude::*;
 
     fn step(from: u8, to: u8, size: u64) -> Move {
         Move { from: Key::new(from.to_string()), to: Key::new(to.to_string()), size }

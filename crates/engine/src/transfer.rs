@@ -347,9 +347,11 @@ pub(crate) fn archived(step: &Step) -> Fate {
 /// What an error of the remote means for a step.
 pub(crate) fn remote_fate(step: &Step, error: Error) -> Fate {
     match error.kind {
-        ErrorKind::Precondition | ErrorKind::NotFound | ErrorKind::Conflict | ErrorKind::SourceMoved => {
-            Fate::StaleSince(error.to_string())
-        }
+        ErrorKind::Precondition
+        | ErrorKind::Raced
+        | ErrorKind::NotFound
+        | ErrorKind::Conflict
+        | ErrorKind::SourceMoved => Fate::StaleSince(error.to_string()),
         ErrorKind::Archived => archived(step),
         // What is deleted later may make room, so the run goes on.
         ErrorKind::Full => {

@@ -17,6 +17,8 @@ pub enum ErrorKind {
     NoBucket,
     /// The condition did not hold: somebody else wrote. Look again, plan again.
     Precondition,
+    /// A copy was made, and its source was another by then: it may be one of that.
+    Raced,
     /// No such upload in parts: it was completed, or given up.
     NoUpload,
     /// Another write to the same key was under way: try the whole thing again.

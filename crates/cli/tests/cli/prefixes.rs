@@ -58,6 +58,10 @@ fn no_store_is_made_among_the_files_of_another() {
         ran.says(&["lies among the files of the store", "folder outside it", "store/NAME"]);
     }
     assert!(!home.path("store/bodies/new").exists() && !home.path("store/bodies/store.sqlite").exists());
+    // Nor is anything fetched there, whatever the folder is called.
+    for to in ["store/bodies/", "store/intake/"] {
+        home.run(&["download", "folder:store/a.txt", to]).expect(78).says(&["the store", "lie in each other"]);
+    }
     // Beside it is not in it, however the way there is written.
     home.run(&["sync", "f", "folder:store/../beside"]).expect(0);
     assert!(home.path("beside/store.sqlite").exists());
@@ -160,6 +164,26 @@ fn what_is_tidelocks_own_is_no_file_of_anybodys() {
         home.run(&["mv", "folder:store/up/f/a.txt", to]).expect(78).says(&["is Tidelock's own"]);
     }
     home.run(&["upload", "f/.tidelock", "folder:store/y/"]).expect(78).says(&["is Tidelock's own"]);
+    // What keeps other mirrors off a name stays with that, and comes to no other.
+    let ran = home.run(&["mv", "-r", "folder:store/photos/2025/.tidelock/", "folder:store/y/"]);
+    ran.expect(78).says(&["is Tidelock's own"]);
+    for more in [&["-n"][..], &[]] {
+        let ran = home.run(&[&["mv", "-r", "folder:store/photos", "folder:store/moved"], more].concat());
+        ran.expect(3).says(&["photos/2025/.tidelock/owner", "stays under the old name"]);
+    }
+    home.run(&["info", "folder:store/photos/2025/.tidelock/owner"]).expect(0);
+    home.run(&["info", "folder:store/moved/2025/.tidelock/owner"]).expect(4);
+    assert_eq!(home.run(&["ls", "folder:store/moved"]).expect(0).out.lines().count(), 6);
+    // Below a name that holds nothing else, there is nothing but for who removes it.
+    for args in [
+        &["restore", "folder:store/photos", "none/back"][..],
+        &["download", "folder:store/photos", "none/back"],
+        &["mv", "-r", "folder:store/photos", "folder:store/z"],
+    ] {
+        home.run(args).expect(4).says(&["there is nothing at folder:store/photos"]);
+    }
+    assert!(!home.path("none/back").exists());
+    home.run(&["rm", "-r", "folder:store/photos"]).expect(0).says(&["1 deleted there"]);
     // Out of the trash, a file is a file.
     home.run(&["upload", "f/.tidelock/trash/2026/old.txt", "folder:store/"]).expect(0).says(&["1 entry sent"]);
 }

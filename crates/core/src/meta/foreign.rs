@@ -47,11 +47,16 @@ pub(super) fn read<'a>(get: impl Fn(&str) -> Option<&'a str>) -> Found {
     found
 }
 
+/// Whether a key holds a list of attributes.
+pub(super) fn is_list(key: &str) -> bool {
+    LISTS.contains(&key)
+}
+
 /// Whether one of these programs owns the key.
 pub(super) fn is_known(key: &str) -> bool {
     const EXACT: &[&str] =
         &["owner", "group", "permissions", "file-mtime", "file-permissions", "file-owner", "file-group", "file-atime"];
-    LISTS.contains(&key)
+    is_list(key)
         || EXACT.contains(&key)
         || ["goog-reserved-", "s3sync_origin_"].iter().any(|prefix| key.starts_with(prefix))
 }

@@ -97,13 +97,14 @@ impl Loose<'_> {
 
     /// Refuses what holds the place it goes to, or Tidelock's own state.
     fn keep_apart(&self, path: &Path) -> Result<(), Failure> {
-        let mut others = vec![("Tidelock's state", place::canonical(self.context.place.dir())?)];
+        let state = place::canonical(self.context.place.dir())?;
+        let is_taken_in = path.starts_with(state.join(place::INTAKE));
+        let mut others = vec![("Tidelock's state", state, is_taken_in)];
         if let RemoteUrl::Folder(store) = self.url {
-            others.push(("the store", store_of(store)?));
+            others.push(("the store", store_of(store)?, false));
         }
-        for (what, other) in others {
-            let intake = other.join(place::INTAKE);
-            if other.starts_with(path) || path.starts_with(&other) && !path.starts_with(&intake) {
+        for (what, other, is_taken_in) in others {
+            if other.starts_with(path) || path.starts_with(&other) && !is_taken_in {
                 let (path, other) = (path.display(), other.display());
                 return Err(Failure::Unable(format!(
                     "{path} and {what} ({other}) lie in each other; name another place"

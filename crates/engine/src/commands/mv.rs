@@ -21,7 +21,6 @@ use tidelock_remote::url::RemoteUrl;
 pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (place, from) = whole(&request.from)?;
     let (other, to) = whole(&request.to)?;
-    refuse_reserved(&to)?;
     if place.url != other.url {
         return Err(Failure::Unable(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
@@ -29,7 +28,8 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
         )));
     }
     // What can be refused before anything is asked for, is.
-    renamed(&from, &to, true)?;
+    let (Renamed::Object(_, new) | Renamed::Below(_, new)) = renamed(&from, &to, true)?;
+    refuse_reserved(&new)?;
     let access = if request.options.dry_run { Access::Read } else { Access::Write };
     let opened = place.open(context, &request.service, &request.options, access).await?;
     let remote = opened.remote.as_ref();

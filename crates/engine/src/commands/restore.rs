@@ -5,6 +5,7 @@
 //! is not. Of a part of the pair, nothing outside is looked at, let alone forgotten.
 
 use super::open::{Open, Wanted};
+use super::parts;
 use super::target::{Access, Target};
 use crate::api::{Context, Restore, RunReply};
 use crate::cycle::Mode;
@@ -16,7 +17,7 @@ use tidelock_core::policy::Preset;
 
 /// One run downwards.
 pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failure> {
-    let mode = if request.options.dry_run { Mode::DryRun } else { Mode::Execute };
+    let mode = parts::mode(&request.options);
     let preset = if request.overwrite { Preset::RestoreOverwrite } else { Preset::Restore };
     let path = request.path.trim_end_matches('/');
     let only =

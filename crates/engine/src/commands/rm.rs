@@ -85,7 +85,7 @@ async fn find<'a>(
     let mut doomed = Doomed::default();
     for (target, name) in targets {
         let (inside, name_there) = (&target.inside, &target.name);
-        match target.find(&Scope::new(opened.remote.clone(), inside)).await? {
+        match target.find_all(&Scope::new(opened.remote.clone(), inside)).await? {
             Found::Nothing => return Err(Found::Nothing.missing(name)),
             Found::Below if !request.recursive => {
                 return Err(others_below(name, "remove"));

@@ -160,24 +160,38 @@ impl Target {
         Ok(Opened { remote, ..opened })
     }
 
-    /// What is there, asked of what was opened.
+    /// What is there, asked of what was opened. What is Tidelock's own has to be named.
     pub(crate) async fn find(&self, remote: &dyn Remote) -> Result<Found, Failure> {
+        self.look(remote, false).await
+    }
+
+    /// The same, also where nothing but what is Tidelock's own lies below the name.
+    pub(crate) async fn find_all(&self, remote: &dyn Remote) -> Result<Found, Failure> {
+        self.look(remote, true).await
+    }
+
+    async fn look(&self, remote: &dyn Remote, also_ours: bool) -> Result<Found, Failure> {
         if !self.is_folder()
             && let Some(object) = remote.head(&Key::new(self.name.as_str())).await?
         {
             return Ok(Found::One(Box::new(object)));
         }
-        Ok(if self.holds_any(remote, "").await? { Found::Below } else { Found::Nothing })
+        Ok(if self.holds(remote, "", also_ours).await? { Found::Below } else { Found::Nothing })
     }
 
     /// Whether objects lie below it that are anybody's own; `path` says where there, if
     /// not anywhere, and may name one of them.
     pub(crate) async fn holds_any(&self, remote: &dyn Remote, path: &str) -> Result<bool, Failure> {
+        self.holds(remote, path, false).await
+    }
+
+    async fn holds(&self, remote: &dyn Remote, path: &str, also_ours: bool) -> Result<bool, Failure> {
         let below = if self.is_folder() { String::new() } else { format!("{}/", self.name) };
         let begin = format!("{below}{path}");
         let is_meant = |key: &str| {
-            let rest = key.strip_prefix(&begin);
-            path.is_empty() || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == LINK_SUFFIX)
+            let Some(rest) = key.strip_prefix(&begin) else { return false };
+            let is_there = path.is_empty() || rest.is_empty() || rest.starts_with('/') || rest == LINK_SUFFIX;
+            is_there && (also_ours || !is_reserved_key(rest))
         };
         let mut cursor = Some(Cursor::start());
         while let Some(at) = cursor {

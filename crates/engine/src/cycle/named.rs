@@ -6,6 +6,7 @@
 //! a deletion owed once the copy is there.
 
 use super::{Mode, Run, begin, end, fail, installer, show, sweep_uploads, tell_problem};
+use crate::digest::wanted_for;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::Pair;
@@ -15,10 +16,11 @@ use crate::root;
 use crate::state::Spool;
 use crate::transfer::{Carrier, is_own_attempt, named_step};
 use std::collections::VecDeque;
+use tidelock_core::entry::RemoteStamp;
 use tidelock_core::guard::{Stop, check_named};
-use tidelock_core::path::Key;
-use tidelock_core::plan::{Action, Step, ThereSeen, Totals};
-use tidelock_remote::layer::ATTEMPT;
+use tidelock_core::meta::{Attributes, decode};
+use tidelock_core::path::{Key, is_reserved_key};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, ThereSeen, Totals};
 use tidelock_remote::{Cursor, Object, Readiness};
 
 /// What is to go.
@@ -78,6 +80,8 @@ struct Plan<'a> {
     totals: Totals,
     /// How many of its deletions and renames nobody named by themselves.
     below: u64,
+    /// How many objects stay because they are Tidelock's own, and the first of them.
+    stays: Option<(u64, Key)>,
     started_ns: u64,
 }
 
@@ -144,11 +148,14 @@ async fn in_a_run(
 impl<'a> Plan<'a> {
     /// Looks for what was named.
     async fn make(pair: &'a Pair, work: Work<'a>, started_ns: u64) -> Result<Self, Failure> {
-        let mut plan = Self { pair, work, spool: pair.state.spool()?, totals: Totals::default(), below: 0, started_ns };
+        let empty = || -> Result<Self, Failure> {
+            let spool = pair.state.spool()?;
+            Ok(Self { pair, work, spool, totals: Totals::default(), below: 0, stays: None, started_ns })
+        };
+        let mut plan = empty()?;
         if !plan.fill(false).await? {
             // The place lists in no order: every new name is asked for by itself.
-            plan.spool = pair.state.spool()?;
-            (plan.totals, plan.below) = (Totals::default(), 0);
+            plan = empty()?;
             plan.fill(true).await?;
         }
         Ok(plan)
@@ -191,7 +198,13 @@ impl<'a> Plan<'a> {
         let (mut olds, mut news) = (Objects::below(self.pair, old), Objects::below(self.pair, new));
         let mut taken = if asks { None } else { news.next().await? };
         while let Some(from) = olds.next().await? {
-            let to = Key::new(format!("{new}{}", from.key.as_str().strip_prefix(old).unwrap_or_default()));
+            let rest = from.key.as_str().strip_prefix(old).unwrap_or_default();
+            if is_reserved_key(rest) {
+                // What it says holds for the old name, and for who wrote it.
+                self.stays.get_or_insert_with(|| (0, from.key.clone())).0 += 1;
+                continue;
+            }
+            let to = Key::new(format!("{new}{rest}"));
             while taken.as_ref().is_some_and(|object| object.key < to) {
                 taken = news.next().await?;
             }
@@ -228,16 +241,27 @@ impl<'a> Plan<'a> {
     }
 
     /// Whether what has the new name is a copy that an earlier run made of this very object
-    /// and could not bring to the end.
+    /// and could not bring to the end. Some programs keep all keys when they rewrite a body,
+    /// but they set the time.
     async fn is_our_copy(&self, from: &Object, over: &Object) -> Result<bool, Failure> {
         let mark = self.pair.state.row(&from.key)?.filter(|row| row.moved_to.as_ref() == Some(&over.key));
         let source = mark.and_then(|row| row.there);
         if !source.is_some_and(|half| half.stamp.same_content(&from.stamp)) {
             return Ok(false);
         }
-        let found = self.pair.remote.head(&over.key).await?.filter(|object| object.stamp.same_content(&over.stamp));
-        let attempt = found.and_then(|object| object.meta?.user.remove(ATTEMPT));
-        Ok(attempt.is_some_and(|attempt| is_own_attempt(&self.pair.state, &attempt, &over.key)))
+        let is_hash = |stamp: &RemoteStamp| wanted_for(&stamp.etag, stamp.size).md5;
+        let compares = is_hash(&from.stamp) && is_hash(&over.stamp);
+        if from.stamp.size != over.stamp.size || compares && !from.stamp.same_content(&over.stamp) {
+            return Ok(false);
+        }
+        let attributes = async |object: &Object| -> Result<Option<Attributes>, Failure> {
+            let found = self.pair.remote.head(&object.key).await?;
+            let found = found.filter(|found| found.stamp.same_content(&object.stamp));
+            Ok(found.and_then(|found| found.meta).map(|meta| decode(&meta.user)))
+        };
+        let (Some(old), Some(new)) = (attributes(from).await?, attributes(over).await?) else { return Ok(false) };
+        let is_ours = |attempt: &String| is_own_attempt(&self.pair.state, attempt, &over.key);
+        Ok(old.meta.mtime_ns == new.meta.mtime_ns && new.attempt.as_ref().is_some_and(is_ours))
     }
 
     async fn carry_out(
@@ -255,6 +279,15 @@ impl<'a> Plan<'a> {
         }
         if let Some(stop) = stopped {
             return Err(Failure::Stop(stop));
+        }
+        if let Some((count, first)) = &self.stays {
+            let what = format!(
+                "{count} {} Tidelock's own and {} under the old name; once nobody syncs with that any more, `tidelock rm` it",
+                if *count == 1 { "object is" } else { "objects from here on are" },
+                if *count == 1 { "stays" } else { "stay" }
+            );
+            let problem = Problem { path: first.to_string(), what, class: ProblemClass::Skipped };
+            tell_problem(pair, mode, run, report, problem)?;
         }
         if mode == Mode::DryRun {
             return Ok(());

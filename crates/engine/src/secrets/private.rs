@@ -114,9 +114,9 @@ pub(super) struct Turn {
     _file: File,
 }
 
-/// Waits for whoever changes the same file, but not for ever.
+/// Waits for whoever changes the same file, but not for ever. Links to one file have one lock.
 pub(super) async fn turn(ask: &Asking<'_>, path: &Path) -> Result<Turn> {
-    let lock = path.with_extension("lock");
+    let lock = place::behind(path).with_extension("lock");
     folder_of(&lock)?;
     let file = fs::OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock);
     let file = file.map_err(|error| Error::io(&lock, &error))?;

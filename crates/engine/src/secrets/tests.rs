@@ -309,6 +309,11 @@ fn a_linked_file_stays_a_link() {
     std::os::unix::fs::symlink(&kept, &home.secrets.file).expect("linked");
     home.set("home", "canary-2", None).expect("kept");
     assert!(fs::symlink_metadata(&home.secrets.file).expect("there").is_symlink());
+    // Whoever comes by another link to the same file waits for the same turn.
+    let lock = fs::File::open(kept.with_extension("lock")).expect("the lock");
+    lock.lock().expect("held");
+    refused(home.set("home", "canary-3", None), ErrorKind::Busy, &["another command"]);
+    lock.unlock().expect("let go");
     assert_eq!(home.get("work").expect("there").expose(), "canary-1");
     assert!(home.remove("work").expect("removed") && home.remove("home").expect("removed"));
     assert!(!kept.exists(), "what was in the file is to be gone, not only the way to it");

@@ -15,6 +15,7 @@ use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use tidelock_core::conflict::conflict_path;
 use tidelock_core::entry::{BaseRow, Digest, RemoteHalf, RemoteStamp, Standing};
+use tidelock_core::meta::disclaim;
 use tidelock_core::names::{Kind, entry_of, key_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, HereSeen, Problem, ProblemClass, Step};
@@ -178,9 +179,8 @@ impl Carrier<'_> {
         let mut meta = object.meta.unwrap_or_default();
         match self.checks_sources().await {
             Ok(true) => {}
-            // What is copied may be another version by then, and must not bear the
-            // digest of this one.
-            Ok(false) => drop(meta.user.remove("tidelock-digest")),
+            // What is copied may be another version by then.
+            Ok(false) => disclaim(&mut meta.user),
             Err(error) => return remote_fate(step, error),
         }
         meta.user.insert("tidelock-attempt".to_owned(), self.attempt(&key));

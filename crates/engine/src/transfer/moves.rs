@@ -20,7 +20,8 @@ use tidelock_core::moves::{Instead, Unmade};
 use tidelock_core::path::Key;
 use tidelock_core::pin::{Pin, is_among};
 use tidelock_core::plan::{Action, ProblemClass, Step, ThereSeen};
-use tidelock_remote::{Condition, ErrorKind, Piece};
+use tidelock_remote::layer::ATTEMPT;
+use tidelock_remote::{Condition, ErrorKind, Object, Piece, Put, Stored};
 
 /// A rename that was not made.
 struct NotMade {
@@ -154,6 +155,11 @@ impl Carrier<'_> {
                 ErrorKind::Precondition | ErrorKind::NotFound => {
                     return Err(NotMade { kept, ..Unmade::NoRename.into() });
                 }
+                // There is a copy, perhaps of other bytes, which its ETag tells.
+                ErrorKind::Raced => match self.made(step, &request).await {
+                    Ok(stored) => stored,
+                    Err(fate) => return Ok(fate),
+                },
                 ErrorKind::Archived | ErrorKind::Denied | ErrorKind::Unsupported => {
                     return Err(NotMade { kept, ..Unmade::NotCopied.into() });
                 }
@@ -164,6 +170,18 @@ impl Carrier<'_> {
             return Err(NotMade { kept, copied: Some(stored.stamp), why: Unmade::Unproved });
         }
         Ok(self.moved_to(step, from, digest, half, RemoteHalf { stamp: stored.stamp, meta: Some(written) }))
+    }
+
+    /// What a copy became, if nobody has written over it since.
+    async fn made(&self, step: &Step, request: &Put) -> Result<Stored, Fate> {
+        let ours = request.meta.user.get(ATTEMPT);
+        match self.pair.remote.head(&request.key).await {
+            Ok(Some(Object { meta: Some(meta), stamp, version, .. })) if meta.user.get(ATTEMPT) == ours => {
+                Ok(Stored { stamp, version })
+            }
+            Ok(_) => Err(Fate::Stale),
+            Err(error) => Err(remote_fate(step, error)),
+        }
     }
 
     /// Sends the bytes to the new key; if they are those that left the old one, that

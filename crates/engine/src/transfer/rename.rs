@@ -15,11 +15,12 @@ use crate::state::Change;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use tidelock_core::entry::{BaseRow, RemoteHalf, RemoteStamp, Standing};
+use tidelock_core::meta::disclaim;
 use tidelock_core::names::{Kind, LinkStyle, entry_of};
 use tidelock_core::path::{Key, RelPath};
 use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step, ThereSeen};
 use tidelock_remote::layer::ATTEMPT;
-use tidelock_remote::{Condition, Object, Piece, Put, Readiness};
+use tidelock_remote::{Condition, ErrorKind, Object, Piece, Put, Readiness};
 
 impl Carrier<'_> {
     /// Renames what the spool says, a few at a time.
@@ -87,14 +88,23 @@ impl Carrier<'_> {
         }
         let over = step.there.as_ref().map(|there| there.stamp.clone());
         let condition = over.map_or(Condition::Absent, Condition::Matches);
-        self.put(&self.copy(&object, &step.key, condition)).await.map_err(|error| remote_fate(step, error))?;
         let pinned = self.checks_sources().await.map_err(|error| remote_fate(step, error))?;
-        if !pinned && self.seen_again(step, from, source).await.is_err() {
-            // Perhaps another version was copied. Nothing is taken back for that.
-            let what = format!("{from} may have changed while it was copied: both stay; look at them, then remove one");
-            return Err(Fate::Problem(problem(step, ProblemClass::Skipped, what)));
+        let mut copy = self.copy(&object, &step.key, condition);
+        if !pinned {
+            disclaim(&mut copy.meta.user);
         }
-        Ok(())
+        // Perhaps another version was copied. Nothing is taken back for that.
+        let raced = || {
+            let what = format!("{from} may have changed while it was copied: both stay; look at them, then remove one");
+            Fate::Problem(problem(step, ProblemClass::Skipped, what))
+        };
+        match self.put(&copy).await {
+            Err(error) if error.kind == ErrorKind::Raced => Err(raced()),
+            Err(error) => Err(remote_fate(step, error)),
+            // Where a reply was lost, nobody has looked at the source after the copy.
+            Ok(_) if !pinned => self.seen_again(step, from, source).await.map(drop).map_err(|_| raced()),
+            Ok(_) => Ok(()),
+        }
     }
 
     /// Removes what was copied.

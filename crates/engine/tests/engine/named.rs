@@ -9,6 +9,7 @@ use futures::executor::block_on;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tidelock_core::entry::Digest;
 use tidelock_core::path::Key;
 use tidelock_core::policy::{Deletes, Drift, Policy, Preset};
 use tidelock_engine::cycle::Mode;
@@ -22,7 +23,7 @@ use tidelock_remote::memory::{Memory, Profile};
 use tidelock_remote::open::{OpenOptions, stack};
 use tidelock_remote::testing::faults::{Faulty, Gate, Script};
 use tidelock_remote::testing::world::world;
-use tidelock_remote::{Capabilities, Object};
+use tidelock_remote::{Capabilities, Object, ObjectMeta};
 
 /// Services that obey conditions, refuse them, and act as if they were not there.
 fn benches() -> Vec<Bench> {
@@ -109,18 +110,25 @@ fn one_guard_holds_for_several_places() {
 fn a_rename_of_what_changed_meanwhile_removes_nothing() {
     let (world, hand) = world(7);
     let bench = Bench::on(Memory::new(Profile::ignoring(), world.clone()), world, hand, "laptop");
-    bench.put("a", "seen");
+    let proofs = [("tidelock-digest", format!("{}@1.5", Digest::of(b"seen"))), ("mtime", "1.5".to_owned())];
+    let user = proofs.map(|(key, value)| (key.to_owned(), value)).into();
+    bench.bucket.write(&Key::new("a"), "seen", ObjectMeta { user, ..Default::default() });
     let mut pair = pair(&bench);
     let renames = Renames::One(Box::new(Rename { from: seen(&pair, "a"), to: Key::new("b"), over: None }));
     let bucket = bench.bucket.clone();
     let gate = BetweenLookAndWrite::new(move || {
-        bucket.write(&Key::new("a"), "newer", Default::default());
+        let user = [("mtime".to_owned(), "1.5".to_owned())].into();
+        bucket.write(&Key::new("a"), "newer", ObjectMeta { user, ..Default::default() });
     });
     let place = Arc::new(Faulty::new(Arc::new(bench.bucket.clone()), Script::new(&[]), gate));
     pair.remote = stack(place, "", Capabilities::default(), &OpenOptions::default(), bench.world.clone()).remote;
     let report = block_on(rename_named(&pair, Mode::Execute, &renames, false));
     assert_eq!((report.moved, report.ending()), (0, Ending::Partial), "{report:#?}");
     assert_eq!(bench.objects(), pairs(&[("a", "newer"), ("b", "newer")]));
+    let problem = &report.problems[0];
+    assert!(problem.path == "b" && problem.what.contains("a may have changed"), "{problem:?}");
+    let user = seen(&pair, "b").meta.expect("has").user;
+    assert!(!user.contains_key("tidelock-digest") && user["mtime"] == "1.5", "{user:?}");
 }
 
 #[test]
@@ -248,6 +256,15 @@ fn a_killed_rename_is_taken_up_by_the_next() {
         let same = text == "text 17";
         assert_eq!(report.ending(), if same { Ending::Ok } else { Ending::SafetyStop }, "{key} {text}: {report:#?}");
         assert!(bench.objects().contains(&(key.replace("a/", if same { "b/" } else { "a/" }), text.to_owned())));
+    }
+    // Nor what a program rewrote that keeps all keys of an object: all it sets is the time.
+    for (text, mtime_s) in [("text 99", None), ("longer text", None), ("text 17", Some("9.5"))] {
+        let bench = killed();
+        let mut meta = seen(&many(&bench), "b/17").meta.expect("has");
+        meta.user.extend(mtime_s.map(|mtime| ("mtime".to_owned(), mtime.to_owned())));
+        bench.bucket.write(&Key::new("b/17"), text, meta);
+        assert_eq!(below(&many(&bench), "a/", "b/", false).ending(), Ending::SafetyStop, "{text}");
+        assert!(bench.objects().contains(&("b/17".to_owned(), text.to_owned())));
     }
     // Nor does another state know them.
     let bench = Bench { state: Arc::new(State::in_memory(None).expect("opens")), ..killed() };

@@ -18,9 +18,12 @@ use tidelock_engine::event::{Event, Listener};
 use tidelock_engine::pair::{Pair, Settings};
 use tidelock_engine::report::Ending;
 use tidelock_remote::memory::{Etags, Memory, Profile, Support};
+use tidelock_remote::open::{OpenOptions, stack};
 use tidelock_remote::testing::faults::{Faulty, Gate, Script};
 use tidelock_remote::testing::world::world;
-use tidelock_remote::{Ability, Condition, Encryption, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched};
+use tidelock_remote::{
+    Ability, Capabilities, Condition, Encryption, Object, ObjectMeta, Piece, Put, Remote as _, Unwatched,
+};
 
 /// A folder's mode on disk and on record.
 type Modes = (u32, Option<u32>);
@@ -292,10 +295,12 @@ fn a_copy_of_another_version_is_sent_over() {
         let mut pair = bench.pair(Preset::Push.policy());
         pair.settings.scan.owner = (1000, 1000);
         pair.settings.only_moves = only_moves;
-        pair.remote = Arc::new(Faulty::new(Arc::clone(&pair.remote), Script::new(&[]), gate));
+        let place = Arc::new(Faulty::new(Arc::new(bench.bucket.clone()), Script::new(&[]), gate));
+        let opened = stack(place, "", Capabilities::default(), &OpenOptions::default(), bench.world.clone());
+        pair.remote = opened.remote;
         bench.hand.advance(Duration::from_secs(10));
         let report = block_on(run(&pair, Mode::Execute));
-        let told = bench.requests.snapshot();
+        let told = opened.requests.snapshot();
         // The one deletion is that of the old object, which is refused.
         assert_eq!((told.copy, told.delete, report.uploaded), (1, 1, 1), "{report:#?}");
         assert_eq!(bench.objects(), pairs(&[("a", "evil"), ("b", "ours"), ("stays", "stays")]), "{only_moves}");

@@ -239,19 +239,22 @@ impl Remote for Emulated {
             self.look(&request.key, &request.condition, "the object is another than expected").await?;
         }
         let stored = match self.remote.put(request, progress).await {
-            Ok(stored) if guarded => stored,
-            Ok(stored) => self.look_again(request, stored).await?,
+            Ok(stored) => stored,
             Err(error) if guarded => return Err(self.doubted(ability, error).await),
             Err(error) => return Err(error),
         };
+        // First the source: a copy of another version may look like somebody else's write.
         for (key, condition) in sources.iter().filter(|(key, _)| **key != request.key) {
             match self.remote.head(key).await {
                 Ok(found) if holds(condition, found.as_ref()) => {}
-                Ok(_) => return Err(raced(key, "copy")),
+                Ok(_) => {
+                    let what = format!("done, and {key} was changed meanwhile: it may be a copy of another version");
+                    return Err(Error::new(ErrorKind::Raced, "copy", what).on(&request.key));
+                }
                 Err(error) => return Err(unknown(error, &request.key)),
             }
         }
-        Ok(stored)
+        if guarded { Ok(stored) } else { self.look_again(request, stored).await }
     }
 
     async fn delete(&self, items: &[(Key, Condition)]) -> Vec<Result<()>> {

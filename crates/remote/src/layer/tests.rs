@@ -293,13 +293,15 @@ fn a_write_that_another_follows_at_once_is_not_called_done() {
 fn a_copy_whose_source_changes_meanwhile_is_not_called_done() {
     let (memory, emulated) = unguarded(|memory, what| {
         if what == "put" {
-            memory.write(&key("from"), "other", ObjectMeta::default());
+            memory.write(&key("from"), "longer", ObjectMeta::default());
         }
     });
     let stamp = memory.write(&key("from"), "these", ObjectMeta::default());
     let mut copy = put("to", "", Condition::Absent);
     copy.recipe = vec![Piece::CopyOf { key: key("from"), offset: 0, size: stamp.size, stamp }];
-    assert_eq!(kind(block_on(emulated.put(&copy, &Unwatched))), Some(ErrorKind::Precondition));
+    assert_eq!(kind(block_on(emulated.put(&copy, &Unwatched))), Some(ErrorKind::Raced), "there is a copy");
+    assert!(memory.snapshot().contains_key(&key("to")));
+    assert_eq!(kind(block_on(emulated.put(&copy, &Unwatched))), Some(ErrorKind::Precondition), "there is no new one");
 }
 
 #[test]

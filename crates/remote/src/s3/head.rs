@@ -37,9 +37,11 @@ impl S3 {
 
     /// Makes sure that the bucket is there, if that was never seen.
     async fn find_bucket(&self) -> Result<()> {
-        if self.client.seen.load(Ordering::Relaxed) {
-            return Ok(());
-        }
+        if self.client.seen.load(Ordering::Relaxed) { Ok(()) } else { self.ask_for_bucket().await }
+    }
+
+    /// Makes sure that the bucket is there now.
+    pub(super) async fn ask_for_bucket(&self) -> Result<()> {
         let mut request = Request::reading("look at the bucket", Method::GET, None, "s3:ListBucket");
         request.query = vec![("list-type", "2"), ("max-keys", "1")];
         match self.client.send(&request).await {

@@ -30,13 +30,21 @@ impl S3 {
                 Way::Copy { from, stamp } => self.copy_whole(put, &from, &stamp).await,
                 Way::Parts(parts) => self.put_parts(put, parts, progress).await,
             };
-        outcome.map_err(|error| match (&error.kind, &put.condition) {
+        let error = match outcome {
+            Err(error) if error.kind == ErrorKind::NotFound => error,
+            outcome => return outcome,
+        };
+        match put.condition {
             // An object that should be as it was seen, and is not there at all.
-            (ErrorKind::NotFound, Condition::Matches(_)) => Error { kind: ErrorKind::Precondition, ..error },
-            // Nothing need be there for bytes of ours: it is the name that finds no place.
-            (ErrorKind::NotFound, Condition::Absent) if !copies(put) => Error { kind: ErrorKind::Name, ..error },
-            _ => error,
-        })
+            Condition::Matches(_) => Err(Error { kind: ErrorKind::Precondition, ..error }),
+            // Nothing need be there for bytes of ours: it is the name that finds no place,
+            // unless it is somebody on the way, or the wrong address, that knows nothing.
+            Condition::Absent if !copies(put) => {
+                self.ask_for_bucket().await?;
+                Err(Error { kind: ErrorKind::Name, ..error })
+            }
+            Condition::Absent => Err(error),
+        }
     }
 
     /// Whether CopyObject will obey the condition, or is not known not to. Where it

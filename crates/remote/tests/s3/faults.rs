@@ -24,13 +24,30 @@ async fn refusals_have_kinds() {
         (502, "", ErrorKind::OutcomeUnknown),
         (504, "", ErrorKind::OutcomeUnknown),
         (418, "Teapot", ErrorKind::Other),
-        // Bytes of ours need nothing to be there: it is the name that finds no place.
         (400, "KeyTooLongError", ErrorKind::Name),
-        (404, "", ErrorKind::Name),
+        // Who knows not even the bucket says nothing of the name.
+        (404, "", ErrorKind::NoBucket),
     ] {
         let server = serve(move |_| error(status, code));
         assert_eq!(kind_of_put(&server, &bytes_put(5, Condition::Absent)).await, kind, "{status} {code}");
     }
+}
+
+/// Bytes of ours need nothing to be there: where the bucket is, it is the name that finds no
+/// place.
+#[tokio::test]
+async fn a_name_that_finds_no_place_is_told_from_a_place_that_is_none() {
+    let server = serve(|request| match request.is("PUT") {
+        true => error(404, ""),
+        false => answer(200, &[], "<ListBucketResult><IsTruncated>false</IsTruncated></ListBucketResult>"),
+    });
+    assert_eq!(kind_of_put(&server, &bytes_put(5, Condition::Absent)).await, ErrorKind::Name);
+    // A page of somebody on the way, for this one request.
+    let server = serve(|request| match request.is("PUT") {
+        true => answer(404, &[], "<html>not here</html>"),
+        false => error(503, ""),
+    });
+    assert_eq!(kind_of_put(&server, &bytes_put(5, Condition::Absent)).await, ErrorKind::Busy(None));
 }
 
 #[tokio::test]
