@@ -8,6 +8,7 @@ pub mod batch;
 pub mod config;
 mod foreign;
 mod help;
+pub mod names;
 pub mod object;
 pub mod objects;
 pub mod options;
@@ -16,7 +17,7 @@ pub mod secrets;
 pub mod verbs;
 pub mod whom;
 
-use crate::{exit, render};
+use crate::{exit, render, standard};
 use batch::BatchArgs;
 use clap::{ArgMatches, CommandFactory, FromArgMatches, Parser, Subcommand};
 use config::{ConfigArgs, InitArgs};
@@ -24,8 +25,10 @@ use objects::{
     BucketsArgs, CatArgs, CompletionsArgs, DoctorArgs, DownloadArgs, InfoArgs, ManArgs, MvArgs, RmArgs, RunsArgs,
     UploadArgs,
 };
+use std::borrow::Cow;
 use std::io::Write;
 use std::path::PathBuf;
+use tidelock_remote::url;
 use verbs::{ApplyArgs, DemoArgs, LsArgs, MovesArgs, PlanArgs, RestoreArgs, StatusArgs, SyncArgs, WhyArgs};
 
 /// Keeps folders and S3-compatible buckets the same, without sending twice what is
@@ -64,7 +67,7 @@ impl Cli {
             Err(error) => {
                 let code = error.exit_code();
                 // Whoever leaves early has seen enough; help that nobody could be shown is a failure.
-                match error.print().and_then(|()| std::io::stdout().flush()) {
+                match print(&error) {
                     Err(lost) if !error.use_stderr() && lost.kind() != std::io::ErrorKind::BrokenPipe => {
                         render::complain(&format!("the output could not be written: {lost}"));
                         std::process::exit(exit::unshown(code))
@@ -91,6 +94,20 @@ impl Cli {
         let command = Self::command();
         let typed = std::env::args_os().skip(1);
         typed.filter_map(|word| word.into_string().ok()).find(|word| command.find_subcommand(word).is_some())
+    }
+}
+
+/// Prints help, or a complaint without the secrets of what was typed.
+fn print(error: &clap::Error) -> std::io::Result<()> {
+    if !error.use_stderr() {
+        let mut stdout = standard::output()?;
+        error.print()?;
+        return stdout.flush();
+    }
+    let plain = error.to_string();
+    match url::shown(&plain) {
+        Cow::Borrowed(_) => error.print(),
+        Cow::Owned(safe) => write!(std::io::stderr(), "{safe}"),
     }
 }
 

@@ -9,6 +9,7 @@ mod files;
 mod patient;
 mod tools;
 
+use crate::args::names::Names;
 use crate::args::whom::Complaint;
 use crate::args::{Cli, Verb, request};
 use crate::interrupt::Interrupt;
@@ -40,18 +41,9 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     let interrupt = Interrupt::default();
     let prepared = prepare(cli, matches, &around, &interrupt);
     let world = World::real();
-    let face: Arc<dyn Face> = choose(cli, &world);
-    let (request, streams) = match prepared {
-        Ok(prepared) => prepared,
-        Err(Complaint::Misused(complaint)) => {
-            face.misused(cli.verb.name(), &complaint);
-            return exit::code(exit::USAGE);
-        }
-        Err(Complaint::Failed(failure)) => {
-            let code = failure.ending().code();
-            face.refused(cli.verb.name(), &failure, code);
-            return exit::code(code);
-        }
+    let (request, streams, face) = match prepared {
+        Ok((request, streams, names)) => (request, streams, choose(cli, &world, names)),
+        Err(complaint) => return refuse(cli, choose(cli, &world, Names::default()).as_ref(), &complaint),
     };
     interrupt.listen(&face);
     let code = match (request, &cli.verb) {
@@ -94,21 +86,38 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
     })
 }
 
-/// What was typed as a request, and the files that it reads and writes. A plan's header
+/// Says why nothing was begun.
+fn refuse(cli: &Cli, face: &dyn Face, complaint: &Complaint) -> ExitCode {
+    match complaint {
+        Complaint::Misused(complaint) => {
+            face.misused(cli.verb.name(), complaint);
+            exit::code(exit::USAGE)
+        }
+        Complaint::Failed(failure) => {
+            let code = failure.ending().code();
+            face.refused(cli.verb.name(), failure, code);
+            exit::code(code)
+        }
+    }
+}
+
+/// What was typed as a request, the files that it reads and writes, and what places were called. A plan's header
 /// says what it was made for; another file is only opened for what is a request.
 fn prepare(
     cli: &Cli,
     matches: &ArgMatches,
     around: &Around,
     interrupt: &Interrupt,
-) -> Result<(Option<Request>, Streams), Complaint> {
-    let open = || Streams::of(&cli.verb, cli.json, &interrupt.asked).map_err(Complaint::Misused);
+) -> Result<(Option<Request>, Streams, Names), Complaint> {
+    let open = || Streams::of(&cli.verb, cli.json, &interrupt.asked);
     if let Verb::Apply(_) = &cli.verb {
         let mut streams = open()?;
         let header = streams.header();
-        return Ok((request::request(cli, matches, around, header.as_ref())?, streams));
+        let (request, names) = request::request(cli, matches, around, header.as_ref())?;
+        return Ok((request, streams, names));
     }
-    Ok((request::request(cli, matches, around, None)?, open()?))
+    let (request, names) = request::request(cli, matches, around, None)?;
+    Ok((request, open()?, names))
 }
 
 fn context(

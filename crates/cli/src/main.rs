@@ -13,6 +13,7 @@ mod exit;
 mod interrupt;
 mod prompt;
 mod render;
+mod standard;
 
 use std::process::ExitCode;
 

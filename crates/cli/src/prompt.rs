@@ -5,6 +5,7 @@
 //! `--secret-stdin` the secret key is the first line of standard input instead; a
 //! passphrase never comes from there.
 
+use crate::standard;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
 use std::fs::File;
@@ -35,7 +36,7 @@ impl Asker for Prompt {
     fn ask(&self, question: &Question) -> io::Result<Option<Secret>> {
         if self.secret_stdin && matches!(question, Question::SecretKey(_)) {
             // Not through the library's buffer, which would keep the secret and what follows it.
-            let mut input = File::from(io::stdin().as_fd().try_clone_to_owned()?);
+            let mut input = File::from(standard::input()?.as_fd().try_clone_to_owned()?);
             self.wait(&input)?;
             return line_of(&mut input).map(Some);
         }

@@ -11,7 +11,9 @@ mod words;
 
 pub use words::{bytes, count, shown};
 
+use crate::args::names::Names;
 use crate::args::{Cli, Verb};
+use crate::standard;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidelock_engine::api::{Reply, Request};
@@ -43,9 +45,9 @@ pub trait Face: Listener {
 }
 
 /// The face that was asked for.
-pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
+pub fn choose(cli: &Cli, world: &World, names: Names) -> Arc<dyn Face> {
     if cli.json {
-        return Arc::new(json::Json::new(world.clone()));
+        return Arc::new(json::Json::new(world.clone(), names));
     }
     let long = match &cli.verb {
         Verb::Ls(args) => args.long,
@@ -55,7 +57,7 @@ pub fn choose(cli: &Cli, world: &World) -> Arc<dyn Face> {
     // A plan on standard output is there alone.
     let quiet = cli.quiet || matches!(&cli.verb, Verb::Plan(args) if args.output.as_os_str() == "-");
     let steps = cli.verbose || !matches!(&cli.verb, Verb::Plan(_));
-    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, world))
+    Arc::new(text::Text::new(text::Manner { quiet, verbose: cli.verbose, steps, long }, names, world))
 }
 
 /// What a person is told who has pressed Ctrl-C once.
@@ -69,7 +71,7 @@ pub fn complain(what: &str) {
 
 /// The same as events.
 pub fn misused(command: &str, complaint: &str) {
-    json::Json::new(World::real()).misused(command, complaint);
+    json::Json::new(World::real(), Names::default()).misused(command, complaint);
 }
 
 /// Standard output, until nobody reads it any more.
@@ -77,16 +79,22 @@ pub struct Out(Mutex<Pen>);
 
 /// What writes, and why it no longer does.
 pub struct Pen {
-    stdout: Option<io::Stdout>,
+    /// Nothing where nobody reads it any more; an error before the first line is kept for it.
+    stdout: Option<io::Result<io::Stdout>>,
     lost: Option<String>,
 }
 
 impl Pen {
     fn write(&mut self, line: &str) {
-        let Some(stdout) = &mut self.stdout else { return };
-        // Standard output is flushed at every line's end, so that nothing is left to fail later.
-        let Err(error) = writeln!(stdout, "{line}") else { return };
-        self.stdout = None;
+        let error = match self.stdout.take() {
+            None => return,
+            Some(Err(error)) => error,
+            // Standard output is flushed at every line's end, so that nothing is left to fail later.
+            Some(Ok(mut stdout)) => match writeln!(stdout, "{line}") {
+                Ok(()) => return self.stdout = Some(Ok(stdout)),
+                Err(error) => error,
+            },
+        };
         // Who has left is not waiting for anything.
         if error.kind() != io::ErrorKind::BrokenPipe {
             self.lost = Some(error.to_string());
@@ -96,7 +104,7 @@ impl Pen {
 
 impl Out {
     fn new() -> Self {
-        Self(Mutex::new(Pen { stdout: Some(io::stdout()), lost: None }))
+        Self(Mutex::new(Pen { stdout: Some(standard::output()), lost: None }))
     }
 
     fn lock(&self) -> MutexGuard<'_, Pen> {

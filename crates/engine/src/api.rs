@@ -11,6 +11,7 @@ mod objects;
 pub use crate::commands::import::{Import, ImportReply};
 pub use crate::commands::profile::{Add, Profiles, ProfilesReply, Row, Tested};
 pub use crate::commands::set_secret::{SecretReply, SetSecret};
+pub use crate::commands::status::LastRun;
 pub use crate::commands::why::{Entry, Reasons};
 use crate::commands::{
     apply, batch, buckets, cat, config, doctor, download, import, info, ls, moves, mv, plan, profile, restore, rm,
@@ -209,7 +210,7 @@ impl Reply {
             Self::Status(status) => status.run.report.ending(),
             Self::Ls(ls) if ls.interrupted => Ending::Interrupted,
             Self::Batch(batch) => Ending::strongest(&batch.endings()),
-            Self::ConfigCheck(checked) if !checked.problems.is_empty() => Ending::Config,
+            Self::ConfigCheck(checked) => checked.ending(),
             Self::Profile(reply) => reply.ending(),
             Self::Cat(cat) if cat.interrupted => Ending::Interrupted,
             Self::Doctor(doctor) => doctor.ending(),
@@ -223,7 +224,7 @@ impl Reply {
             Self::Run(run) => run.report.endings.clone(),
             Self::Status(status) => status.run.report.endings.clone(),
             Self::Batch(batch) => batch.endings(),
-            Self::ConfigCheck(checked) if !checked.problems.is_empty() => vec![Ending::Config],
+            Self::ConfigCheck(checked) if checked.ending() != Ending::Ok => vec![checked.ending()],
             Self::Profile(reply) if reply.ending() != Ending::Ok => vec![reply.ending()],
             Self::Doctor(doctor) => doctor.endings(),
             _ => Vec::new(),
@@ -542,7 +543,7 @@ pub struct StatusReply {
     /// How many entries are on record.
     pub entries: u64,
     /// The last run.
-    pub last_run: Option<crate::state::Run>,
+    pub last_run: Option<LastRun>,
     /// What a sync would find now.
     pub run: RunReply,
 }

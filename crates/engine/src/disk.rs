@@ -15,6 +15,8 @@ mod sys;
 #[cfg(test)]
 pub(crate) mod tests;
 
+pub use sys::was_closed_at_start;
+
 use async_trait::async_trait;
 use bytes::Bytes;
 use std::collections::BTreeMap;

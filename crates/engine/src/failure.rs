@@ -62,6 +62,9 @@ pub enum Failure {
     /// What was asked for would harm something that may be wanted.
     #[error("{0}")]
     Refused(String),
+    /// What was asked for cannot be, whatever there is.
+    #[error("{0}")]
+    Misused(String),
     /// What was named is not there.
     #[error("{0}")]
     Missing(String),
@@ -79,6 +82,7 @@ impl Failure {
             }
             Self::Root { .. } | Self::Missing(_) => Ending::NotFound,
             Self::Unable(_) => Ending::Config,
+            Self::Misused(_) => Ending::Usage,
             Self::Remote(error) => ending_of(&error.kind),
             Self::Busy(_) => Ending::Temporary,
             Self::Place { kind, .. } => ending_of_io(*kind),
@@ -122,6 +126,7 @@ impl Failure {
                 "; run again: the state is built anew by comparing both sides, nothing is deleted or sent again for it"
             }
             Self::Place { kind, .. } if is_full(*kind) => "; make room there and run again",
+            Self::Place { kind: io::ErrorKind::NotFound, .. } => "; check the path",
             Self::Place { .. } => "; check the path and its permissions",
             _ => "",
         };

@@ -37,6 +37,8 @@ pub enum Ending {
     Denied,
     /// A setting is wrong.
     Config,
+    /// The command line is wrong.
+    Usage,
     /// Interrupted.
     Interrupted,
 }
@@ -55,6 +57,7 @@ impl Ending {
             Self::Temporary => 75,
             Self::Denied => 77,
             Self::Config => 78,
+            Self::Usage => 2,
             Self::Interrupted => 130,
         }
     }
@@ -77,7 +80,8 @@ impl Ending {
             Self::SafetyStop => 7,
             Self::Denied => 8,
             Self::Config => 9,
-            Self::Interrupted => 10,
+            Self::Usage => 10,
+            Self::Interrupted => 11,
         }
     }
 }

@@ -54,12 +54,26 @@ pub fn holds_login(text: &str) -> bool {
     if is_web { rest.contains(['@', '?']) } else { host.contains(['@', ':']) }
 }
 
-/// An address as it may be shown: of one that holds a secret, no more than how it begins.
+/// A text as it may be shown: of each address in it that holds a secret, no more than how it
+/// begins. Addresses end at a space or a quote.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    match text.split_once(':') {
-        Some((scheme, _)) if holds_login(text) => Cow::Owned(format!("{scheme}://…")),
-        _ => Cow::Borrowed(text),
+    let (mut safe, mut done) = (String::new(), 0);
+    for (colon, _) in text.match_indices(':') {
+        let is_scheme = |c: char| c.is_ascii_alphanumeric() || "+.-".contains(c);
+        let begin = text[..colon].trim_end_matches(is_scheme).len();
+        if begin < done || begin == colon {
+            continue;
+        }
+        let end = text[colon..].find(|c: char| c.is_whitespace() || "\"'`".contains(c));
+        let address = &text[begin..end.map_or(text.len(), |end| colon + end)];
+        if holds_login(address) {
+            // What follows it in the sentence is not part of it.
+            let address = address.trim_end_matches([':', ';', ',', '.', ')']);
+            safe.extend([&text[done..begin], &text[begin..colon], "://…"]);
+            done = begin + address.len();
+        }
     }
+    if done == 0 { Cow::Borrowed(text) } else { Cow::Owned(safe + &text[done..]) }
 }
 
 const ACCEPTED: &str = "a remote is s3://BUCKET[/PREFIX] or folder:PATH";
@@ -202,6 +216,14 @@ mod tests {
         }
         for text in ["s3://bucket/me@home:8", "folder:/a:b@c", "work:me@home", "https://h:9000/b", "s3://bucket", "a"] {
             assert_eq!((holds_login(text), &*shown(text)), (false, text));
+        }
+        for (text, says) in [
+            ("the folder /a/https:/me:SECRET@h/x: it is not", "the folder /a/https://…: it is not"),
+            ("\"https://h/x?sig=SECRET\", S3://a:SECRET@b.", "\"https://…\", S3://…."),
+            ("folder:s/http://me:SECRET@h", "folder:s/http://…"),
+            ("see https://h:9000/b, or me@home: now?", "see https://h:9000/b, or me@home: now?"),
+        ] {
+            assert_eq!(shown(text), says);
         }
     }
 

@@ -5,6 +5,7 @@
 
 mod objects;
 
+use super::names::Names;
 use super::options::ServiceArgs;
 use super::whom::{Complaint, Told};
 use super::{Cli, Verb, batch, options};
@@ -14,23 +15,25 @@ use tidelock_engine::api::{Apply, Buckets, Ls, Moves, Options, Request, Restore,
 use tidelock_engine::config::around::Around;
 use tidelock_engine::config::resolve::{Resolved, Typed};
 
-/// The request that was typed, or why there is none; nothing for the demonstration,
-/// which is many. `plan` is the header of the one to be applied.
+/// The request that was typed, or why there is none, with what its places were called; nothing
+/// for the demonstration, which is many. `plan` is the header of the one to be applied.
 pub fn request(
     cli: &Cli,
     matches: &ArgMatches,
     around: &Around,
     plan: Option<&Header>,
-) -> Result<Option<Request>, Complaint> {
+) -> Result<(Option<Request>, Names), Complaint> {
+    let plain = |request| Ok((request, Names::default()));
     match &cli.verb {
-        Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => return Ok(None),
-        Verb::Config(args) => return Ok(Some(args.request())),
-        Verb::Init(args) => return Ok(Some(args.request())),
+        Verb::Demo(_) | Verb::Completions(_) | Verb::Man(_) => return plain(None),
+        Verb::Config(args) => return plain(Some(args.request())),
+        Verb::Init(args) => return plain(Some(args.request())),
         _ => {}
     }
     let matches = matches.subcommand().map_or(matches, |(_, matches)| matches);
     let told = Told::new(around, matches)?;
-    about(&told, &cli.verb, plan).map(Some)
+    let request = about(&told, &cli.verb, plan)?;
+    Ok((Some(request), told.names()))
 }
 
 /// The request of a verb that is about a folder or a remote.

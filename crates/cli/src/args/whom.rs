@@ -4,12 +4,15 @@
 //! command line must not hide what a person wrote down. The order of patterns is the
 //! order in which they were typed, across both options.
 
+use super::names::Names;
 use super::object::{ObjectArgs, fits};
 use super::objects;
 use super::options::{self, LookArgs, PlaceArgs, RunArgs, ServiceArgs};
 use super::verbs::ModeArgs;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
+use std::cell::RefCell;
+use std::io;
 use std::path::{Path, PathBuf};
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::plan::Header;
@@ -33,6 +36,15 @@ pub enum Complaint {
     Failed(Failure),
 }
 
+/// That a file which was typed cannot be read.
+pub fn unreadable(file: &str, error: &io::Error) -> Complaint {
+    let what = format!("{file} cannot be read: {error}");
+    match error.kind() {
+        io::ErrorKind::NotFound => Complaint::Failed(Failure::Missing(what)),
+        _ => Complaint::Misused(what),
+    }
+}
+
 impl From<Failure> for Complaint {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
@@ -44,13 +56,39 @@ pub struct Told<'a> {
     /// What is configured.
     pub loaded: Loaded,
     matches: &'a ArgMatches,
+    /// What the places that were found were called.
+    names: RefCell<Names>,
 }
 
 impl<'a> Told<'a> {
     /// Reads the configuration; `matches` are the verb's.
     pub fn new(around: &Around, matches: &'a ArgMatches) -> Result<Self, Complaint> {
         let loaded = load(around).map_err(Failure::from)?;
-        Ok(Self { loaded, matches })
+        Ok(Self { loaded, matches, names: RefCell::default() })
+    }
+
+    /// What the places that were found so far were called.
+    pub fn names(&self) -> Names {
+        self.names.borrow().clone()
+    }
+
+    /// Keeps what a place was called, if not by its address.
+    fn note(&self, whom: &Whom, found: &Resolved) {
+        let remote = found.sides.remote.as_str();
+        let mut names = self.names.borrow_mut();
+        if let Whom::Pair { name, below, .. } = whom {
+            let pair = below.as_ref().and_then(|below| remote.strip_suffix(below.as_str())).unwrap_or(remote);
+            names.note(pair, name);
+        }
+        let profile = found.sides.said.profile.as_ref();
+        let bucket =
+            profile.and_then(|name| self.loaded.config.profile.get(name)).and_then(|said| said.bucket.as_ref());
+        let bucket = bucket.map(|bucket| format!("s3://{bucket}"));
+        if let (Some(profile), Some(bucket)) = (profile, bucket)
+            && remote.strip_prefix(&bucket).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        {
+            names.note(&bucket, &format!("{profile}:"));
+        }
     }
 
     /// A folder and its remote, or a pair by its name alone.
@@ -139,11 +177,18 @@ impl<'a> Told<'a> {
         let mut found = resolve(&self.loaded, whom, &typed).map_err(refused)?;
         fits(typed.knobs.sse.is_some(), &found.sides.remote).map_err(Complaint::Misused)?;
         let read = |(path, origin): &(PathBuf, Origin)| {
-            ignore_file(path).map_err(|what| match origin {
-                Origin::Option(_) => Complaint::Misused(what),
-                place => Complaint::Failed(Failure::Unable(format!("{place}: {what}; correct ignore_files"))),
+            ignore_file(path).map_err(|error| {
+                let file = format!("the ignore file {}", path.display());
+                match origin {
+                    Origin::Option(_) => unreadable(&file, &error),
+                    place => {
+                        let what = format!("{place}: {file} cannot be read: {error}; correct ignore_files");
+                        Complaint::Failed(Failure::Unable(what))
+                    }
+                }
             })
         };
+        self.note(whom, &found);
         found.options.ignore_files = found.ignore_files.iter().map(read).collect::<Result<_, _>>()?;
         Ok(found)
     }

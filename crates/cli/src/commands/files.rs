@@ -7,6 +7,8 @@
 
 use super::patient::Patient;
 use crate::args::Verb;
+use crate::args::whom::{Complaint, unreadable};
+use crate::standard;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -41,7 +43,18 @@ impl Streams {
     }
 
     /// Those of a verb, or a complaint.
-    pub fn of(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, String> {
+    pub fn of(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, Complaint> {
+        if let Verb::Apply(args) = verb
+            && args.file.as_os_str() != "-"
+        {
+            let input = File::open(&args.file)
+                .map_err(|error| unreadable(&format!("the plan {}", args.file.display()), &error))?;
+            return Ok(Self { output: Box::new(io::sink()), input: Box::new(BufReader::new(input)) });
+        }
+        Self::of_others(verb, json, interrupted).map_err(Complaint::Misused)
+    }
+
+    fn of_others(verb: &Verb, json: bool, interrupted: &Arc<AtomicBool>) -> Result<Self, String> {
         let mut streams = Self { output: Box::new(io::sink()), input: Box::new(io::empty()) };
         let is_dash = |path: &Path| path.as_os_str() == "-";
         match verb {
@@ -55,12 +68,7 @@ impl Streams {
                 streams.output = plan_file(&args.output)
                     .map_err(|error| format!("the plan {} cannot be written: {error}", args.output.display()))?;
             }
-            Verb::Apply(args) if is_dash(&args.file) => streams.input = input(interrupted)?,
-            Verb::Apply(args) => {
-                let file = File::open(&args.file)
-                    .map_err(|error| format!("the plan {} cannot be read: {error}", args.file.display()))?;
-                streams.input = Box::new(BufReader::new(file));
-            }
+            Verb::Apply(_) => streams.input = input(interrupted)?,
             Verb::Man(args) if args.dir.is_none() && json => {
                 return Err("the page is no event; write the pages into a folder, or leave --json out".into());
             }
@@ -88,12 +96,13 @@ impl Streams {
 }
 
 fn input(interrupted: &Arc<AtomicBool>) -> Result<Box<dyn BufRead + Send>, String> {
-    let input = Patient::new(&io::stdin(), interrupted);
+    let input = standard::input().and_then(|input| Patient::new(&input, interrupted));
     Ok(Box::new(BufReader::new(input.map_err(|error| format!("standard input cannot be read: {error}"))?)))
 }
 
 fn output(interrupted: &Arc<AtomicBool>) -> Result<Patient, String> {
-    Patient::new(&io::stdout(), interrupted).map_err(|error| format!("standard output cannot be written: {error}"))
+    let output = standard::output().and_then(|output| Patient::new(&output, interrupted));
+    output.map_err(|error| format!("standard output cannot be written: {error}"))
 }
 
 fn plan_file(path: &Path) -> io::Result<Box<dyn Write + Send>> {

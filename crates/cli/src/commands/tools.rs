@@ -6,6 +6,7 @@
 use crate::args::Cli;
 use crate::args::objects::{CompletionsArgs, ManArgs};
 use crate::render::Face;
+use crate::standard;
 use clap::CommandFactory;
 use clap_mangen::Man;
 use std::fs;
@@ -70,8 +71,11 @@ fn write(dir: &Path, name: &str, man: Man) -> io::Result<()> {
 
 /// Writes to standard output; whoever leaves early has seen enough.
 fn print(bytes: &[u8], face: &dyn Face) -> Ending {
-    let mut stdout = io::stdout();
-    match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
+    let written = standard::output().and_then(|mut stdout| {
+        stdout.write_all(bytes)?;
+        stdout.flush()
+    });
+    match written {
         Ok(()) => Ending::Ok,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ending::Ok,
         Err(error) => complain(face, &format!("the output could not be written: {error}")),

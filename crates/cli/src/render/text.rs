@@ -13,6 +13,7 @@ mod summary;
 
 use super::words::{bytes, name, shown};
 use super::{Face, Out, STOPPING};
+use crate::args::names::Names;
 use progress::{Progress, Shown};
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
@@ -40,13 +41,14 @@ pub struct Manner {
 pub struct Text {
     out: Out,
     manner: Manner,
+    names: Names,
     progress: Progress,
     colour: bool,
 }
 
 impl Text {
     /// Looks at where it is shown.
-    pub fn new(manner: Manner, world: &World) -> Self {
+    pub fn new(manner: Manner, names: Names, world: &World) -> Self {
         let terminal = io::stderr().is_terminal();
         let shown = match (manner.quiet, terminal) {
             (true, _) => Shown::Not,
@@ -54,7 +56,8 @@ impl Text {
             (false, false) => Shown::Flat,
         };
         let plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        Self { out: Out::new(), manner, progress: Progress::new(shown, world.clone()), colour: terminal && !plain }
+        let progress = Progress::new(shown, world.clone());
+        Self { out: Out::new(), manner, names, progress, colour: terminal && !plain }
     }
 
     /// A line of what was asked for.
@@ -128,7 +131,7 @@ impl Listener for Text {
             }
             Event::Note { text } if !self.manner.quiet => {
                 self.progress.suspend(|| {
-                    let _ = writeln!(io::stderr(), "note: {}", shown(text));
+                    let _ = writeln!(io::stderr(), "note: {}", shown(&self.names.said(text)));
                 });
             }
             Event::Note { .. } | Event::Stopped { .. } => {}
@@ -148,8 +151,16 @@ impl Face for Text {
                 summary::status(status).iter().for_each(|line| self.say(line));
                 self.stopped(&status.run.report);
             }
-            Reply::Ls(ls) if self.manner.long => self.say(&summary::ls(ls)),
-            Reply::Ls(_) => {}
+            Reply::Ls(ls) => {
+                if self.manner.long {
+                    self.say(&summary::ls(ls));
+                }
+                if ls.more {
+                    self.hear(&Event::Note {
+                        text: "there is more than --limit shows; --offset passes over these".to_owned(),
+                    });
+                }
+            }
             Reply::Why(reasons) => summary::why(reasons).iter().for_each(|line| self.say(line)),
             Reply::Batch(reply) => {
                 batch::stopped(reply).iter().for_each(|(ending, line)| self.warn(word(*ending), line));
@@ -187,7 +198,7 @@ impl Face for Text {
 
     fn refused(&self, _command: &str, failure: &Failure, _code: i32) {
         self.progress.end();
-        self.warn("error", &shown(&failure.told()));
+        self.warn("error", &shown(&self.names.said(&failure.told())));
     }
 
     fn narrate(&self, line: &str) {
@@ -220,7 +231,7 @@ impl Face for Text {
 impl Text {
     fn stopped(&self, report: &Report) {
         let Some(reason) = &report.stopped else { return };
-        self.warn(word(report.ending()), &shown(reason));
+        self.warn(word(report.ending()), &shown(&self.names.said(reason)));
     }
 }
 

@@ -4,9 +4,11 @@
 //! cursor, change colours or turn the direction of writing is shown, not sent.
 
 use std::fmt::Write as _;
+use tidelock_remote::url;
 
-/// A text that is safe to print on one line.
+/// A text that is safe to print on one line, without the secrets of addresses in it.
 pub fn shown(text: &str) -> String {
+    let text = url::shown(text);
     let mut safe = String::with_capacity(text.len());
     for c in text.chars() {
         if is_unsafe(c) {

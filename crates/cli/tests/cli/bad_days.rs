@@ -44,8 +44,7 @@ fn names_cannot_act_on_the_terminal() {
 
 #[test]
 fn a_pair_in_use_is_waited_for_and_its_holder_named() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     let mut lock = fs::OpenOptions::new().write(true).open(home.state_file(".lock")).expect("opens");
     lock.lock().expect("locked");
     lock.set_len(0).expect("emptied");
@@ -126,8 +125,7 @@ fn hard_links_are_mentioned_once() {
 
 #[test]
 fn a_newer_state_is_refused_unchanged() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     let file = home.state_file(".sqlite");
     let mut bytes = fs::read(&file).expect("readable");
     // The user version of a SQLite file is at offset 60.
@@ -140,8 +138,7 @@ fn a_newer_state_is_refused_unchanged() {
 
 #[test]
 fn conflicts_are_reported_and_settled_by_a_word() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     home.write("g/a.txt", "another alpha");
     home.run(&["sync", "g", "folder:store"]).expect(6).says(&["conflict: a.txt", "--conflict"]);
     home.run(&["sync", "g", "folder:store", "-n"]).expect(6);

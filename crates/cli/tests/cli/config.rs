@@ -34,6 +34,8 @@ fn a_pairs_name_stands_in_every_verb() {
     let listed = home.run(&["ls", "tide"]).expect(0).out;
     assert!(listed.contains("a.txt") && !listed.contains("left.tmp"), "{listed}");
     home.run(&["status", "tide"]).expect(0).says(&["mode: sync --delete"]);
+    let status = home.run(&["status", "tide", "--json"]).expect(0).summary();
+    assert!(status["reply"]["last_run"]["report"]["uploaded"].is_u64(), "{status}");
     home.run(&["why", "tide", "left.tmp"]).expect(0).says(&["excluded by \"*.tmp\", config.toml:5"]);
     home.run(&["why", "tide", "a.txt"]).expect(0).says(&["mode:   sync --delete"]);
 
@@ -91,7 +93,7 @@ fn what_is_configured_is_shown_with_its_origin() {
     assert_eq!(*found, wanted);
 
     home.run(&["config", "show"]).expect(0).says(&["[every run]", "[pair.tide]"]);
-    home.run(&["config", "show", "tied"]).expect(78).says(&["did you mean \"tide\"?"]);
+    home.run(&["config", "show", "tied"]).expect(2).says(&["did you mean \"tide\"?"]);
 }
 
 #[test]
@@ -245,8 +247,9 @@ fn true_names_are_checked_too() {
 fn a_file_that_cannot_be_used_is_told() {
     let home = configured("");
     let file = home.path("home/.config/tidelock/config.toml");
-    home.run(&["sync", "tide", "--config", "none.toml"]).expect(78).says(&["none.toml: it cannot be read", "--config"]);
-    with(&home, "TIDELOCK_CONFIG", "none.toml", &["ls", "tide"]).expect(78).says(&["correct TIDELOCK_CONFIG"]);
+    home.run(&["sync", "tide", "--config", "none.toml"]).expect(4).says(&["none.toml: it cannot be read", "--config"]);
+    with(&home, "TIDELOCK_CONFIG", "none.toml", &["ls", "tide"]).expect(4).says(&["correct TIDELOCK_CONFIG"]);
+    home.run(&["config", "check", "--config", "none.toml"]).expect(4).says(&["none.toml: it cannot be read"]);
     fs::write(&file, b"[defaults]\nexclude = [\"\xff\"]\n").expect("written");
     home.run(&["ls", "tide"]).expect(78).says(&["config.toml:2: this is not UTF-8"]);
     fs::write(&file, "").expect("written");
@@ -256,6 +259,8 @@ fn a_file_that_cannot_be_used_is_told() {
     // What needs no configuration is not stopped by it.
     home.run(&["config", "schema"]).expect(0);
     home.run(&["init", "new.toml"]).expect(0);
+    home.run(&["init", "new.yaml"]).expect(2).says(&["what is written is TOML", ".toml"]);
+    assert!(!home.path("new.yaml").exists());
 }
 
 #[test]

@@ -90,6 +90,20 @@ impl Home {
         home
     }
 
+    /// The same in step with its store.
+    pub fn synced() -> Self {
+        let home = Self::furnished();
+        home.sync(&[]).expect(0);
+        home
+    }
+
+    /// The same with one of the files, `a.txt`, in its store.
+    pub fn stored() -> Self {
+        let home = Self::furnished();
+        home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+        home
+    }
+
     pub fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }

@@ -73,7 +73,11 @@ fn no_keyring_no_import() {
     let home = Home::new();
     home.run(&["config", "import", &fixture("rclone.conf")]).expect(77).says(&["no keyring", "--credentials file"]);
     assert!(!home.path(CONFIG).exists());
-    home.run(&["config", "import", "none"]).expect(1).says(&["none"]);
+    home.run(&["config", "import", "none"]).expect(4).says(&["none: there is no such file"]);
+    std::fs::write(home.path("binary"), [0xff, 0xfe, b'=']).expect("written");
+    home.run(&["config", "import", "binary"]).expect(78).says(&["binary: it is no text"]);
+    let rclones = ["config", "import", "--from", "s3cmd", &fixture("rclone.conf")];
+    home.run(&rclones).expect(78).says(&["it is an rclone.conf", "--from"]);
     home.write("strange", "what is this\n");
     home.run(&["config", "import", "strange"]).expect(78).says(&["strange", "--from"]);
 }

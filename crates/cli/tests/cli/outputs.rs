@@ -37,8 +37,7 @@ fn a_plan_replaces_files_alone() {
 
 #[test]
 fn output_that_is_lost_is_a_failure() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     for args in [
         &["ls", "folder:store"][..],
         &["ls", "folder:store", "--json"],
@@ -61,6 +60,32 @@ fn output_that_is_lost_is_a_failure() {
     ran.expect(1);
 }
 
+/// Nothing that was closed is taken for empty, or for written.
+#[test]
+fn what_is_closed_is_not_used() {
+    let home = Home::synced();
+    let closed = |redirection: &str, args: &[&str]| {
+        let mut shell = home.shell(&format!("exec \"$0\" \"$@\" {redirection}"));
+        Ran::from(shell.args(args).output().expect("runs"))
+    };
+    closed("<&-", &["upload", "-", "folder:store/new"])
+        .expect(2)
+        .says(&["standard input cannot be read: it is closed"]);
+    closed("<&-", &["apply", "-"]).expect(2).says(&["it is closed"]);
+    for args in [&["cat", "folder:store/a.txt"][..], &["plan", "f", "folder:store"]] {
+        closed(">&-", args).expect(2).says(&["standard output cannot be written: it is closed"]);
+    }
+    for args in [&["ls", "folder:store"][..], &["ls", "folder:store", "--json"], &["--help"], &["man"]] {
+        closed(">&-", args).expect(1).says(&["the output could not be written: it is closed"]);
+    }
+    // Who says nothing needs no output, and what a person gave is as they gave it.
+    closed(">&-", &["sync", "f", "folder:store", "--quiet"]).expect(0);
+    closed("<>/dev/null >&0", &["cat", "folder:store/a.txt"]).expect(0);
+    let listed = home.run(&["ls", "folder:store", "--path", "new"]).expect(0);
+    assert_eq!(listed.out, "", "nothing was stored");
+    closed("<>/dev/null", &["upload", "-", "folder:store/new"]).expect(0);
+}
+
 #[test]
 fn whoever_reads_a_plan_may_leave() {
     let home = Home::furnished();
@@ -79,7 +104,6 @@ fn misuse_is_told_in_events_where_events_were_asked_for() {
     for (args, command, says) in [
         (&["--json", "--bogus"][..], "", "--bogus"),
         (&["sync", "f", "--json"], "sync", "REMOTE"),
-        (&["apply", "none", "--json"], "apply", "none cannot be read"),
         (&["plan", "f", "folder:store", "--json"], "plan", "-o"),
         (&["man", "--json"], "man", "into a folder"),
         (&["completions", "bash", "--json"], "completions", "without --json"),

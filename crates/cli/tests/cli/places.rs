@@ -35,8 +35,7 @@ fn a_store_on_a_missing_disk_is_not_made_elsewhere() {
 
 #[test]
 fn a_restore_needs_no_folder_but_something_to_restore() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     home.run(&["restore", "folder:store", "new/back", "--dry-run"]).expect(0).says(&["would: fetch 6 entries"]);
     assert!(!home.path("new").exists());
     home.run(&["restore", "folder:nowhere", "new"]).expect(4);
@@ -61,8 +60,7 @@ fn a_restore_needs_no_folder_but_something_to_restore() {
 
 #[test]
 fn swapped_arguments_are_told() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     for args in [
         &["restore", "folder:store", "folder:g"][..],
         &["restore", "s3://bucket", "folder:g"],
@@ -145,8 +143,7 @@ fn a_read_only_store_is_listed_and_restored_from() {
 
 #[test]
 fn a_part_that_may_not_be_read_is_left_out_and_one_not_written_is_a_lack() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     if let Some(ran) = locked_out(&home, "f/sub", &["sync", "f", "folder:store"]) {
         ran.expect(3).says(&["sub: the folder cannot be read", "not permitted"]);
     }
@@ -169,8 +166,7 @@ fn unwritable_beside(home: &Home, folder: &str) -> Vec<String> {
 
 #[test]
 fn a_moment_of_a_read_only_database_harms_no_later_run() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     let set = |path: &std::path::Path, mode: u32| {
         fs::set_permissions(path, PermissionsExt::from_mode(mode)).expect("set");
     };

@@ -20,8 +20,7 @@ fn paired() -> Home {
 
 #[test]
 fn what_follows_a_store_is_a_prefix_in_it_and_never_a_store_within() {
-    let home = Home::furnished();
-    home.run(&["sync", "f", "folder:store"]).expect(0);
+    let home = Home::synced();
     let files = fs::read_dir(home.path("store")).expect("readable").count();
     home.write("g/x.txt", "x");
     // Also where the store itself has something of that name.
@@ -44,12 +43,14 @@ fn what_follows_a_store_is_a_prefix_in_it_and_never_a_store_within() {
     home.run(&["mv", "-r", "folder:store/2026", "folder:store/2027"]).expect(0);
     home.run(&["rm", "folder:store/2027/a.txt"]).expect(0);
     home.run(&["sync", "store", "folder:store/x"]).expect(78).says(&["lie in each other"]);
+    home.run(&["sync", "store", "folder:other"]).expect(78).says(&["lies in the store", "folder:"]);
+    home.run(&["sync", "store/bodies", "folder:other"]).expect(78).says(&["lies in the store"]);
+    assert!(!home.path("other").exists());
 }
 
 #[test]
 fn no_store_is_made_among_the_files_of_another() {
-    let home = Home::furnished();
-    home.run(&["sync", "f", "folder:store"]).expect(0);
+    let home = Home::synced();
     std::os::unix::fs::symlink("store/bodies", home.path("aside")).expect("made");
     for args in
         [&["sync", "f", "folder:aside/new"][..], &["sync", "f", "folder:aside"], &["upload", "f", "folder:aside/"]]
@@ -69,8 +70,7 @@ fn no_store_is_made_among_the_files_of_another() {
 
 #[test]
 fn a_restore_of_nothing_is_no_success() {
-    let home = Home::furnished();
-    home.run(&["sync", "f", "folder:store"]).expect(0);
+    let home = Home::synced();
     for more in [&[][..], &["-n"]] {
         let ran = home.run(&[&["restore", "folder:store/nowhere", "g"], more].concat());
         ran.expect(4).says(&["there is nothing at folder:store/nowhere"]);
@@ -103,7 +103,12 @@ fn a_part_of_a_pair_is_restored_and_the_rest_is_not_touched() {
     // In another folder it has the same place.
     home.run(&["restore", "tide", "g", "--path", "sub/deep/c.txt"]).expect(0);
     assert_eq!(tree(&home.path("g")).len(), tree(&home.path("f/sub")).len() + 1);
-    home.run(&["restore", "tide", "--path", "../x"]).expect(78).says(&["is no path in a folder"]);
+    // What the pair leaves out stays away, and that is told.
+    home.write("x", "x");
+    home.run(&["upload", "x", "tide/x.tmp"]).expect(0);
+    home.run(&["restore", "tide", "--path", "x.tmp"]).expect(3).says(&["problem: x.tmp: it was named", "--include"]);
+    home.run(&["restore", "tide", "--path", "x.tmp", "--include", "*.tmp"]).expect(0).says(&["1 entry fetched"]);
+    home.run(&["restore", "tide", "--path", "../x"]).expect(2).says(&["is no path in a folder"]);
 }
 
 #[test]
@@ -134,6 +139,15 @@ fn a_name_below_a_pair_is_one_below_its_remote() {
     home.run(&["rm", "tide"]).expect(4).says(&["--recursive"]);
     home.run(&["cat", "tide"]).expect(4).says(&["is no object"]);
 
+    // What is told of it is told in the same words.
+    home.run(&["info", "tide/none"]).expect(4).says(&["nothing at tide/none", "`tidelock ls tide`"]);
+    home.run(&["info", "tide/sub"]).expect(4).says(&["tide/sub is no object", "`tidelock ls tide/sub`"]);
+    home.run(&["rm", "tide/sub"]).expect(4).says(&["error: tide/sub is no object"]);
+    home.run(&["restore", "tide", "--path", "none"])
+        .expect(4)
+        .says(&["nothing at none in tide;", "`tidelock ls tide`"]);
+    let json = home.run(&["info", "tide/none", "--json"]).expect(4).events();
+    assert!(json[0]["message"].as_str().is_some_and(|text| text.contains("`tidelock ls tide`")), "{}", json[0]);
     home.run(&["restore", "tide/sub"]).expect(2).says(&["tidelock restore tide --path sub"]);
     home.run(&["cat", "tide/../store/a.txt"]).expect(2).says(&["\"..\""]);
     home.run(&["cat", "ride/a.txt"]).expect(2).says(&["neither a remote nor a pair's name", "tide"]);
@@ -190,8 +204,7 @@ fn what_is_tidelocks_own_is_no_file_of_anybodys() {
 
 #[test]
 fn the_history_shows_which_way_files_went() {
-    let home = Home::furnished();
-    home.run(&["sync", "f", "folder:store"]).expect(0);
+    let home = Home::synced();
     home.run(&["restore", "folder:store", "g"]).expect(0);
     let told = home.run(&["runs"]).expect(0).out;
     let (f, g) = (home.path("f"), home.path("g"));

@@ -19,7 +19,7 @@ impl Home {
     }
 
     /// A shell with the same environment, in which `$0` is the binary.
-    fn shell(&self, script: &str) -> Command {
+    pub fn shell(&self, script: &str) -> Command {
         let mut shell = Command::new("bash");
         shell.args(["-c", script]).arg(env!("CARGO_BIN_EXE_tidelock")).current_dir(self.dir.path());
         let plain = self.command(&[]);
@@ -70,6 +70,8 @@ fn from_adding_to_removing() {
     let used = home.run(&["config", "profile", "use", "work"]).expect(0);
     let synced = home.run(&["sync", "f", "work:notes", "--verbose"]).expect(0);
     let listing = home.run(&["ls", "s3://tide", "--json"]).expect(0).says(&["notes/a.txt"]);
+    home.run(&["info", "work:none"]).expect(4).says(&["nothing at work:none", "`tidelock ls work:`"]);
+    home.run(&["cat", "work:notes/none"]).expect(4).says(&["nothing at work:notes/none", "`tidelock ls work:notes`"]);
     let plan = home.run(&["plan", "f", "work:notes", "-o", "saved.plan"]).expect(0);
     let shown = home.run(&["config", "show"]).expect(0).says(&["file"]);
     let json = home.run(&["config", "profile", "test", "work", "--json"]).expect(0);
@@ -82,9 +84,11 @@ fn from_adding_to_removing() {
     home.run(&["config", "profile", "remove", "work"]).expect(78).says(&["pair.notes (line", "left as it is"]);
     assert_eq!(home.read(CONFIG), text);
     home.write(CONFIG, &text[..text.find("\n[pair").expect("there")]);
-    home.run(&["config", "profile", "remove", "work"]).expect(0).says(&["removed"]);
+    home.run(&["config", "profile", "remove", "work"])
+        .expect(0)
+        .says(&["removed", "it was the default, and there is none now"]);
     assert!(!home.read(CONFIG).contains("work") && !home.path(VAULT).exists());
-    home.run(&["config", "profile", "remove", "work"]).expect(78).says(&["no profile"]);
+    home.run(&["config", "profile", "remove", "work"]).expect(2).says(&["no profile"]);
 }
 
 #[test]
@@ -125,7 +129,7 @@ fn a_test_tells_what_is_wrong() {
     home.given(&["config", "set-secret", "work", "--secret-stdin"], KEY.1).expect(0);
     drop(server);
     test(&[]).expect(75).says(&["connected:         no", "bucket_accessible: no"]);
-    home.run(&["config", "profile", "test", "wirk"]).expect(78).says(&["no profile", "work"]);
+    home.run(&["config", "profile", "test", "wirk"]).expect(2).says(&["no profile", "work"]);
 }
 
 #[test]
@@ -219,6 +223,20 @@ fn one_configuration_takes_nothing_from_another() {
     assert_ne!(home.read(VAULT), before);
     other("test.toml", &["remove", "mine"], "").expect(0);
     assert!(!home.read(VAULT).contains("profile/mine"));
+}
+
+/// A service that is known by its name is called so.
+#[test]
+fn a_list_calls_services_by_their_names() {
+    let home = Home::new();
+    let add = ["config", "profile", "add", "work", "--provider", "wasabi", "--bucket", "tide", "--no-test"];
+    home.run(&add).expect(0);
+    let listed = home.run(&["config", "profile", "list"]).expect(0).says(&["work", "wasabi · bucket tide"]);
+    assert!(!listed.out.contains("Amazon"), "{}", listed.out);
+    let pairs = "\n[profile.other]\nbucket = \"tide\"\n[pair.a]\nlocal = \"/a\"\nremote = \"work:\"\n[pair.b]\nlocal = \"/b\"\n\
+                 remote = \"other:\"\n";
+    home.write(CONFIG, &(home.read(CONFIG) + pairs));
+    home.run(&["mv", "a/x", "b/x"]).expect(2).says(&["of different services", "upload it where it is to be"]);
 }
 
 #[test]

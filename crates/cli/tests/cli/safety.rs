@@ -5,6 +5,26 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
+/// What is Tidelock's own is nobody's folder, and its secrets are sent nowhere.
+#[test]
+fn tidelocks_own_files_are_not_synced() {
+    let home = Home::synced();
+    home.write("f/.tidelock/trash/x", "x");
+    for own in ["state/tidelock/pairs", "state/tidelock", "f/.tidelock", "f/.tidelock/trash"] {
+        home.run(&["sync", own, "folder:other"]).expect(78).says(&["Tidelock's"]);
+        home.run(&["restore", "folder:store", own]).expect(78).says(&["Tidelock's"]);
+    }
+    home.write("home/.config/tidelock/secrets.json", "{}");
+    home.write("home/.config/app/settings", "x");
+    home.run(&["sync", "home/.config", "folder:other"]).expect(78).says(&["file of secrets", "--exclude /tidelock/"]);
+    home.run(&["upload", "home/.config", "folder:store/"]).expect(78).says(&["file of secrets"]);
+    home.run(&["upload", "home/.config/tidelock/secrets.json", "folder:store/"]).expect(78).says(&["file of secrets"]);
+    assert!(!home.path("other").exists());
+    let exclude = ["sync", "home/.config", "folder:other", "--exclude", "/tidelock/secrets.json"];
+    home.run(&exclude).expect(0);
+    assert_eq!(home.run(&["ls", "folder:other"]).expect(0).out, "app/settings\ntidelock/\n");
+}
+
 #[test]
 fn a_dry_run_leaves_both_sides_and_the_state_as_they_were() {
     let home = Home::furnished();
@@ -88,8 +108,7 @@ fn sides_that_lie_in_each_other_are_refused() {
 
 #[test]
 fn the_state_is_private_and_outside() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     let mode = |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
     assert_eq!(mode(&home.path("state/tidelock")), 0o700);
     assert_eq!(mode(&home.path("state/tidelock/pairs")), 0o700);
@@ -118,8 +137,7 @@ fn one_device_mirrors_onto_a_place() {
 /// Who writes the bucket could have any file of this machine sent to them.
 #[test]
 fn no_link_is_made_where_links_are_followed() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     fs::create_dir(home.path("g")).expect("made");
     let told = home.run(&["sync", "g", "folder:store", "--two-way", "--follow-links"]).expect(3);
     told.says(&["--follow-links"]);

@@ -7,6 +7,10 @@ use crate::home::{Home, tree};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// More than a pipe holds.
+const PIPE_BYTES: usize = 1 << 16;
 
 fn many(home: &Home) {
     for number in 0..1_000 {
@@ -38,9 +42,8 @@ fn a_signal_ends_a_run_that_the_next_one_completes() {
         many(&home);
         let (mut child, mut out) = start(&home);
         send(&child, signal);
-        // The run stands still meanwhile; afterwards it goes on and finds the word.
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        // That it was heard is said at once, whoever reads the events or not.
+        // The run stands still meanwhile. That the signal was heard is said at once, whoever
+        // reads the events or not; afterwards the run goes on and finds the word.
         let mut said = String::new();
         let mut err = BufReader::new(child.stderr.take().expect("piped"));
         err.read_line(&mut said).expect("readable");
@@ -65,7 +68,7 @@ fn the_second_signal_ends_the_process() {
     let (mut child, _out) = start(&home);
     let code = loop {
         send(&child, "-INT");
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         if let Some(status) = child.try_wait().expect("asked") {
             break status.code();
         }
@@ -87,9 +90,11 @@ fn waiting_upload(home: &Home) -> Child {
     let mut child = command.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
     child.stdin.as_mut().expect("piped").write_all(b"a little").expect("taken");
     let holds = |dir: &PathBuf| std::fs::read(dir.join("in")).is_ok_and(|bytes| bytes == b"a little");
+    let deadline = Instant::now() + Duration::from_secs(60);
     while !taken_in(home).iter().any(holds) {
         assert!(child.try_wait().expect("asked").is_none(), "it ended");
-        std::thread::sleep(std::time::Duration::from_millis(10));
+        assert!(Instant::now() < deadline, "nothing was taken in");
+        std::thread::sleep(Duration::from_millis(10));
     }
     child
 }
@@ -112,7 +117,9 @@ fn one_signal_ends_what_waits_on_a_pipe() {
         assert_eq!(child.wait().expect("ends").code(), Some(130), "{args:?}");
     }
     let mut child = home.command(&["apply", "-"]).stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    // A pipe that is full no more is read from.
+    let mut plan = child.stdin.take().expect("piped");
+    plan.write_all(&vec![b'x'; PIPE_BYTES + 1]).expect("read by now");
     send(&child, "-INT");
     assert!(!child.wait().expect("ends").success());
 }
@@ -121,8 +128,7 @@ fn one_signal_ends_what_waits_on_a_pipe() {
 /// stays.
 #[test]
 fn what_a_killed_upload_took_in_is_cleared_away() {
-    let home = Home::furnished();
-    home.run(&["upload", "f/a.txt", "folder:store/"]).expect(0);
+    let home = Home::stored();
     let mut killed = waiting_upload(&home);
     send(&killed, "-KILL");
     killed.wait().expect("ends");

@@ -12,8 +12,7 @@ fn lines<'a>(ran: &'a Ran, path: &str) -> Vec<&'a str> {
 
 #[test]
 fn what_a_trusted_record_got_wrong_is_named_once_and_counted_once() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     // Another folder changes an object, and this one trusts its record.
     home.run(&["restore", "folder:store", "g"]).expect(0);
     home.write("g/a.txt", "of g");
@@ -29,8 +28,7 @@ fn what_a_trusted_record_got_wrong_is_named_once_and_counted_once() {
 
 #[test]
 fn a_plan_says_which_step_it_skipped() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     home.write("f/a.txt", "changed");
     home.write("f/sub/b.txt", "changed too");
     home.run(&["plan", "f", "folder:store", "-o", "p"]).expect(0);
@@ -94,8 +92,7 @@ fn why_knows_what_cannot_be_synced() {
 
 #[test]
 fn moves_foresee_moves_alone() {
-    let home = Home::furnished();
-    home.sync(&[]).expect(0);
+    let home = Home::synced();
     fs::rename(home.path("f/a.txt"), home.path("f/b.txt")).expect("renamed");
     home.write("f/new.txt", "new");
     let ran = home.run(&["moves", "f", "folder:store", "-n"]).expect(0);

@@ -1,6 +1,6 @@
 //! The command line itself: help that teaches, complaints that help.
 
-use crate::home::Home;
+use crate::home::{Home, Ran};
 
 #[test]
 fn misuse_ends_with_2_and_a_hint() {
@@ -16,8 +16,6 @@ fn misuse_ends_with_2_and_a_hint() {
         (&["sync", "f", "folder:store", "--compare", "size"], "stamp, digest"),
         (&["sync", "f", "folder:store", "--lock-timeout", "5 parsecs"], "no unit"),
         (&["sync", "f", "folder:store", "--concurrency", "0"], "1..=1024"),
-        (&["sync", "f", "folder:store", "--ignore-file", "none"], "none cannot be read"),
-        (&["apply", "none"], "none cannot be read"),
         (&["plan", "f", "folder:store", "-o", "no/such/place"], "cannot be written"),
         (&["--bogus"], "--bogus"),
     ] {
@@ -92,12 +90,123 @@ fn what_was_typed_is_shown_and_not_sent() {
     }
 }
 
+/// A file that is not there ends every verb alike, whatever it was to be read for; and what
+/// cannot be, whatever there is, is misuse.
+#[test]
+fn like_mistakes_end_alike() {
+    let home = Home::synced();
+    for args in [
+        &["sync", "none", "folder:store"][..],
+        &["status", "none", "folder:store"],
+        &["upload", "none", "folder:store/"],
+        &["apply", "none"],
+        &["config", "import", "none"],
+        &["sync", "f", "folder:store", "--ignore-file", "none"],
+        &["sync", "f", "folder:store", "--config", "none"],
+        &["config", "show", "--config", "none"],
+        &["demo", "none"],
+    ] {
+        home.run(args).expect(4).says(&["none"]);
+    }
+    for (args, says) in [
+        (&["upload", "-", "folder:store/"][..], "has no name"),
+        (&["upload", "f/a.txt", "f/sub/b.txt", "folder:store/x"], "cannot all become"),
+        (&["mv", "folder:store/sub", "folder:store/sub/x", "-r"], "lie in each other"),
+        (&["mv", "folder:store/a.txt", "folder:other/a.txt"], "not in one bucket or store"),
+        (&["restore", "folder:store", "f", "--path", "../x"], "is no path in a folder"),
+        (&["why", "f", "folder:store", "/abs"], "is no path below the folder"),
+        (&["config", "profile", "use", "none"], "is no profile"),
+        (&["config", "profile", "test", "none"], "is no profile"),
+        (&["config", "profile", "remove", "none"], "is no profile"),
+        (&["config", "set-secret", "none"], "is no profile"),
+        (&["config", "show", "none"], "is no pair"),
+        (&["config", "profile", "add", "x", "--bucket", "BAD"], "--bucket: the bucket name"),
+        (&["cat", "folder:store/a.txt", "--range", "5-"], "begins at byte 5"),
+    ] {
+        let json = home.run(&[args, &["--json"]].concat());
+        if args[0] != "cat" {
+            assert_eq!(json.expect(2).summary()["endings"], serde_json::json!(["usage"]), "{args:?}");
+        }
+        home.run(args).expect(2).says(&[says]);
+    }
+    assert_eq!(home.run(&["cat", "folder:store/a.txt", "--range", "4-9"]).expect(0).out, "a");
+    assert_eq!(home.run(&["cat", "folder:store/empty.txt", "--range", "0-9"]).expect(0).out, "");
+}
+
+/// Whatever was typed or set, a complaint repeats nothing that signs in.
+#[test]
+fn no_complaint_holds_a_secret() {
+    let home = Home::synced();
+    let url = "https://me:SECRET@h/x";
+    for args in [
+        &["sync", url, "folder:store"][..],
+        &["sync", "f", &format!("folder:{url}")],
+        &["status", url],
+        &["sync", "s3:ID:SECRET@bucket", "folder:store"],
+        &["upload", url, "folder:store/"],
+        &["init", &format!("f/a.txt/{url}")],
+        &["init", url],
+        &["init", url],
+        &["ls", "s3://bucket", "--config", "https://h/none?sig=SECRET"],
+        &["apply", "https://h/none?sig=SECRET"],
+        &["plan", "f", "folder:store", "-o", "none/https://h/none?sig=SECRET"],
+        &["config", "import", "https://h/none?sig=SECRET"],
+        &["config", "profile", "add", url],
+        &["config", "profile", "test", url],
+        &["config", "show", url],
+        &["batch", url],
+        &["ls", "s3://bucket", "--region", url],
+        &["ls", "s3://bucket", "--profile", url],
+        &["ls", "s3://bucket", "--provider", url],
+        &["sync", "f", "folder:store", "--lock-timeout", url],
+        &["sync", "f", "folder:store", &format!("--bwlimit={url}")],
+        &["why", "f", "folder:store", url],
+        &["why", "f", "s3://ID:SECRET@bucket"],
+        &["why", "f", "s3://ID:SECRET@bucket", "a.txt"],
+        &["restore", "folder:store", "f", "--path", url],
+        &["ls", "folder:store", "--path", url],
+        &["man", &format!("f/a.txt/{url}")],
+        &["demo", url],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = home.run(&[args, json].concat());
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(!said.contains("SECRET") && !said.is_empty(), "{args:?}: {said}");
+        }
+    }
+    for (variable, value) in [
+        ("AWS_ENDPOINT_URL", "https://h/x?X-Amz-Signature=SECRET"),
+        ("AWS_ENDPOINT_URL", url),
+        ("AWS_PROFILE", url),
+        ("TIDELOCK_ENDPOINT", url),
+        ("TIDELOCK_REGION", url),
+        ("TIDELOCK_BWLIMIT", url),
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let mut command = home.command(&[&["ls", "s3://bucket"][..], json].concat());
+            let ran = Ran::from(command.env(variable, value).output().expect("it runs")).expect(78);
+            assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{variable}: {}{}", ran.out, ran.err);
+        }
+    }
+}
+
+/// An object may be called like an address; a listing shows what there is.
+#[test]
+fn names_of_objects_are_shown_whole() {
+    let home = Home::new();
+    let name = "https:@h?x=1";
+    home.write(&format!("f/{name}"), "x");
+    home.sync(&[]).expect(0);
+    assert_eq!(home.run(&["ls", "folder:store"]).expect(0).out, format!("{name}\n"));
+    assert_eq!(home.run(&["ls", "folder:store", "--json"]).expect(0).events()[0]["key"], name);
+}
+
 /// What is typed is misuse; what is written, in a file or a variable, is a setting.
 #[test]
 fn a_pattern_ends_as_where_it_was_said() {
     let home = Home::furnished();
     home.run(&["sync", "f", "folder:store", "--exclude", "["]).expect(2).says(&["--exclude", "never closed"]);
-    home.run(&["sync", "f", "folder:store", "--ignore-file", "none"]).expect(2).says(&["none cannot be read"]);
+    home.run(&["sync", "f", "folder:store", "--ignore-file", "none"]).expect(4).says(&["none cannot be read"]);
     home.write("bad", "[\n");
     home.run(&["sync", "f", "folder:store", "--ignore-file", "bad"]).expect(78).says(&["bad:1"]);
     for (key, says) in [

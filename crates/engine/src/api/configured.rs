@@ -117,6 +117,18 @@ pub struct Checked {
     pub warnings: Vec<Problem>,
 }
 
+impl Checked {
+    /// How it ended.
+    pub fn ending(&self) -> Ending {
+        let endings: Vec<Ending> = self
+            .problems
+            .iter()
+            .map(|problem| if problem.missing { Ending::NotFound } else { Ending::Config })
+            .collect();
+        Ending::strongest(&endings)
+    }
+}
+
 /// Where the configuration is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ConfigPath {

@@ -19,7 +19,7 @@ pub async fn run(context: &Context, request: &Cat) -> Result<CatReply, Failure> 
     let target = Target::of(&request.remote)?;
     let opened = target.open(context, &request.service, &request.options, Access::Read).await?;
     let key = Key::new(target.name.as_str());
-    let object = match target.find(opened.remote.as_ref()).await? {
+    let object = match target.find_exactly(opened.remote.as_ref()).await? {
         Found::One(object) => object,
         other => return Err(other.missing(&request.remote)),
     };
@@ -27,7 +27,13 @@ pub async fn run(context: &Context, request: &Cat) -> Result<CatReply, Failure> 
         let what = "its bytes are in an archive; ask the provider to restore the object, then run again";
         return Err(tidelock_remote::Error::new(tidelock_remote::ErrorKind::Archived, "get", what).on(&key).into());
     }
-    let range = request.range.map(|range| range.within(object.stamp.size));
+    let size = object.stamp.size;
+    if let Some(first) = request.range.and_then(|range| range.first).filter(|first| *first > 0 && *first >= size) {
+        let what =
+            format!("the range begins at byte {first}, and {} has {size}; they are counted from 0", request.remote);
+        return Err(Failure::Misused(what));
+    }
+    let range = request.range.map(|range| range.within(size));
     let mut reply = CatReply::default();
     let mut body = opened.remote.get(&key, range, Some(&object.stamp)).await?.body;
     while let Some(chunk) = body.next().await {

@@ -78,6 +78,10 @@ pub fn path(context: &Context) -> Result<ConfigPath, Failure> {
 /// Writes the sample.
 pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
     let file = match &request.file {
+        Some(file) if file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") => {
+            let what = "what is written is TOML, and a file of that name is read as YAML; let its name end in .toml";
+            return Err(Failure::Misused(format!("{}: {what}", file.display())));
+        }
         Some(file) => file.clone(),
         None => find::usual(&context.around)?,
     };

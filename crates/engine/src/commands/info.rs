@@ -13,8 +13,8 @@ use tidelock_remote::{Object, Readiness};
 pub async fn run(context: &Context, request: &Info) -> Result<InfoReply, Failure> {
     let target = Target::of(&request.remote)?;
     let opened = target.open(context, &request.service, &Options::default(), Access::Read).await?;
-    match target.find(opened.remote.as_ref()).await? {
-        Found::One(object) => Ok(told(&request.remote, *object)),
+    match target.find_exactly(opened.remote.as_ref()).await? {
+        Found::One(object) => Ok(InfoReply { key: target.last(), ..told(&request.remote, *object) }),
         other => Err(other.missing(&request.remote)),
     }
 }

@@ -100,6 +100,9 @@ impl Loose<'_> {
         let state = place::canonical(self.context.place.dir())?;
         let is_taken_in = path.starts_with(state.join(place::INTAKE));
         let mut others = vec![("Tidelock's state", state, is_taken_in)];
+        if place::exists(&self.context.secrets.file) {
+            others.push(("Tidelock's file of secrets", place::canonical(&self.context.secrets.file)?, false));
+        }
         if let RemoteUrl::Folder(store) = self.url {
             others.push(("the store", store_of(store)?, false));
         }
@@ -118,13 +121,17 @@ impl Loose<'_> {
 /// Why what was named by itself takes no part.
 fn left_out(rules: &Rules, shown: &str) -> Option<Problem> {
     let name = shown.trim_end_matches('/');
-    let what = if name.starts_with(TEMP_PREFIX) {
-        "names that begin like this are those of Tidelock's own temporary files, so it was left out; rename it"
-    } else if rules.root(None).verdict(name, shown.ends_with('/')).is_excluded() {
-        "it was named, but what is configured or typed excludes it (exclude, hidden), so it was left out; --include it, \
-         or leave it out of the command"
-    } else {
-        return None;
-    };
-    Some(Problem { path: name.to_owned(), what: what.to_owned(), class: ProblemClass::Skipped })
+    if name.starts_with(TEMP_PREFIX) {
+        let what =
+            "names that begin like this are those of Tidelock's own temporary files, so it was left out; rename it";
+        return Some(Problem { path: name.to_owned(), what: what.to_owned(), class: ProblemClass::Skipped });
+    }
+    rules.root(None).verdict(name, shown.ends_with('/')).is_excluded().then(|| excluded(name))
+}
+
+/// That something was named by itself and yet left out.
+pub(super) fn excluded(name: &str) -> Problem {
+    let what = "it was named, but what is configured or typed excludes it (exclude, hidden), so it was left out; \
+                --include it, or leave it out of the command";
+    Problem { path: name.to_owned(), what: what.to_owned(), class: ProblemClass::Skipped }
 }

@@ -7,7 +7,7 @@
 use super::download::others_below;
 use super::naming::{Renamed, keeps_name, renamed};
 use super::target::{Access, Found, Target, refuse_reserved};
-use super::there::There;
+use super::there::{Asked, There};
 use crate::api::{Context, Mv, RunReply};
 use crate::cycle::named::{Rename, Renames, rename_named};
 use crate::failure::Failure;
@@ -22,7 +22,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (place, from) = whole(&request.from)?;
     let (other, to) = whole(&request.to)?;
     if place.url != other.url {
-        return Err(Failure::Unable(format!(
+        return Err(Failure::Misused(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
             request.from, request.to
         )));
@@ -48,8 +48,9 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
         }
         (Renamed::Object(old, new) | Renamed::Below(old, new), _) => Renames::Below(old.clone(), new.clone()),
     };
-    let (remote, shown) = (opened.remote.clone(), request.from.as_str());
-    let there = There::lasting(context, "mv", &request.options, &place, remote, shown, [&from, &to]).await?;
+    let (options, remote, shown) = (&request.options, opened.remote.clone(), request.from.as_str());
+    let asked = Asked { context, command: "mv", options, target: &place, remote, shown };
+    let there = There::lasting(asked, [&from, &to]).await?;
     let report = rename_named(&there.pair, there.mode(), &renames, request.overwrite).await;
     let report = there.keep(report);
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })

@@ -37,7 +37,7 @@ pub(super) fn renamed(from: &str, to: &str, is_object: bool) -> Result<Renamed, 
     if from.is_empty() {
         let to = if to.is_empty() { "its root" } else { to };
         let what = format!("everything there and {to} lie in each other; name what is to be renamed");
-        return Err(Failure::Unable(what));
+        return Err(Failure::Misused(what));
     }
     let new = placed(last(from), to);
     if is_object && !keeps_name(from) {
@@ -46,7 +46,7 @@ pub(super) fn renamed(from: &str, to: &str, is_object: bool) -> Result<Renamed, 
     let slash = |name: &str| if name.ends_with('/') { name.to_owned() } else { format!("{name}/") };
     let (old, new) = (slash(from), slash(&new));
     if new.starts_with(&old) || old.starts_with(&new) {
-        return Err(Failure::Unable(format!("{old} and {new} lie in each other; name a place beside it")));
+        return Err(Failure::Misused(format!("{old} and {new} lie in each other; name a place beside it")));
     }
     Ok(Renamed::Below(old, new))
 }

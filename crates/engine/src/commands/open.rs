@@ -17,8 +17,9 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
-use tidelock_core::filter::Rules;
+use tidelock_core::filter::{RuleSet, Rules};
 use tidelock_core::meta::{MetaFormat, is_own_key};
+use tidelock_core::path::{RESERVED_DIR, RelPath};
 use tidelock_core::policy::{Flow, Policy};
 use tidelock_remote::Encryption;
 use tidelock_remote::bandwidth::Bandwidth;
@@ -71,6 +72,9 @@ impl Open {
         let look = dry || restores;
         let disk = parts::disk(&local, &sides.local, options, dry && restores)?;
         let settings = settings(context, wanted, &url)?;
+        if !restores {
+            without_secrets(context, &local, &settings.rules)?;
+        }
         let store = Store { context, url: &url, service: &sides.service, options, concurrency: settings.concurrency };
         // Who wants something from there wants no empty store in its place.
         let existing = wanted.existing || restores && !dry;
@@ -277,7 +281,7 @@ fn in_store(path: &Path) -> Result<PathBuf, Failure> {
     }
 }
 
-/// Refuses sides that lie in each other, and a state within what is synced.
+/// Refuses sides that lie in each other, and what is Tidelock's own on this side.
 fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Failure> {
     let state = place::canonical(context.place.dir())?;
     if state.starts_with(local) {
@@ -287,7 +291,11 @@ fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Fa
             local.display()
         )));
     }
-    let RemoteUrl::Folder(path) = url else { return Ok(()) };
+    if local.starts_with(&state) || local.components().any(|part| part.as_os_str() == RESERVED_DIR) {
+        let what = format!("the folder {} is Tidelock's own; give one of yours", local.display());
+        return Err(Failure::Unable(what));
+    }
+    let RemoteUrl::Folder(path) = url else { return outside_stores(local) };
     let store = store_of(path)?;
     if store.starts_with(local) || local.starts_with(&store) {
         return Err(Failure::Unable(format!(
@@ -300,7 +308,36 @@ fn keep_apart(context: &Context, local: &Path, url: &RemoteUrl) -> Result<(), Fa
         let what = format!("Tidelock's state ({}) lies inside the store {}", state.display(), store.display());
         return Err(Failure::Unable(format!("{what}; give another store")));
     }
-    Ok(())
+    outside_stores(local)
+}
+
+/// Refuses a folder that is another pair's store, or lies in it.
+fn outside_stores(local: &Path) -> Result<(), Failure> {
+    let Some((store, _)) = folder::locate(local) else { return Ok(()) };
+    let (folder, store) = (local.display(), store.display());
+    Err(Failure::Unable(format!(
+        "the folder {folder} lies in the store {store}, whose files are no folder's; give another folder, or name what is \
+         in the store: folder:{store}"
+    )))
+}
+
+/// Refuses to send the file of secrets, unless it is left out.
+fn without_secrets(context: &Context, local: &Path, rules: &Rules) -> Result<(), Failure> {
+    let file = &context.secrets.file;
+    if !place::exists(file) {
+        return Ok(());
+    }
+    let file = place::canonical(file)?;
+    let Some(path) = file.strip_prefix(local).ok().and_then(Path::to_str) else { return Ok(()) };
+    let is_out =
+        RelPath::parse(path).is_ok_and(|path| RuleSet::new(rules.clone()).verdict_for_path(&path, false).is_excluded());
+    if is_out {
+        return Ok(());
+    }
+    Err(Failure::Unable(format!(
+        "the folder {} holds Tidelock's file of secrets; leave it out: --exclude /{path}",
+        local.display()
+    )))
 }
 
 /// The person's own metadata.

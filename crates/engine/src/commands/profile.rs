@@ -74,6 +74,9 @@ pub enum ProfilesReply {
         name: String,
         /// The configuration's file.
         file: String,
+        /// Whether it was the default one: there is none now.
+        #[serde(default)]
+        was_default: bool,
         /// Why its secret is still where it was, though it should not be.
         secret_left: Option<String>,
         /// The other configuration whose profile of that name has the same secret, which
@@ -165,7 +168,8 @@ async fn remove(context: &Context, name: &str) -> Result<ProfilesReply, Failure>
         }
     };
     let file = draft.file().display().to_string();
-    Ok(ProfilesReply::Removed { name: name.to_owned(), file, secret_left, shared_with })
+    let was_default = loaded.config.default_profile.as_deref() == Some(name);
+    Ok(ProfilesReply::Removed { name: name.to_owned(), file, was_default, secret_left, shared_with })
 }
 
 /// A person's vaults are one for all their configurations: where another one than the
@@ -201,7 +205,7 @@ pub(super) fn known<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Profile, F
             [] => "there are none".to_owned(),
             names => format!("there are {}", names.join(", ")),
         };
-        Failure::Unable(format!("{name:?} is no profile of {}; {there}", loaded.name()))
+        Failure::Misused(format!("{name:?} is no profile of {}; {there}", loaded.name()))
     })
 }
 

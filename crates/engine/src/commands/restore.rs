@@ -4,15 +4,19 @@
 //! does not change the pair's mode. The folder is made if there is none; the store
 //! is not. Of a part of the pair, nothing outside is looked at, let alone forgotten.
 
+use super::loose::excluded;
 use super::open::{Open, Wanted};
 use super::parts;
 use super::target::{Access, Target};
+use super::why::rules;
 use crate::api::{Context, Restore, RunReply};
 use crate::cycle::Mode;
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::pair::Pair;
 use crate::place;
-use tidelock_core::path::RelPath;
+use tidelock_core::path::{Key, RelPath};
+use tidelock_core::plan::Problem;
 use tidelock_core::policy::Preset;
 
 /// One run downwards.
@@ -21,7 +25,7 @@ pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failu
     let preset = if request.overwrite { Preset::RestoreOverwrite } else { Preset::Restore };
     let path = request.path.trim_end_matches('/');
     let only =
-        RelPath::parse(path).map_err(|why| Failure::Unable(format!("{path:?} is no path in a folder: {why}")))?;
+        RelPath::parse(path).map_err(|why| Failure::Misused(format!("{path:?} is no path in a folder: {why}")))?;
     look(context, request, &only).await?;
     if mode == Mode::Execute && !place::exists(&request.sides.local) {
         place::make_folder(&request.sides.local)?;
@@ -37,9 +41,20 @@ pub async fn run(context: &Context, request: &Restore) -> Result<RunReply, Failu
     };
     let mut open = Open::new(context, &wanted).await?;
     open.pair.settings.sets_mode = false;
+    let foreseen = left_out(&open.pair, &only).await?;
+    open.pair.settings.foreseen.extend(foreseen);
     open.pair.settings.only = only;
     let report = open.run(mode).await;
     Ok(RunReply { report, requests: open.requests.snapshot(), dry_run: request.options.dry_run })
+}
+
+/// Why what was named takes no part, if it does not.
+async fn left_out(pair: &Pair, only: &RelPath) -> Result<Option<Problem>, Failure> {
+    let rules = rules(pair, only).await?;
+    let excludes = |is_dir| rules.verdict_for_path(only, is_dir).is_excluded();
+    // Only where it matters is it asked which of them it is.
+    let is_out = excludes(false) || excludes(true) && pair.remote.head(&Key::new(only.as_str())).await?.is_none();
+    Ok(is_out.then(|| excluded(only.as_str())))
 }
 
 /// Makes sure that there is something to restore: a name that is misspelt makes no folder
@@ -60,6 +75,7 @@ async fn look(context: &Context, request: &Restore, only: &RelPath) -> Result<()
     if only.is_root() {
         return Err(target.find(opened.remote.as_ref()).await?.missing(remote));
     }
-    let what = format!("there is nothing at {only} in {remote}; is it misspelt? `tidelock ls` shows what there is");
+    let what =
+        format!("there is nothing at {only} in {remote}; is it misspelt? `tidelock ls {remote}` shows what there is");
     Err(Failure::Missing(what))
 }

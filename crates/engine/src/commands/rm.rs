@@ -7,7 +7,7 @@
 use super::download::others_below;
 use super::parts;
 use super::target::{Access, Found, Target};
-use super::there::There;
+use super::there::{Asked, There};
 use crate::api::{Context, Rm, RunReply};
 use crate::cycle::named::{Doomed, delete_named};
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ use tidelock_remote::url::RemoteUrl;
 
 /// One run for each bucket or store, once all that was named was found.
 pub async fn run(context: &Context, request: &Rm) -> Result<RunReply, Failure> {
-    let named = request.remotes.iter().map(|name| Ok((Target::of(name)?, name.as_str())));
+    let named = request.remotes.iter().map(|name| Ok((Target::of(name)?.above(), name.as_str())));
     let mut found = Vec::new();
     for targets in &placed(named.collect::<Result<_, Failure>>()?) {
         let (there, opened, doomed) = find(context, request, targets).await?;
@@ -85,23 +85,29 @@ async fn find<'a>(
     let mut doomed = Doomed::default();
     for (target, name) in targets {
         let (inside, name_there) = (&target.inside, &target.name);
-        match target.find_all(&Scope::new(opened.remote.clone(), inside)).await? {
-            Found::Nothing => return Err(Found::Nothing.missing(name)),
-            Found::Below if !request.recursive => {
-                return Err(others_below(name, "remove"));
-            }
-            Found::Below if target.is_folder() => doomed.prefixes.push(inside.clone()),
-            Found::Below => doomed.prefixes.push(format!("{inside}{name_there}/")),
-            Found::One(object) => {
-                let key = Key::new(format!("{inside}{name_there}"));
-                if !doomed.objects.iter().any(|other| other.key == key) {
-                    doomed.objects.push(Object { key, ..*object });
-                }
-            }
+        let there = Scope::new(opened.remote.clone(), inside);
+        match (target.find_all(&there).await?, target.marker(&there).await?) {
+            (Found::One(object), _) => doomed.add(&format!("{inside}{name_there}"), *object),
+            // The object of that very name, slash and all, and nothing below it.
+            (_, Some(object)) if !request.recursive => doomed.add(inside, *object),
+            (Found::Nothing, None) => return Err(Found::Nothing.missing(name)),
+            _ if !request.recursive => return Err(others_below(name, "remove")),
+            _ if target.is_folder() => doomed.prefixes.push(inside.clone()),
+            _ => doomed.prefixes.push(format!("{inside}{name_there}/")),
         }
     }
-    let there = There::new(context, "rm", &request.options, &place, opened.remote.clone(), shown)?;
+    let (options, remote) = (&request.options, opened.remote.clone());
+    let there = There::new(Asked { context, command: "rm", options, target: &place, remote, shown })?;
     Ok((there, opened, doomed))
+}
+
+impl Doomed {
+    fn add(&mut self, key: &str, object: Object) {
+        let key = Key::new(key);
+        if !self.objects.iter().any(|other| other.key == key) {
+            self.objects.push(Object { key, ..object });
+        }
+    }
 }
 
 /// Nothing is removed twice: what lies below something else that goes, goes with it.

@@ -51,7 +51,10 @@ impl Found {
                  `tidelock download {name} FOLDER` fetches them"
             ),
             Self::Nothing => {
-                format!("there is nothing at {name}; is the name misspelt? `tidelock ls` shows what there is")
+                let above = name.trim_end_matches('/').rsplit_once('/').map(|(above, _)| above);
+                let hint = above.filter(|above| above.contains(':') && !above.ends_with(":/"));
+                let hint = hint.map_or_else(String::new, |above| format!(" `tidelock ls {above}` shows what there is"));
+                format!("there is nothing at {name}; is the name misspelt?{hint}")
             }
         })
     }
@@ -109,7 +112,7 @@ impl Target {
         let inside = match (&self.url, place) {
             (mine, other) if mine == other => self.inside.clone(),
             (RemoteUrl::S3 { bucket, prefix }, RemoteUrl::S3 { bucket: other, prefix: above }) if bucket == other => {
-                prefix.strip_prefix(above.as_str())?.to_owned()
+                format!("{}{}", prefix.strip_prefix(above.as_str())?, self.inside)
             }
             _ => return None,
         };
@@ -177,6 +180,43 @@ impl Target {
             return Ok(Found::One(Box::new(object)));
         }
         Ok(if self.holds(remote, "", also_ours).await? { Found::Below } else { Found::Nothing })
+    }
+
+    /// The same, where a name that ends in a slash is first that of one object, which some
+    /// tools make for a folder.
+    pub(crate) async fn find_exactly(&self, remote: &dyn Remote) -> Result<Found, Failure> {
+        match self.marker(remote).await? {
+            Some(object) => Ok(Found::One(object)),
+            None => self.find(remote).await,
+        }
+    }
+
+    /// The object of this very name, where that ends in a slash.
+    pub(crate) async fn marker(&self, remote: &dyn Remote) -> Result<Option<Box<Object>>, Failure> {
+        if !self.is_folder() || self.folder().is_empty() && self.inside.is_empty() {
+            return Ok(None);
+        }
+        Ok(remote.head(&Key::new("")).await?.map(Box::new))
+    }
+
+    /// The last part of the name, with the slash that it may end in.
+    pub(crate) fn last(&self) -> String {
+        match self.name.as_str() {
+            "" => self.folder().rsplit_terminator('/').next().map_or_else(String::new, |last| format!("{last}/")),
+            name => name.to_owned(),
+        }
+    }
+
+    /// The same name; where all of a place in a bucket is named, seen from above that.
+    pub(crate) fn above(self) -> Self {
+        match &self.url {
+            RemoteUrl::S3 { bucket, prefix } if self.is_folder() && !prefix.is_empty() && self.inside.is_empty() => {
+                let (above, last) = split(prefix.trim_end_matches('/'));
+                let url = RemoteUrl::S3 { bucket: bucket.clone(), prefix: above };
+                Self { url, inside: format!("{last}/"), name: String::new() }
+            }
+            _ => self,
+        }
     }
 
     /// Whether objects lie below it that are anybody's own; `path` says where there, if

@@ -21,6 +21,18 @@ use std::sync::Arc;
 use tidelock_core::policy::{Deletes, Drift, Flow, Policy, Preset};
 use tidelock_remote::Remote;
 
+/// What is asked of a remote alone.
+pub(super) struct Asked<'c, 'a> {
+    pub(super) context: &'c Context,
+    pub(super) command: &'a str,
+    pub(super) options: &'a Options,
+    /// Where it is; it lies below `remote`.
+    pub(super) target: &'a Target,
+    pub(super) remote: Arc<dyn Remote>,
+    /// How a person named it.
+    pub(super) shown: &'a str,
+}
+
 /// A pair of nothing here and of a remote.
 pub(super) struct There<'a> {
     pub(super) context: &'a Context,
@@ -32,45 +44,25 @@ pub(super) struct There<'a> {
 }
 
 impl<'a> There<'a> {
-    /// What is there at `target`, below `remote`; `shown` is how a person named it.
-    pub(super) fn new(
-        context: &'a Context,
-        command: &str,
-        options: &Options,
-        target: &Target,
-        remote: Arc<dyn Remote>,
-        shown: &str,
-    ) -> Result<Self, Failure> {
+    /// With a state that is forgotten.
+    pub(super) fn new(asked: Asked<'a, '_>) -> Result<Self, Failure> {
         let state = State::in_memory(None)?;
-        Self::on(context, command, options, target, remote, (shown, state))
+        Self::on(asked, state)
     }
 
-    /// The same with a state that lasts until what these names say is brought to its end.
-    pub(super) async fn lasting(
-        context: &'a Context,
-        command: &str,
-        options: &Options,
-        target: &Target,
-        remote: Arc<dyn Remote>,
-        shown: &str,
-        names: [&str; 2],
-    ) -> Result<Self, Failure> {
+    /// With one that lasts until what these names say is brought to its end.
+    pub(super) async fn lasting(asked: Asked<'a, '_>, names: [&str; 2]) -> Result<Self, Failure> {
+        let Asked { context, command, options, ref remote, .. } = asked;
         let place = context.place.loose(Path::new(command), &names.map(str::to_owned), &remote.describe());
         let mode = parts::mode(options);
         let lock = parts::lock(context, &place, command, options, mode).await?;
         let state = parts::state(context, &place, mode)?;
-        let there = Self::on(context, command, options, target, remote, (shown, state.state))?;
+        let there = Self::on(asked, state.state)?;
         Ok(Self { kept: Some((place, lock)), ..there })
     }
 
-    fn on(
-        context: &'a Context,
-        command: &str,
-        options: &Options,
-        target: &Target,
-        remote: Arc<dyn Remote>,
-        (shown, state): (&str, State),
-    ) -> Result<Self, Failure> {
+    fn on(asked: Asked<'a, '_>, state: State) -> Result<Self, Failure> {
+        let Asked { context, command, options, target, remote, shown } = asked;
         let mode = parts::mode(options);
         let sides = Sides::plain(PathBuf::new(), shown);
         let policy =

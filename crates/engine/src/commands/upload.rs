@@ -8,7 +8,8 @@ use super::loose::Loose;
 use super::naming::{keeps_name, placed};
 use super::saved::links;
 use super::target::{Access, Target, refuse_reserved};
-use crate::api::{Context, RunReply, Upload};
+use crate::api::{Context, Options, RunReply, Upload};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::place;
 use crate::report::Report;
@@ -34,7 +35,7 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
     if request.files.len() > 1 && !keeps_names {
         let what =
             format!("several files cannot all become {}; end it with a slash to keep their names", request.remote);
-        return Err(Failure::Unable(what));
+        return Err(Failure::Misused(what));
     }
     if !request.options.dry_run {
         context.place.sweep_intakes();
@@ -45,7 +46,7 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
         let from_input = file.as_os_str() == "-";
         if from_input && keeps_names {
             let what = "what comes from standard input has no name; say which: REMOTE must end in the object's name";
-            return Err(Failure::Unable(what.to_owned()));
+            return Err(Failure::Misused(what.to_owned()));
         }
         if from_input {
             let kept = receive(context, &target.name)?;
@@ -91,6 +92,12 @@ pub async fn run(context: &Context, request: &Upload) -> Result<RunReply, Failur
         if report.stopped.is_some() {
             break;
         }
+    }
+    let Options { content_type, storage_class, meta, .. } = &options;
+    if report.adopted > 0 && (content_type.is_some() || storage_class.is_some() || !meta.is_empty()) {
+        let text = "what is there with the same content was left as it is, also its content type, storage class and \
+                    metadata; to give it others, rename it with them: tidelock mv OLD NEW --content-type …";
+        context.listener.hear(&Event::Note { text: text.to_owned() });
     }
     Ok(RunReply { report, requests: opened.requests.snapshot(), dry_run: request.options.dry_run })
 }
@@ -157,7 +164,7 @@ fn grouped(items: Vec<Item>) -> Result<Vec<(PathBuf, Vec<Choice>)>, Failure> {
             Some(other) if other == path => continue,
             Some(other) => {
                 let (path, other) = (path.display(), other.display());
-                return Err(Failure::Unable(format!("{path} and {other} would both become {key}; send them apart")));
+                return Err(Failure::Misused(format!("{path} and {other} would both become {key}; send them apart")));
             }
             None => {}
         }

@@ -94,7 +94,7 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
     let lapsed = Turn::of(pair, &Root::look(pair).await?)?.lapses();
     let text = request.path.trim_start_matches("./").trim_end_matches('/');
     let path = RelPath::parse(text).map_err(|problem| {
-        Failure::Unable(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
+        Failure::Misused(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))
     })?;
     let (stat, problem) = match pair.disk.stat(&path).await {
         Ok(stat) => (stat, stat.as_ref().and_then(|stat| problem(pair, &path, stat))),
@@ -145,7 +145,7 @@ fn mode(pair: &Pair, said: Option<Preset>, options: &crate::api::Options) -> Res
 }
 
 /// The rules on the way from the root to the path.
-async fn rules(pair: &Pair, path: &RelPath) -> Result<RuleSet, Failure> {
+pub(super) async fn rules(pair: &Pair, path: &RelPath) -> Result<RuleSet, Failure> {
     let mut rules = RuleSet::new(pair.settings.rules.clone());
     let mut dirs = Vec::new();
     let mut dir = path.parent();

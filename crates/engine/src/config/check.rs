@@ -326,6 +326,10 @@ fn apart(loaded: &Loaded, true_name: TrueName<'_>, found: &mut Vec<Problem>) {
                 wrong("local", format!("it contains Tidelock's own {what} ({dir}); give a folder that does not"));
             }
         }
+        if let Some(dir) = loaded.around.state_dir().map(|dir| true_name(&dir)).filter(|dir| one.local.starts_with(dir))
+        {
+            wrong("local", format!("it lies in Tidelock's own state ({}); give a folder of yours", dir.display()));
+        }
         for other in &known {
             let is_self = other.name == one.name;
             if !is_self && other.local != one.local && other.local.starts_with(&one.local) {

@@ -79,6 +79,7 @@ impl Loaded {
             line: self.tree.line_of(path),
             key: Some(key(path)).filter(|key| !key.is_empty()),
             what: what.into(),
+            missing: false,
         }
     }
 }
@@ -109,14 +110,15 @@ pub fn look(around: &Around) -> Result<Loaded, Problem> {
         Ok(bytes) => bytes,
         Err(error) => {
             let by = around.named_file().map(|(_, by)| format!("; correct {by}")).unwrap_or_default();
-            return Err(Problem::whole(name, format!("it cannot be read: {error}{by}")));
+            let missing = error.kind() == ErrorKind::NotFound;
+            return Err(Problem { missing, ..Problem::whole(name, format!("it cannot be read: {error}{by}")) });
         }
     };
     let text = String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
         let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
         let what = "this is not UTF-8; store the file in that encoding".to_owned();
-        Problem { source_name: name.clone(), line: u32::try_from(line).ok(), key: None, what }
+        Problem { source_name: name.clone(), line: u32::try_from(line).ok(), key: None, what, missing: false }
     })?;
     // A batch file of old is only taken for one where a person named it.
     let batch = around.named_file().and_then(|_| import::as_it_is(&name, &text));
@@ -187,10 +189,8 @@ pub fn create(file: &Path, text: &str) -> Result<(), Failure> {
 }
 
 /// Reads a file of patterns.
-pub fn ignore_file(path: &Path) -> Result<IgnoreFile, String> {
-    let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| format!("the ignore file {shown} cannot be read: {error}"))?;
-    Ok(IgnoreFile { path: shown.to_string(), text })
+pub fn ignore_file(path: &Path) -> std::io::Result<IgnoreFile> {
+    Ok(IgnoreFile { path: path.display().to_string(), text: fs::read_to_string(path)? })
 }
 
 fn trouble(path: &Path, error: &std::io::Error) -> Failure {

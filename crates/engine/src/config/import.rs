@@ -66,7 +66,11 @@ pub struct Note {
 /// its content.
 pub fn read(text: &str, from: Option<Source>) -> Result<Imported, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut found = match from.map_or_else(|| recognise(text), Ok)? {
+    let seen = recognise(text);
+    if let (Some(Source::S3cmd), Ok(Source::Rclone)) = (from, &seen) {
+        return Err("it is an rclone.conf, and --from says that it is s3cmd's; leave --from out".to_owned());
+    }
+    let mut found = match from.map_or(seen, Ok)? {
         Source::Pipe => pipe::read(text),
         Source::S3ec => s3ec::read(text),
         Source::Eigen => eigen::read(text),

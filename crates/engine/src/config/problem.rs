@@ -20,12 +20,15 @@ pub struct Problem {
     pub key: Option<String>,
     /// What is wrong and what to write instead.
     pub what: String,
+    /// Whether there is no such file.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub missing: bool,
 }
 
 impl Problem {
     /// One about a file as a whole.
     pub fn whole(source_name: impl Into<String>, what: impl Into<String>) -> Self {
-        Self { source_name: source_name.into(), line: None, key: None, what: what.into() }
+        Self { source_name: source_name.into(), line: None, key: None, what: what.into(), missing: false }
     }
 }
 
@@ -45,6 +48,9 @@ impl fmt::Display for Problem {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::Unable(problem.to_string())
+        match problem.missing {
+            true => Self::Missing(problem.to_string()),
+            false => Self::Unable(problem.to_string()),
+        }
     }
 }

@@ -57,7 +57,8 @@ pub fn look(name: &str, text: &str, format: Format) -> Result<Read, Problem> {
         Format::Toml => toml::tree(text),
         Format::Yaml => yaml::tree(text),
     };
-    let tree = tree.map_err(|(line, what)| Problem { source_name: name.to_owned(), line, key: None, what })?;
+    let tree =
+        tree.map_err(|(line, what)| Problem { source_name: name.to_owned(), line, key: None, what, missing: false })?;
     let (mut good, mut problems) = (tree.clone(), Vec::new());
     let config = loop {
         let wrong = match decode::<Config>(&good) {
@@ -66,7 +67,7 @@ pub fn look(name: &str, text: &str, format: Format) -> Result<Read, Problem> {
         };
         leave_out(&mut good, &wrong);
         let (line, key) = (wrong.line, wrong.key());
-        let problem = Problem { source_name: name.to_owned(), line, key, what: wrong.what };
+        let problem = Problem { source_name: name.to_owned(), line, key, what: wrong.what, missing: false };
         if problems.contains(&problem) {
             // It cannot be left out.
             break Config::default();

@@ -102,7 +102,7 @@ impl From<Problem> for Refusal {
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         match refusal {
-            Refusal::Typed(what) => Self::Unable(what),
+            Refusal::Typed(what) => Self::Misused(what),
             Refusal::Written(problem) => problem.into(),
         }
     }
@@ -500,7 +500,7 @@ fn option(key: &str) -> Origin {
 }
 
 /// The option that a key is typed as.
-fn option_name(key: &str) -> String {
+pub(crate) fn option_name(key: &str) -> String {
     match key {
         "exclude" => "--exclude, --include".to_owned(),
         "ignore_files" => "--ignore-file".to_owned(),

@@ -9,6 +9,7 @@ use super::around::Around;
 use super::check;
 use super::find::{self, Loaded};
 use super::read::{Format, read};
+use crate::config::problem::Problem;
 use crate::failure::Failure;
 use crate::place;
 use std::fs::{self, File, OpenOptions, Permissions};
@@ -56,13 +57,13 @@ impl Draft {
     }
 
     /// What it would be with this text, if that is a good configuration.
-    pub fn become_text(&self, text: &str) -> Result<Loaded, Failure> {
+    pub fn become_text(&self, text: &str) -> Result<Loaded, Problem> {
         let (config, tree) = read(&self.file.display().to_string(), text, Format::Toml)?;
         let file = Some(self.file.clone());
         let loaded = Loaded { config, tree, file, around: self.around.clone(), problems: Vec::new() };
         let true_name = |path: &Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
         match check::all(&loaded, &true_name).into_iter().next() {
-            Some(problem) => Err(problem.into()),
+            Some(problem) => Err(problem),
             None => Ok(loaded),
         }
     }
@@ -128,12 +129,18 @@ impl Draft {
 pub fn foreign(file: &Path) -> Result<Zeroizing<String>, Failure> {
     // A reader that finds its room filled looks for the end beyond it.
     let mut text = Zeroizing::new(String::with_capacity(FOREIGN_MAX_BYTES + 64));
-    let from = File::open(file).map_err(|error| trouble(file, &error))?;
+    let from = File::open(file).map_err(|error| match error.kind() {
+        ErrorKind::NotFound => Failure::Missing(format!("{}: there is no such file", file.display())),
+        _ => trouble(file, &error),
+    })?;
     match from.take(FOREIGN_MAX_BYTES as u64 + 1).read_to_string(&mut text) {
         Ok(_) if text.len() > FOREIGN_MAX_BYTES => {
             Err(Failure::Unable(format!("{}: it is too long for another tool's configuration", file.display())))
         }
         Ok(_) => Ok(text),
+        Err(error) if error.kind() == ErrorKind::InvalidData => {
+            Err(Failure::Unable(format!("{}: it is no text, as configurations are", file.display())))
+        }
         Err(error) => Err(trouble(file, &error)),
     }
 }

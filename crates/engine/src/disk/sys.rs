@@ -14,6 +14,7 @@ use crate::disk::{ErrorKind, Node};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, RenameFlags, ResolveFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::{Errno, Result};
+use std::sync::atomic::{AtomicU8, Ordering};
 use tidelock_core::entry::{FileId, LocalStamp};
 use tidelock_core::path::RelPath;
 
@@ -258,6 +259,32 @@ pub(super) fn is_being_written(fd: impl AsFd) -> bool {
         }
     }
     std::io::Error::last_os_error().raw_os_error() == Some(libc::EAGAIN)
+}
+
+/// Which of the first three descriptors were closed when the process began.
+static CLOSED_AT_START: AtomicU8 = AtomicU8::new(0);
+
+/// Runs before `main`, and so before the runtime opens `/dev/null` in the place of what is
+/// closed, from when on nobody could tell it from one that a person gave.
+#[allow(unsafe_code, reason = "nothing of Rust's own runs so early")]
+#[used]
+#[unsafe(link_section = ".init_array")]
+static LOOK_AT_START: extern "C" fn() = {
+    extern "C" fn look() {
+        for fd in 0..3 {
+            // SAFETY: this only asks for flags, of whatever the number stands for, and
+            // touches no memory of ours.
+            if unsafe { libc::fcntl(fd, libc::F_GETFD) } < 0 {
+                CLOSED_AT_START.fetch_or(1 << fd, Ordering::Relaxed);
+            }
+        }
+    }
+    look
+};
+
+/// Whether standard input (0), output (1) or error (2) was closed when the process began.
+pub fn was_closed_at_start(fd: u8) -> bool {
+    CLOSED_AT_START.load(Ordering::Relaxed) & (1 << fd) != 0
 }
 
 /// Makes a folder.

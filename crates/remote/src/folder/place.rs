@@ -53,7 +53,8 @@ pub(super) fn enter(path: &Path, mode: OpenMode) -> Result<Place> {
     let exists = path.try_exists().map_err(|error| failure::io("open", path.display(), error))?;
     if !exists && !parent(path).try_exists().map_err(|error| failure::io("open", path.display(), error))? {
         let message = format!(
-            "there is no folder {} to hold a store in: is a disk not mounted, or the name misspelt?",
+            "there is no folder {0} to hold a store in: is a disk not mounted, or the name misspelt? If neither, make it: \
+             mkdir -p {0}",
             parent(path).display()
         );
         return Err(Error::new(ErrorKind::NoBucket, "open", message));

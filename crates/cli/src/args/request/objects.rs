@@ -90,7 +90,11 @@ fn download(told: &Told<'_>, args: &DownloadArgs) -> Result<Request, Complaint> 
 fn mv(told: &Told<'_>, args: &MvArgs) -> Result<Request, Complaint> {
     let typed = || at(told.typed(None, None, Some(&args.object)), &args.service);
     let (from, to) = (there(told, &args.from, typed())?, there(told, &args.to, typed())?);
-    same_service(&from.sides.service, &to.sides.service)?;
+    if from.sides.service != to.sides.service {
+        let what = "the two names are of different services, and nothing is renamed from one to the other; download it, \
+                    upload it where it is to be, and remove it";
+        return Err(Complaint::Misused(what.to_owned()));
+    }
     let Options { storage_class, meta, content_type, .. } = args.object.within(Options::default());
     let options = Options { dry_run: args.dry.dry_run, ..about_writes(from.options) };
     Ok(Request::Mv(Mv {

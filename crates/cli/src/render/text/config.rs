@@ -69,7 +69,7 @@ pub fn checked(checked: &Checked) -> Vec<String> {
 /// Where it is.
 pub fn path(path: &ConfigPath) -> String {
     match path.written {
-        true => format!("written: {}; remove the comment signs before what you want", name(&path.file)),
+        true => format!("written: {}; remove the comment signs before what you want", words::shown(&path.file)),
         // Alone, so that `$(tidelock config path)` works.
         false => words::shown(&path.file),
     }

@@ -19,10 +19,14 @@ pub fn profiles(reply: &ProfilesReply) -> Vec<String> {
             vec!["no profiles are configured; `tidelock config profile add NAME` adds one".to_owned()]
         }
         ProfilesReply::Listed { profiles } => profiles.iter().map(row).collect(),
-        ProfilesReply::Removed { name, file, shared_with, .. } => {
+        ProfilesReply::Removed { name, file, was_default, shared_with, .. } => {
+            let default = match was_default {
+                true => "; it was the default, and there is none now (`tidelock config profile use NAME` makes one)",
+                false => "",
+            };
             let stays = |other: &String| format!("; its secret stays, as {} may need it too", shown(other));
             let stays = shared_with.as_ref().map_or_else(String::new, stays);
-            vec![format!("profile {}: removed from {}{stays}", shown(name), shown(file))]
+            vec![format!("profile {}: removed from {}{stays}{default}", shown(name), shown(file))]
         }
         ProfilesReply::Used { name, file } => {
             vec![format!("profile {}: the default one now, in {}", shown(name), shown(file))]
@@ -33,7 +37,8 @@ pub fn profiles(reply: &ProfilesReply) -> Vec<String> {
 
 fn row(row: &Row) -> String {
     let profile = &row.profile;
-    let mut parts = vec![profile.endpoint.clone().unwrap_or_else(|| "Amazon S3".to_owned())];
+    let provider = profile.provider.clone().filter(|name| name != "aws");
+    let mut parts = vec![profile.endpoint.clone().or(provider).unwrap_or_else(|| "Amazon S3".to_owned())];
     parts.extend(profile.bucket.as_ref().map(|bucket| format!("bucket {bucket}")));
     parts.push(match (profile.credentials, &profile.access_key_id, &profile.aws_profile) {
         (Credentials::Keyring, Some(id), _) => format!("{id} from the keyring"),

@@ -7,6 +7,7 @@
 
 use crate::render::words::{bytes, count, duration, name};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::termios::tcgetwinsize;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +18,10 @@ use tidelock_remote::world::World;
 const FLAT_EVERY_NS: u64 = 30_000_000_000;
 /// Before that, a rate would be that of the first few bytes.
 const RATE_AFTER_MS: u64 = 200;
+/// What a file is worth beside its bytes: many small ones take their time, too.
+const FILE_BYTES: u64 = 64 << 10;
+/// A narrower terminal has no room for a bar.
+const BAR_COLUMNS: u16 = 40;
 /// The line while nobody knows how much there is to do.
 const LOOKING: &str = "{spinner} {wide_msg} {elapsed}";
 /// So many names fit beside the numbers.
@@ -67,6 +72,13 @@ impl Count {
         Some(self.line(now_ns))
     }
 
+    /// How much was done, and how much there is in all.
+    fn work(&self) -> (u64, u64) {
+        let work = |bytes: u64, files: u64| bytes.saturating_add(files.saturating_mul(FILE_BYTES));
+        let (done, all) = (work(self.bytes, self.files), work(self.bytes_planned, self.files_planned));
+        (done, all.max(done))
+    }
+
     /// Files, and what is moving now.
     fn names(&self) -> String {
         let mut parts = match (self.is_open, self.files) {
@@ -91,14 +103,16 @@ impl Count {
         let mut parts = match (self.is_open, self.bytes) {
             (true, 0) => Vec::new(),
             (true, done) => vec![bytes(done)],
+            (false, 0) if self.bytes_planned == 0 => Vec::new(),
             (false, done) => vec![format!("{} of {}", bytes(done), bytes(self.bytes_planned.max(done)))],
         };
         // A rate is one of some time.
-        if self.bytes > 0 && elapsed_ms >= RATE_AFTER_MS {
-            let rate = self.bytes.saturating_mul(1000) / elapsed_ms;
-            parts.push(format!("{}/s", bytes(rate)));
-            let left = self.bytes_planned.saturating_sub(self.bytes);
-            match left.saturating_mul(1000).checked_div(rate) {
+        if elapsed_ms >= RATE_AFTER_MS {
+            if self.bytes > 0 {
+                parts.push(format!("{}/s", bytes(self.bytes.saturating_mul(1000) / elapsed_ms)));
+            }
+            let (done, all) = self.work();
+            match (all - done).saturating_mul(elapsed_ms).checked_div(done) {
                 Some(left_ms) if !self.is_open => parts.push(format!("{} left", duration(left_ms))),
                 _ => {}
             }
@@ -145,9 +159,14 @@ impl Progress {
         };
         if self.shown == Shown::Drawn {
             self.bar.reset();
-            self.bar.set_length(count.bytes_planned);
-            let known = count.bytes_planned > 0 && !count.is_open;
-            self.bar.set_style(style(if known { "{bar:10} {wide_msg}" } else { LOOKING }));
+            let all = count.work().1;
+            self.bar.set_length(all);
+            let is_narrow = tcgetwinsize(std::io::stderr()).is_ok_and(|size| size.ws_col < BAR_COLUMNS);
+            self.bar.set_style(style(match (all > 0 && !count.is_open, is_narrow) {
+                (true, false) => "{bar:10} {wide_msg}",
+                (true, true) => "{wide_msg}",
+                (false, _) => LOOKING,
+            }));
             self.draw(&count);
         }
     }
@@ -165,7 +184,6 @@ impl Progress {
     pub fn moved(&self, bytes: u64) -> Option<String> {
         let mut count = self.count();
         count.bytes += bytes;
-        self.bar.inc(bytes);
         let now_ns = self.world.clock.monotonic_ns();
         self.draw(&count);
         if self.shown == Shown::Flat { count.due(now_ns) } else { None }
@@ -185,11 +203,8 @@ impl Progress {
         if self.shown == Shown::Drawn {
             // Cut where the terminal ends, whatever it is at that moment.
             let now_ns = self.world.clock.monotonic_ns();
-            self.bar.set_message(if count.bytes_planned > 0 || count.is_open {
-                count.line(now_ns)
-            } else {
-                count.names()
-            });
+            self.bar.set_position(count.work().0);
+            self.bar.set_message(count.line(now_ns));
         }
     }
 
@@ -221,6 +236,11 @@ mod tests {
         count.moving.extend(["a".to_owned(), "b\n".to_owned(), "c".to_owned()]);
         let expected = "5.0 MiB of 10.0 MiB, 1.0 MiB/s, 5.0 s left, 1/3 files · a, $'b\\n' +1";
         assert_eq!(count.line(5_000_000_000), expected);
+        // Many small files take their time although they are few bytes.
+        let many = Count { bytes_planned: 1000, files_planned: 1000, bytes: 500, files: 500, ..Count::default() };
+        assert_eq!(many.line(10_000_000_000), "500 B of 1000 B, 50 B/s, 10.0 s left, 500/1000 files");
+        let empty = Count { files_planned: 4, files: 1, ..Count::default() };
+        assert_eq!(empty.line(1_000_000_000), "3.0 s left, 1/4 files");
         // A rate of the first moment would tell nothing.
         assert!(count.line(1_000_000).starts_with("5.0 MiB of 10.0 MiB, 1/3 files"));
     }

@@ -9,6 +9,7 @@ use super::super::credentials;
 use super::{ProfilesReply, Tested, look, resolved, vault};
 use crate::api::Context;
 use crate::config::find::Loaded;
+use crate::config::resolve::option_name;
 use crate::config::rewrite::Draft;
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
@@ -39,7 +40,14 @@ pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesRepl
     let mut more = Config::default();
     more.profile.insert(name.clone(), profile.clone());
     let text = edit::add(draft.text(), &more).map_err(|what| told(&draft, &what))?;
-    let loaded = draft.become_text(&text)?;
+    let loaded = draft.become_text(&text).map_err(|problem| {
+        // What was typed stands in no line yet.
+        let key = problem.key.as_deref().and_then(|key| key.strip_prefix(&format!("profile.{name}.")));
+        match key {
+            Some(key) => Failure::Misused(format!("{}: {}", option_name(key), problem.what)),
+            None => problem.into(),
+        }
+    })?;
 
     let vault = vault(profile.credentials);
     if request.key.is_some() && vault != Some(Vault::File) {

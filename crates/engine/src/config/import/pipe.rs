@@ -40,7 +40,8 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
 
 /// Reads the text as a configuration, to be run as it is. The tree names its lines.
 pub(super) fn as_it_is(name: &str, text: &str) -> Result<(Config, Node), Problem> {
-    let problem = |line, what| Problem { source_name: name.to_owned(), line: Some(line), key: None, what };
+    let problem =
+        |line, what| Problem { source_name: name.to_owned(), line: Some(line), key: None, what, missing: false };
     let targets = targets(text).map_err(|(line, what)| problem(line, what))?;
     let mut config = Config::default();
     for target in &targets {
