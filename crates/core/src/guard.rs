@@ -25,7 +25,7 @@ pub struct Facts {
     pub recent_deletes: u64,
     /// The person's own limit, if one was given.
     pub max_delete: Option<u64>,
-    /// The pair's mode, or the way its links are seen, is another than the base's.
+    /// The pair's mode, the way its links are seen or its folder is another than the base's.
     pub has_turned: bool,
     /// The person has confirmed deletions for this run.
     pub confirmed: bool,
@@ -97,7 +97,7 @@ impl fmt::Display for Stop {
             }
             Self::UnvouchedDeletes { planned } => write!(
                 f,
-                "the settings of this pair have changed, and {planned} items would be deleted that were never in step \
+                "the settings or the folder of this pair have changed, and {planned} items would be deleted that were never in step \
                  under them; if that is meant, run again with --confirm-deletes"
             ),
             Self::ManyBelow { planned } => write!(
@@ -163,10 +163,11 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Whether deletions there wait: what could not be looked at here may hold, under
-/// another name, the very files whose absence calls for them.
-pub fn waits_for_holes(holes: u64, confirmed: bool) -> bool {
-    holes > 0 && !confirmed
+/// Whether a deletion there waits: what could not be looked at here may hold, under
+/// another name, the very file whose absence calls for it; or that file is here, under a
+/// name that no key can stand for.
+pub fn waits_for_unseen(holes: u64, is_unnamed: bool, confirmed: bool) -> bool {
+    (holes > 0 || is_unnamed) && !confirmed
 }
 
 /// Holds deletions that a person asked for by name against the limits: what was named

@@ -21,5 +21,6 @@ pub mod pin;
 pub mod plan;
 pub mod policy;
 pub mod retention;
+pub mod root;
 pub mod sight;
 pub mod triple;

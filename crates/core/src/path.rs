@@ -24,7 +24,7 @@ pub const TEMP_PREFIX: &str = ".tidelock-tmp-";
 #[serde(rename_all = "kebab-case")]
 pub enum NameProblem {
     /// The name is not valid UTF-8, so no object key can hold it.
-    #[error("the name is not valid UTF-8; rename it to include it")]
+    #[error("the name is not valid UTF-8; rename it to include it, or exclude it")]
     NotUtf8,
     /// A segment is empty: `//`, or a leading slash.
     #[error("the key has an empty segment (`//` or a leading `/`), which no folder can hold")]

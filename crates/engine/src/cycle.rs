@@ -11,6 +11,7 @@ pub mod named;
 
 pub use apply::apply;
 
+use crate::blind::hold_deletes_there;
 use crate::event::Event;
 use crate::failure::Failure;
 use crate::install::{Emptied, Installer};
@@ -20,7 +21,7 @@ use crate::pairing::pair_moves;
 use crate::planted::Bug;
 use crate::record::{Recorder, tell};
 use crate::report::{Ending, Report};
-use crate::root::{self, RootCheck};
+use crate::root::{self, Root};
 use crate::state::Spool;
 use crate::survey::{Lens, Survey, survey};
 use crate::transfer::delete::finish_emptying;
@@ -29,8 +30,8 @@ use crate::transfer::{Aftermath, Carrier, HELD};
 use crate::{owner, state};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use tidelock_core::guard::{Facts, check, waits_for_holes};
-use tidelock_core::plan::{Action, Phase, Problem, ProblemClass, Step, Totals};
+use tidelock_core::guard::{Facts, check};
+use tidelock_core::plan::{Action, Problem, ProblemClass, Step, Totals};
 use tidelock_core::policy::Flow;
 use tidelock_core::retention::{is_due, trusted_now_s};
 use tidelock_remote::Ability;
@@ -70,10 +71,18 @@ async fn go(pair: &Pair, mode: Mode, keep: Keep<'_>) -> Report {
             return report;
         }
     };
-    match passes(pair, mode, keep, &run, &mut report).await {
-        Ok(()) if mode == Mode::Execute => empty_trash(pair, &run).await,
-        Ok(()) => {}
-        Err(failure) => fail(pair, run.id, &mut report, &failure),
+    let went = async {
+        passes(pair, mode, keep, &run, &mut report).await?;
+        if mode == Mode::Execute {
+            if report.ending() == Ending::Ok {
+                root::settle(pair).await?;
+            }
+            empty_trash(pair, &run).await;
+        }
+        Ok(())
+    };
+    if let Err(failure) = went.await {
+        fail(pair, run.id, &mut report, &failure);
     }
     report.duration_ms = pair.world.clock.monotonic_ns().saturating_sub(started) / 1_000_000;
     end(pair, mode, &run, &report);
@@ -154,14 +163,15 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
 }
 
 async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
-    let turn = Turn::of(pair)?;
+    let mut root = Root::look(pair).await?;
+    let turn = Turn::of(pair, &root)?;
     let mut lapsed = turn.lapses();
     loop {
         report.passes += 1;
         start_pass(report);
         let spool = pair.state.spool()?;
         let lens = Lens { lapsed, asks: report.passes > 1 };
-        let seen = look(pair, &spool, mode, lens).await?;
+        let seen = look(pair, &spool, &root, lens).await?;
         report.planned = seen.totals;
         if report.passes == 1 {
             report.unchanged = seen.totals.unchanged;
@@ -186,6 +196,7 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
                 check_abilities(pair).await?;
             }
             turn.commit(pair)?;
+            root.is_recorded();
             lapsed = false;
             if clear_up(pair).await? {
                 // Folders that the plan speaks of are gone.
@@ -228,7 +239,9 @@ fn tell_problem(pair: &Pair, mode: Mode, run: &Run, report: &mut Report, problem
 /// whether the folder was changed by it.
 async fn clear_up(pair: &Pair) -> Result<bool, Failure> {
     sweep_uploads(pair).await;
-    if pair.settings.policy.writes_here() { finish_emptying(pair).await } else { Ok(false) }
+    // A run about a part leaves the rest as it is.
+    let may = pair.settings.policy.writes_here() && pair.settings.only.is_root();
+    if may { finish_emptying(pair).await } else { Ok(false) }
 }
 
 /// How long after it was put on record an upload may have been begun, attempts and all.
@@ -258,45 +271,18 @@ async fn sweep_uploads(pair: &Pair) {
     }
 }
 
-/// Both sides, the root held against what it was before and after.
-async fn look(pair: &Pair, spool: &Spool<'_>, mode: Mode, lens: Lens) -> Result<Survey, Failure> {
-    let before = root::look(pair).await?;
+/// Both sides; the root is held against what it was before.
+async fn look(pair: &Pair, spool: &Spool<'_>, root: &Root, lens: Lens) -> Result<Survey, Failure> {
     let mut seen = survey(pair, spool, lens).await?;
     seen.totals.problems += u64::try_from(pair.settings.foreseen.len()).unwrap_or(0);
     seen.problems.extend(pair.settings.foreseen.iter().cloned());
-    let after = root::look(pair).await?;
-    if !pair.planted.has(Bug::RootCheckSkipped) {
-        root::check(pair, &RootCheck { before, after, seen: &seen }, mode)?;
-    }
+    root.check(pair, &seen).await?;
     pair_moves(pair, spool, &mut seen.totals)?;
-    if waits_for_holes(seen.holes, pair.settings.confirm_deletes) && !pair.planted.has(Bug::HolesIgnored) {
-        hold_deletes_there(spool, &mut seen)?;
-    }
-    Ok(seen)
-}
-
-/// Deletions there wait until all of the folder can be looked at.
-fn hold_deletes_there(spool: &Spool<'_>, seen: &mut Survey) -> Result<(), Failure> {
-    let mut held = 0;
-    spool.rewrite(Phase::Delete, |step| {
-        if step.action != Action::DeleteThere {
-            return None;
-        }
-        held += 1;
-        let waits = Step { action: Action::Leave, ..step.clone() };
-        seen.totals.take(step);
-        seen.totals.add(&waits);
-        Some(waits)
-    })?;
-    if held > 0 {
-        let what = format!(
-            "{held} entries that are gone here were left there: what could not be looked at may hold them under \
-             another name; make it readable or exclude it, or run again with --confirm-deletes"
-        );
-        seen.problems.push(Problem { path: ".".to_owned(), what, class: ProblemClass::Skipped });
+    if let Some(problem) = hold_deletes_there(pair, spool, &seen.blind, &mut seen.totals)? {
+        seen.problems.push(problem);
         seen.totals.problems += 1;
     }
-    Ok(())
+    Ok(seen)
 }
 
 fn guard(pair: &Pair, totals: &Totals, has_turned: bool) -> Result<(), Failure> {

@@ -8,6 +8,7 @@
 #![deny(unsafe_code)]
 
 pub mod api;
+mod blind;
 mod commands;
 pub use commands::saved;
 pub mod config;

@@ -1,13 +1,15 @@
-//! What the rows of a pair were made under: its mode, and how links are seen.
+//! What the rows of a pair were made under: its mode, how links are seen, and in
+//! which folder.
 //!
-//! Under another mode, or with links seen another way, a row's absence means
-//! something else than a deletion, so all rows lapse: they prove sameness only. That
+//! Under another mode, with links seen another way or in another folder, a row's
+//! absence means something else than a deletion, so all rows lapse: they prove sameness only. That
 //! becomes true in the state together with the new settings, and not before the
 //! guard let a plan pass under them: a run that was stopped has changed nothing, and
 //! the same command is stopped again.
 
 use crate::event::Event;
 use crate::pair::Pair;
+use crate::root::Root;
 use crate::scan::ScanOptions;
 use crate::state;
 use tidelock_core::names::LinkStyle;
@@ -20,16 +22,29 @@ const VIEW: &str = "view";
 pub(crate) struct Turn {
     facts: Vec<(&'static str, String)>,
     notes: Vec<String>,
+    lapses: bool,
 }
+
+/// What is said where rows lapse.
+const END: &str = "deletions made before this run are not passed on";
 
 impl Turn {
     /// The settings of this run, held against the record.
-    pub(crate) fn of(pair: &Pair) -> state::Result<Self> {
-        let mut turn = Self { facts: Vec::new(), notes: Vec::new() };
+    pub(crate) fn of(pair: &Pair, root: &Root) -> state::Result<Self> {
+        let mut turn = Self { facts: Vec::new(), notes: Vec::new(), lapses: false };
         if pair.settings.sets_mode {
             turn.consider(pair, MODE, mode_name(&pair.settings.policy), "the mode of this pair")?;
         }
         turn.consider(pair, VIEW, view_name(&pair.settings.scan).to_owned(), "the way links are seen")?;
+        if let Some((fact, now, lapses)) = root.record(pair)? {
+            // Who accepted it has been told, and in a restore there are none to pass on.
+            if lapses && pair.settings.policy.writes_there() && !pair.settings.accept_root {
+                turn.notes
+                    .push(format!("another folder is taken for the one on record, as nearly all is as it was: {END}"));
+            }
+            turn.facts.push((fact, now));
+            turn.lapses |= lapses;
+        }
         Ok(turn)
     }
 
@@ -39,8 +54,8 @@ impl Turn {
             return Ok(());
         }
         if let Some(before) = before {
-            let end = "deletions made before this run are not passed on";
-            self.notes.push(format!("{what} changed from {before} to {now}: {end}"));
+            self.notes.push(format!("{what} changed from {before} to {now}: {END}"));
+            self.lapses = true;
         }
         self.facts.push((fact, now));
         Ok(())
@@ -48,7 +63,7 @@ impl Turn {
 
     /// Whether rows from before prove sameness only.
     pub(crate) fn lapses(&self) -> bool {
-        !self.notes.is_empty()
+        self.lapses
     }
 
     /// Puts it on record, and says so. To be called once a plan made under it may run.
@@ -56,7 +71,8 @@ impl Turn {
         if self.facts.is_empty() {
             return Ok(());
         }
-        pair.state.turn(&self.facts, self.lapses())?;
+        let facts: Vec<_> = self.facts.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        pair.state.turn(&facts, self.lapses)?;
         for text in &self.notes {
             pair.listener.hear(&Event::Note { text: text.clone() });
         }

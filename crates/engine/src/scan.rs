@@ -5,6 +5,7 @@
 //! that nobody takes it for deleted. The scan reads names and stamps, the ignore
 //! files it meets, and nothing else.
 
+use crate::blind::Blind;
 use crate::disk::{DirItem, Disk, Error, ErrorKind, Node, Stat};
 use crate::listing::Failed;
 use crate::planted::{Bug, Planted};
@@ -106,6 +107,8 @@ pub struct Scan {
     pub leftovers: Vec<RelPath>,
     /// How many names of files were met that have more than one.
     pub hard_links: u64,
+    /// What could not be looked at, or not named.
+    pub blind: Blind,
 }
 
 struct Level {
@@ -136,6 +139,7 @@ impl Scan {
             problems: Vec::new(),
             leftovers: Vec::new(),
             hard_links: 0,
+            blind: Blind::default(),
         };
         let text = scan.ignore_text(&root, &items).await.map_err(|error| Failed::Ignore(Box::new(error)))?;
         let scope = rules.root(text.as_deref());
@@ -172,10 +176,10 @@ impl Scan {
     /// Reads a folder, makes it the next level, and gives its own entry.
     async fn enter(&mut self, path: RelPath, stat: Stat) -> Option<Sighting> {
         if stat.mount_point && !self.options.cross_mounts {
-            return self.hole(path, MOUNTED);
+            return self.closed(path, MOUNTED);
         }
         if self.levels.iter().any(|level| level.id == stat.stamp.file_id) {
-            return self.hole(path, "a link leads back to a folder above it");
+            return self.closed(path, "a link leads back to a folder above it");
         }
         let items = match self.disk.read_dir(&path).await {
             Ok(items) => items,
@@ -205,6 +209,9 @@ impl Scan {
             Err(NameProblem::Reserved) if self.options.planted.has(Bug::TempSynced) => Key::new(path.as_str()),
             Err(problem) => {
                 self.problem(&path, &problem.to_string(), ProblemClass::Skipped);
+                if problem != NameProblem::Reserved && kind != Kind::Dir {
+                    self.blind.note_unnamed(stat.stamp.file_id);
+                }
                 return None;
             }
         };
@@ -219,7 +226,14 @@ impl Scan {
         Some(Sighting::Entry(LocalEntry { key, path, kind, stamp: stat.stamp, meta, needs_marker }))
     }
 
+    /// A folder that could not be looked into.
     fn hole(&mut self, path: RelPath, why: &str) -> Option<Sighting> {
+        self.blind.holes += 1;
+        self.closed(path, why)
+    }
+
+    /// A folder that was not looked into.
+    fn closed(&mut self, path: RelPath, why: &str) -> Option<Sighting> {
         self.problem(&path, why, ProblemClass::Skipped);
         let key = key_of(&path, Kind::Dir, self.options.links).ok()?;
         Some(Sighting::Hole { key, path })
@@ -251,10 +265,7 @@ impl Scan {
             let name = match String::from_utf8(item.name) {
                 Ok(name) => name,
                 Err(bad) => {
-                    let shown = escaped(bad.as_bytes());
-                    let path = if dir.is_root() { shown } else { format!("{dir}/{shown}") };
-                    let what = NameProblem::NotUtf8.to_string();
-                    self.problems.push(Problem { path, what, class: ProblemClass::Skipped });
+                    self.meet_unnamable(dir, scope, bad.as_bytes(), item.stat.ok());
                     continue;
                 }
             };
@@ -273,6 +284,7 @@ impl Scan {
                 // Where links are followed, one that is seen leads nowhere: whatever it
                 // led to before may be on a disk that is not mounted.
                 (Ok(_), Some(Kind::Link)) if self.disk.follows_links() => {
+                    self.blind.holes += 1;
                     self.problem(&path, DANGLING, ProblemClass::Skipped);
                     self.holes_at(&path, &name, &mut named);
                 }
@@ -284,6 +296,7 @@ impl Scan {
                     self.holes_at(&path, &name, &mut named);
                 }
                 (Err(error), _) => {
+                    self.blind.holes += 1;
                     self.problem(&path, &format!("cannot be looked at: {}", error.message), ProblemClass::Skipped);
                     self.holes_at(&path, &name, &mut named);
                 }
@@ -291,6 +304,23 @@ impl Scan {
         }
         named.sort_by(|a, b| a.0.cmp(&b.0));
         named.into_iter().map(|(_, pending)| pending).collect()
+    }
+
+    /// An item whose name is no text takes no part; a pattern may exclude it, for which
+    /// each byte that is no text counts as one character.
+    fn meet_unnamable(&mut self, dir: &RelPath, scope: &Scope, name: &[u8], stat: Option<Stat>) {
+        let kind = stat.as_ref().and_then(|stat| kind(stat.node));
+        if scope.verdict(&String::from_utf8_lossy(name), kind == Some(Kind::Dir)).is_excluded() {
+            return;
+        }
+        let shown = escaped(name);
+        let path = if dir.is_root() { shown } else { format!("{dir}/{shown}") };
+        self.problems.push(Problem { path, what: NameProblem::NotUtf8.to_string(), class: ProblemClass::Skipped });
+        match (stat, kind) {
+            (Some(stat), Some(Kind::File | Kind::Link)) => self.blind.note_unnamed(stat.stamp.file_id),
+            (Some(_), None) => {}
+            (Some(_), Some(Kind::Dir)) | (None, _) => self.blind.holes += 1,
+        }
     }
 
     /// Whatever the name may stand for is unknown.

@@ -239,11 +239,11 @@ impl State {
 
     /// Writes facts that say what the rows mean; where that lapses them, every agreed
     /// row proves sameness only from then on. All of it, or nothing.
-    pub fn turn(&self, facts: &[(&str, String)], lapses: bool) -> Result<()> {
+    pub fn turn(&self, facts: &[(&str, &str)], lapses: bool) -> Result<()> {
         let mut connection = self.lock();
         let transaction = connection.transaction()?;
         for (name, value) in facts {
-            transaction.execute(SET_FACT, [*name, value])?;
+            transaction.execute(SET_FACT, [name, value])?;
         }
         if lapses {
             transaction.execute("UPDATE base SET standing = 'lapsed' WHERE standing = 'agreed'", [])?;
@@ -251,6 +251,11 @@ impl State {
         }
         transaction.commit()?;
         Ok(())
+    }
+
+    /// Whether there is any row.
+    pub fn has_rows(&self) -> Result<bool> {
+        Ok(self.lock().query_row("SELECT EXISTS (SELECT 1 FROM base)", [], |row| row.get(0))?)
     }
 
     /// How many rows there are.

@@ -7,6 +7,7 @@
 
 pub use crate::mode::mode_name;
 
+use crate::blind::Blind;
 use crate::failure::Failure;
 use crate::listing::{Failed, Listed, Listing};
 use crate::pair::{Pair, RemoteCheck, Settings};
@@ -40,8 +41,8 @@ pub struct Survey {
     pub leftovers: Vec<RelPath>,
     /// The fingerprint of all rules met.
     pub filter: String,
-    /// Files and folders here that could not be looked at.
-    pub holes: u64,
+    /// What of the folder is not known.
+    pub blind: Blind,
     /// Names of files that have more than one.
     pub hard_links: u64,
     /// Entries of the base, …
@@ -104,15 +105,15 @@ async fn start_scan(pair: &Pair) -> Result<Scan, Failed> {
     Scan::start(Arc::clone(&pair.disk), pair.settings.rules.clone(), options).await
 }
 
-/// The fingerprint of all rules that are met in the folder now.
-pub(crate) async fn filter(pair: &Pair) -> Result<String, Failure> {
+/// The fingerprint of all rules that are met in the folder now, and what of it is not known.
+pub(crate) async fn filter(pair: &Pair) -> Result<(String, Blind), Failure> {
     let mut scan = start_scan(pair).await?;
     while scan.next().await.is_some() {
         if pair.is_interrupted() {
             return Err(Failure::Interrupted);
         }
     }
-    Ok(scan.rules().fingerprint().to_string())
+    Ok((scan.rules().fingerprint().to_string(), std::mem::take(&mut scan.blind)))
 }
 
 struct Join<'a> {
@@ -184,6 +185,7 @@ impl Join<'_> {
         survey.leftovers = std::mem::take(&mut self.scan.leftovers);
         survey.filter = self.scan.rules().fingerprint().to_string();
         survey.hard_links = self.scan.hard_links;
+        survey.blind = std::mem::take(&mut self.scan.blind);
         Ok(survey)
     }
 
@@ -314,11 +316,8 @@ impl Join<'_> {
     }
 
     fn watch_hole(&mut self, key: &Key, here: Option<&Sighting>) {
-        if matches!(here, Some(Sighting::Hole { .. })) {
-            self.survey.holes += 1;
-            if key.as_str().ends_with('/') {
-                self.hole = Some(key.clone());
-            }
+        if matches!(here, Some(Sighting::Hole { .. })) && key.as_str().ends_with('/') {
+            self.hole = Some(key.clone());
         }
     }
 

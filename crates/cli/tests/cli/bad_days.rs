@@ -2,7 +2,7 @@
 
 use crate::home::{Home, Ran, tree};
 use std::fs;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::process::Stdio;
 
@@ -57,8 +57,10 @@ fn a_pair_in_use_is_waited_for_and_its_holder_named() {
     home.run(&["why", "f", "folder:store", "a.txt"]).expect(0);
     // Who waits goes on when it is let go.
     let mut command = home.command(&["sync", "f", "folder:store", "--lock-timeout", "60s"]);
-    let waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
-    std::thread::sleep(std::time::Duration::from_millis(300));
+    let mut waiting = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+    let mut said = String::new();
+    BufReader::new(waiting.stderr.take().expect("piped")).read_line(&mut said).expect("readable");
+    assert!(said.contains("process 4711") && said.contains("waiting for it up to 60 s"), "{said}");
     drop(lock);
     Ran::from(waiting.wait_with_output().expect("ends")).expect(0).says(&["6 unchanged"]);
 }

@@ -117,7 +117,7 @@ fn what_brings_back_a_part_does_not_vouch_for_another_folder() {
     fs::rename(home.path("f"), home.path("away")).expect("renamed");
     fs::create_dir(home.path("f")).expect("made");
     home.run(&["restore", "tide", "--path", "sub"]).expect(0).says(&["2 entries fetched"]);
-    home.run(&["sync", "tide"]).expect(5).says(&["not the folder it was"]);
+    home.run(&["sync", "tide"]).expect(5).says(&["no restore has brought all of it here", "restore it to the end"]);
     home.run(&["restore", "tide"]).expect(0);
     home.run(&["sync", "tide"]).expect(0);
 }

@@ -2,6 +2,7 @@
 
 use crate::home::{Home, bytes, tree};
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 
 /// What is Tidelock's own is nobody's folder, and its secrets are sent nowhere.
@@ -190,4 +191,55 @@ fn a_link_that_leads_nowhere_deletes_nothing() {
     }
     fs::rename(home.path("away"), home.path("disk")).expect("renamed");
     home.sync(&["--delete", "--follow-links"]).expect(0);
+}
+
+/// A name that is no text.
+fn unnamed(home: &Home, name: &[u8]) -> std::path::PathBuf {
+    home.path("f").join(std::ffi::OsStr::from_bytes(name))
+}
+
+#[test]
+fn a_socket_or_a_pipe_holds_no_deletion_up() {
+    for mode in ["--delete", "--mirror", "--two-way"] {
+        let home = Home::furnished();
+        home.sync(&[mode]).expect(0);
+        let _socket = std::os::unix::net::UnixListener::bind(home.path("f/socket")).expect("bound");
+        fs::remove_file(home.path("f/a.txt")).expect("removed");
+        home.sync(&[mode]).expect(3).says(&["1 deleted there", "socket"]);
+    }
+}
+
+#[test]
+fn what_is_here_under_a_name_that_cannot_be_stored_is_not_deleted_there() {
+    for name in [b"\xff.bin".as_slice(), b"a.txt.rclonelink"] {
+        for mode in ["--delete", "--mirror", "--two-way"] {
+            let home = Home::furnished();
+            home.sync(&[mode]).expect(0);
+            fs::rename(home.path("f/a.txt"), unnamed(&home, name)).expect("renamed");
+            fs::remove_file(home.path("f/empty.txt")).expect("removed");
+            let told = ["1 deleted there", "1 entry that is gone here was left there", "rename it"];
+            home.sync(&[mode]).expect(3).says(&told);
+            home.run(&["cat", "folder:store/a.txt"]).expect(0);
+            home.run(&["cat", "folder:store/empty.txt"]).expect(4);
+            // What is excluded is gone for the pair, and for its remote.
+            let excluded = if name[0] == 0xff { "?.bin" } else { "*.rclonelink" };
+            home.sync(&[mode, "--exclude", excluded]).expect(0).says(&["1 deleted there"]);
+        }
+    }
+}
+
+#[test]
+fn a_plan_deletes_nothing_there_while_a_folder_here_cannot_be_looked_at() {
+    let home = Home::furnished();
+    home.sync(&["--delete"]).expect(0);
+    fs::remove_file(home.path("f/a.txt")).expect("removed");
+    home.run(&["plan", "f", "folder:store", "--delete", "-o", "p"]).expect(0);
+    // What is in it has names as well that no key can stand for.
+    fs::create_dir(unnamed(&home, b"\xff")).expect("made");
+    home.run(&["apply", "p"]).expect(3).says(&["1 entry that is gone here was left there"]);
+    home.run(&["cat", "folder:store/a.txt"]).expect(0);
+    home.run(&["plan", "f", "folder:store", "--delete", "-o", "p"]).expect(3);
+    home.run(&["apply", "p"]).expect(0);
+    home.sync(&["--delete"]).expect(3).says(&["1 entry that is gone here was left there"]);
+    home.sync(&["--delete", "--confirm-deletes"]).expect(3).says(&["1 deleted there"]);
 }

@@ -8,6 +8,7 @@ use crate::cycle::Mode;
 use crate::disk::Disk;
 use crate::disk::missing::Missing;
 use crate::disk::real::{RealDisk, RealOptions};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::pair::{Pair, Settings};
 use crate::place::{Lock, OpenState, PairPlace};
@@ -74,7 +75,10 @@ pub(super) async fn lock(
     let patience = Duration::from_millis(options.lock_timeout_ms);
     match mode {
         Mode::DryRun => Ok(None),
-        Mode::Execute => place.lock(&context.world, command, patience).await.map(Some),
+        Mode::Execute => {
+            let tell = |text| context.listener.hear(&Event::Note { text });
+            place.lock(&context.world, command, patience, tell).await.map(Some)
+        }
     }
 }
 

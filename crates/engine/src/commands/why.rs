@@ -14,6 +14,7 @@ use crate::disk::{ErrorKind, Node, Stat};
 use crate::failure::Failure;
 use crate::mode::Turn;
 use crate::pair::Pair;
+use crate::root::Root;
 use crate::scan::{MOUNTED, SPECIAL, read_ignore_file};
 use serde::{Deserialize, Serialize};
 use tidelock_core::entry::{BaseRow, LocalEntry, RemoteEntry, Standing};
@@ -90,7 +91,7 @@ pub async fn run(context: &Context, request: &Why) -> Result<Reasons, Failure> {
     open.pair.settings.policy = policy;
     open.pair.settings.sets_mode = request.preset.is_some();
     let pair = &open.pair;
-    let lapsed = Turn::of(pair)?.lapses();
+    let lapsed = Turn::of(pair, &Root::look(pair).await?)?.lapses();
     let text = request.path.trim_start_matches("./").trim_end_matches('/');
     let path = RelPath::parse(text).map_err(|problem| {
         Failure::Misused(format!("{:?} is no path below the folder: {problem}; give it as `ls` shows it", request.path))

@@ -4,7 +4,8 @@
 //! Its steps and no others: nothing is planned anew. A step that finds something
 //! else than it expects is skipped and counted; the next sync sees to it.
 
-use super::{Mode, begin, carry_out, end, fail, guard, sweep_uploads};
+use super::{Mode, begin, carry_out, end, fail, guard, sweep_uploads, tell_problem};
+use crate::blind::{Blind, hold_deletes_there};
 use crate::commands::saved::{Reader, links};
 use crate::event::Event;
 use crate::failure::Failure;
@@ -12,30 +13,31 @@ use crate::mode::Turn;
 use crate::pair::Pair;
 use crate::record::tell;
 use crate::report::Report;
-use crate::root;
+use crate::root::Root;
 use crate::state::Spool;
 use crate::survey::{self, Survey};
-use tidelock_core::plan::{Header, Totals};
+use tidelock_core::plan::{Header, Problem, Totals};
 
 /// One run of a plan that was saved, unless it is outdated or damaged: then nothing
 /// is on record of it.
 pub async fn apply(pair: &Pair, header: &Header, reader: Reader<'_>) -> Result<Report, Failure> {
     let ready = async {
         check_generation(pair, &header.generation)?;
-        check_filter(pair, &header.filter).await?;
+        let blind = check_filter(pair, &header.filter).await?;
         let spool = pair.state.spool()?;
-        let totals = reader.load(&spool, links(header.format))?;
-        Ok((spool, totals))
+        let mut totals = reader.load(&spool, links(header.format))?;
+        let problem = hold_deletes_there(pair, &spool, &blind, &mut totals)?;
+        Ok((spool, totals, problem))
     };
-    let (spool, totals) = ready.await.inspect_err(|failure: &Failure| {
+    let (spool, totals, problem) = ready.await.inspect_err(|failure: &Failure| {
         if failure.is_damage() {
             pair.state.note_damage();
         }
     })?;
-    Ok(apply_spool(pair, &spool, totals).await)
+    Ok(apply_spool(pair, &spool, totals, problem).await)
 }
 
-async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
+async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals, problem: Option<Problem>) -> Report {
     let started = pair.world.clock.monotonic_ns();
     let mut report = Report { passes: 1, planned: totals, unchanged: totals.unchanged, ..Report::default() };
     let run = match begin(pair, Mode::Execute) {
@@ -47,8 +49,12 @@ async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals) -> Report {
     };
     let seen = Survey { totals, ..Survey::default() };
     let carried = async {
-        root::check_known(pair).await?;
-        let turn = Turn::of(pair)?;
+        if let Some(problem) = problem {
+            tell_problem(pair, Mode::Execute, &run, &mut report, problem)?;
+        }
+        let root = Root::look(pair).await?;
+        root.check_unseen(pair)?;
+        let turn = Turn::of(pair, &root)?;
         guard(pair, &seen.totals, turn.lapses())?;
         turn.commit(pair)?;
         sweep_uploads(pair).await;
@@ -84,9 +90,10 @@ fn check_generation(pair: &Pair, planned: &str) -> Result<(), Failure> {
 }
 
 /// Nor is one whose steps were chosen by other rules than those that hold now.
-async fn check_filter(pair: &Pair, planned: &str) -> Result<(), Failure> {
-    if survey::filter(pair).await? == planned {
-        return Ok(());
+async fn check_filter(pair: &Pair, planned: &str) -> Result<Blind, Failure> {
+    let (filter, blind) = survey::filter(pair).await?;
+    if filter == planned {
+        return Ok(blind);
     }
     let what = "what takes part is no longer what it was when the plan was made (an ignore file was changed); nothing \
                 was changed: make a new plan";

@@ -292,7 +292,7 @@ impl<'a> Plan<'a> {
         if mode == Mode::DryRun {
             return Ok(());
         }
-        root::check_known(pair).await?;
+        root::work_in_part(pair).await?;
         // What a killed run left there, as far as it is on record.
         sweep_uploads(pair).await;
         let carrier = Carrier::new(pair, &self.spool, installer(pair, &run.token)?, run.token.clone());

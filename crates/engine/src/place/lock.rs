@@ -34,16 +34,31 @@ pub struct Lock {
 }
 
 impl PairPlace {
-    /// Takes the pair's lock, waiting for whoever holds it.
-    pub async fn lock(&self, world: &World, command: &str, timeout: Duration) -> Result<Lock, Failure> {
+    /// Takes the pair's lock, waiting for whoever holds it; that it waits is told once.
+    pub async fn lock(
+        &self,
+        world: &World,
+        command: &str,
+        timeout: Duration,
+        tell: impl Fn(String) + Send,
+    ) -> Result<Lock, Failure> {
         make_private(&self.dir)?;
+        let mut is_told = false;
         let deadline = world.clock.monotonic_ns().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         loop {
             if let Some(lock) = self.try_lock(world, command)? {
                 return Ok(lock);
             }
             if world.clock.monotonic_ns() >= deadline {
-                return Err(Failure::Busy(self.in_use(world, timeout)));
+                let remedy = "try again later, or wait longer with --lock-timeout";
+                return Err(Failure::Busy(format!(
+                    "{}; waited {} s; {remedy}",
+                    self.holding(world),
+                    timeout.as_secs_f64()
+                )));
+            }
+            if !std::mem::replace(&mut is_told, true) {
+                tell(format!("{}; waiting for it up to {} s", self.holding(world), timeout.as_secs_f64()));
             }
             world.sleep.sleep(LOOK_EVERY.min(timeout)).await;
         }
@@ -72,18 +87,10 @@ impl PairPlace {
         serde_json::from_str(&fs::read_to_string(self.lock_file()).ok()?).ok()
     }
 
-    fn in_use(&self, world: &World, timeout: Duration) -> String {
-        let waited = timeout.as_secs_f64();
-        let remedy = format!("waited {waited} s; try again later, or wait longer with --lock-timeout");
-        match self.holder() {
-            None => format!("another run holds this pair; {remedy}"),
-            Some(holder) => {
-                let age_s = (world.clock.wall_ns() / 1_000_000 - holder.since_ms).max(0) / 1000;
-                format!(
-                    "this pair is in use by another run: process {}, {}, since {age_s} s; {remedy}",
-                    holder.pid, holder.command
-                )
-            }
-        }
+    fn holding(&self, world: &World) -> String {
+        let Some(holder) = self.holder() else { return "another run holds this pair".to_owned() };
+        let age_s = (world.clock.wall_ns() / 1_000_000 - holder.since_ms).max(0) / 1000;
+        let Holder { pid, command, .. } = holder;
+        format!("this pair is in use by another run: process {pid}, {command}, since {age_s} s")
     }
 }

@@ -111,7 +111,7 @@ impl<'a> Spool<'a> {
     }
 
     /// Puts other steps in the place of some of a phase, in key order, chains left out.
-    pub fn rewrite(&self, phase: Phase, mut change: impl FnMut(&Step) -> Option<Step>) -> Result<()> {
+    pub fn rewrite(&self, phase: Phase, mut change: impl FnMut(&Step) -> Result<Option<Step>>) -> Result<()> {
         let mut steps = self.phase(phase);
         loop {
             let page = steps.next_rows()?;
@@ -119,7 +119,7 @@ impl<'a> Spool<'a> {
                 return Ok(());
             }
             for (seq, step) in page {
-                if let Some(other) = change(&step) {
+                if let Some(other) = change(&step)? {
                     self.replace(seq, &other, None)?;
                 }
             }

@@ -78,14 +78,14 @@ fn only_what_changes_the_base_makes_another_generation() {
     assert_eq!(generation(&state), "");
     let run = state.begin_run("token", "sync", 1).expect("begins");
     state.note_deletes(1, 1).expect("notes");
-    state.turn(&[("mode", "push".to_owned())], false).expect("writes");
+    state.turn(&[("mode", "push")], false).expect("writes");
     state.commit(&[]).expect("commits");
     state.end_run(run, 2, 5, "{}").expect("ends");
     assert_eq!(generation(&state), "");
     state.commit(&[Change::Put(Box::new(row("a"))), Change::Put(Box::new(row("b")))]).expect("commits");
     assert_eq!(generation(&state), "1 token");
     state.begin_run("later", "sync", 3).expect("begins");
-    state.turn(&[("mode", "mirror".to_owned())], true).expect("writes");
+    state.turn(&[("mode", "mirror")], true).expect("writes");
     state.commit(&[Change::Drop(Key::new("a"))]).expect("commits");
     assert_eq!(generation(&state), "3 later");
     // Another state, with as many changes.

@@ -58,7 +58,7 @@ pub(super) struct Course<'c, 'p> {
     aftermath: Aftermath,
     /// Steps whose names were taken, until the deletions have made room.
     blocked: VecDeque<Step>,
-    /// Folders here that deletions took a file out of.
+    /// Folders here that deletions took something out of.
     pub(super) bereft: BTreeSet<RelPath>,
 }
 
@@ -111,7 +111,7 @@ impl<'c, 'p> Course<'c, 'p> {
                     // again in a later pass was counted.
                     self.report.unchanged += u64::from(self.report.passes == 1);
                 }
-                if step.action == Action::DeleteHere && step.kind != Kind::Dir {
+                if step.action == Action::DeleteHere {
                     self.bereft.extend(step.path.parent());
                 }
                 self.recorder.take(outcome, self.report).await

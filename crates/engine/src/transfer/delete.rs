@@ -25,7 +25,8 @@ use tidelock_remote::{Condition, ErrorKind};
 impl Carrier<'_> {
     pub(super) async fn deletes(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
         let mut steps = self.spool.phase(Phase::Delete);
-        let mut touched = BTreeSet::new();
+        // What the disk would not let go is tried again by the next run.
+        let mut left = BTreeSet::new();
         loop {
             self.check_interrupt()?;
             let page = steps.next_page()?;
@@ -39,19 +40,27 @@ impl Carrier<'_> {
                 course.settle(&step, at_once(fate)).await?;
             }
             let files: Vec<Step> = here.into_iter().filter(|step| step.kind != Kind::Dir).collect();
-            touched.extend(here_parents(&files));
-            if !files.is_empty() {
-                // A run that dies now leaves folders that only our deletions emptied.
-                set_emptying(self.pair, &touched)?;
+            if files.is_empty() {
+                continue;
             }
+            self.will_empty(&left, &files)?;
             self.delete_files(files, course).await?;
+            self.clear_emptied(&mut left, course).await?;
         }
-        self.delete_folders(course).await?;
-        if touched.is_empty() {
-            return Ok(());
-        }
-        let left = remove_emptied(self.pair, std::mem::take(&mut course.bereft)).await?;
-        set_emptying(self.pair, &left)
+        self.delete_folders(&mut left, course).await
+    }
+
+    /// A run that dies now leaves folders that only our deletions emptied.
+    fn will_empty(&self, left: &BTreeSet<RelPath>, steps: &[Step]) -> Result<(), Failure> {
+        let parents = steps.iter().filter_map(|step| step.path.parent());
+        set_emptying(self.pair, left.iter().cloned().chain(parents).collect())
+    }
+
+    /// Folders that a page of deletions emptied go. One of which a later page has more
+    /// is not empty yet, and comes again with that page.
+    async fn clear_emptied(&self, left: &mut BTreeSet<RelPath>, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+        left.append(&mut remove_emptied(self.pair, std::mem::take(&mut course.bereft)).await?);
+        set_emptying(self.pair, left.clone())
     }
 
     /// One batch of objects.
@@ -167,19 +176,23 @@ impl Carrier<'_> {
         }
     }
 
-    async fn delete_folders(&self, course: &mut Course<'_, '_>) -> Result<(), Failure> {
+    async fn delete_folders(&self, left: &mut BTreeSet<RelPath>, course: &mut Course<'_, '_>) -> Result<(), Failure> {
         let mut before = i64::MAX;
         loop {
             let page = self.spool.folders_descending(Phase::Delete, before)?;
             let Some((last, _)) = page.last() else { return Ok(()) };
             before = *last;
-            for (_, step) in page {
-                if step.action != Action::DeleteHere {
-                    continue;
-                }
+            let folders: Vec<Step> =
+                page.into_iter().map(|(_, step)| step).filter(|step| step.action == Action::DeleteHere).collect();
+            if folders.is_empty() {
+                continue;
+            }
+            self.will_empty(left, &folders)?;
+            for step in folders {
                 let fate = at_once(self.delete_folder(&step).await);
                 course.settle(&step, fate).await?;
             }
+            self.clear_emptied(left, course).await?;
         }
     }
 
@@ -206,12 +219,8 @@ impl Carrier<'_> {
 /// The fact that keeps which folders a run's deletions may empty.
 const EMPTYING: &str = "emptying";
 
-fn here_parents(steps: &[Step]) -> impl Iterator<Item = RelPath> {
-    steps.iter().filter_map(|step| step.path.parent())
-}
-
-fn set_emptying(pair: &Pair, folders: &BTreeSet<RelPath>) -> Result<(), Failure> {
-    let json = serde_json::to_string(folders).unwrap_or_default();
+fn set_emptying(pair: &Pair, folders: BTreeSet<RelPath>) -> Result<(), Failure> {
+    let json = serde_json::to_string(&folders).unwrap_or_default();
     Ok(pair.state.set_fact(EMPTYING, &json)?)
 }
 
@@ -224,8 +233,9 @@ pub(crate) async fn finish_emptying(pair: &Pair) -> Result<bool, Failure> {
         return Ok(false);
     }
     let left = remove_emptied(pair, folders.clone()).await?;
-    set_emptying(pair, &left)?;
-    Ok(left != folders)
+    let changed = left != folders;
+    set_emptying(pair, left)?;
+    Ok(changed)
 }
 
 /// Removes folders that our own deletions emptied, upward to the root or to a

@@ -8,5 +8,6 @@ mod listings;
 mod losses;
 mod named;
 mod records;
+mod roots;
 mod safety;
 mod scenarios;

@@ -166,6 +166,25 @@ fn two_devices_on_one_bucket() {
 }
 
 #[test]
+fn a_folder_that_held_folders_only_goes_with_the_last_of_them() {
+    let laptop = Bench::new();
+    let desktop = laptop.second("desktop");
+    laptop.write("keep", b"keep");
+    for dir in ["d", "d/e", "d/e/f", "d/g"] {
+        laptop.disk.user_mkdir(&path(dir)).expect("makes");
+    }
+    for bench in [&laptop, &desktop] {
+        assert_ok(&bench.run(Preset::TwoWay));
+    }
+    assert_eq!(desktop.files(), laptop.files());
+    laptop.disk.user_remove(&path("d")).expect("removes");
+    for bench in [&laptop, &desktop, &laptop] {
+        assert_ok(&bench.run_with(Preset::TwoWay, |settings| settings.confirm_deletes = true));
+    }
+    assert_eq!((desktop.files().len(), laptop.files().len(), laptop.keys().len()), (1, 1, 1), "{:?}", desktop.files());
+}
+
+#[test]
 fn an_emptied_folder_stops_the_run() {
     let bench = Bench::new();
     bench.write("a", b"one");

@@ -102,7 +102,7 @@ struct Over {
 pub struct History {
     /// A process died, or a state was lost or replaced.
     pub broken: bool,
-    /// Modes or filters changed, or rows were pruned.
+    /// Modes, filters or folders changed, or rows were pruned.
     pub resettled: bool,
     /// A state was lost or replaced.
     pub state_lost: bool,
@@ -351,6 +351,7 @@ impl Stage {
             self.history.kept_beside |= told.kept_beside;
             if let Some(watched) = self.devices[place].watched.take() {
                 finish_checks(self, place, &watched, &told, &report);
+                self.history.resettled |= watched.took_another_folder(&self.devices[place].state_name);
             }
             self.reports[place] = Some(report);
             if damaged {

@@ -38,9 +38,16 @@ pub struct Watched {
     /// What was on record.
     rows: Vec<BaseRow>,
     objects: Contents,
+    known_root: Option<String>,
 }
 
 impl Watched {
+    /// Whether another folder has been put on record since, so that all rows lapsed.
+    pub fn took_another_folder(&self, state_name: &str) -> bool {
+        let now = State::in_memory(Some(state_name)).and_then(|state| state.fact("root"));
+        self.known_root.is_some() && now.is_ok_and(|now| now != self.known_root)
+    }
+
     /// The keys that were in step.
     pub fn in_step(&self) -> BTreeSet<String> {
         let agreed = self.rows.iter().filter(|row| row.standing == Standing::Agreed);
@@ -59,7 +66,8 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
     let size = agreed.max(stage.bucket.snapshot().len()) as u64;
     let root = device.disk.user_root().map(|root| serde_json::to_string(&root).expect("a root can be told"));
     // Where nobody told it apart the first time, the folder beneath the mount is the one on record.
-    let is_elsewhere = pair.state.fact("root").ok().flatten().is_some_and(|known| Some(known) != root);
+    let known_root = pair.state.fact("root").ok().flatten();
+    let is_elsewhere = known_root.is_some() && known_root != root;
     Watched {
         policy: pair.settings.policy,
         confirmed: pair.settings.confirm_deletes,
@@ -73,6 +81,7 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
         errand: *errand,
         rows,
         objects: stage.objects(),
+        known_root,
     }
 }
 

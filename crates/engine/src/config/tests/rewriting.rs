@@ -5,7 +5,7 @@ use crate::config::rewrite::Draft;
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 fn around(file: &Path) -> Around {
@@ -56,8 +56,10 @@ fn who_replaces_it_waits_for_the_other_and_then_gives_way() {
     std::thread::scope(|scope| {
         let mine = scope.spawn(|| draft.save("", "mine"));
         // The other one has looked and is about to rename.
-        std::thread::sleep(std::time::Duration::from_millis(300));
-        assert!(!mine.is_finished(), "it did not wait");
+        while !is_waited_for(&file) {
+            assert!(!mine.is_finished(), "it did not wait");
+            std::thread::yield_now();
+        }
         fs::write(&theirs, "[profile.theirs]\n").expect("written");
         fs::rename(&theirs, &file).expect("replaced");
         other.unlock().expect("let go");
@@ -65,6 +67,13 @@ fn who_replaces_it_waits_for_the_other_and_then_gives_way() {
     });
     assert_eq!(fs::read_to_string(&file).expect("text"), "[profile.theirs]\n");
     assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 1, "nothing is left beside it");
+}
+
+/// Whether somebody waits for the lock of a file, as the system tells.
+fn is_waited_for(file: &Path) -> bool {
+    let place = format!(":{} ", fs::metadata(file).expect("there").ino());
+    let locks = fs::read_to_string("/proc/locks").expect("the system tells its locks");
+    locks.lines().any(|line| line.contains("->") && line.contains(&place))
 }
 
 #[test]
