@@ -79,7 +79,8 @@ pub fn judge(facts: &Facts) -> Verdict {
     if accepted {
         return Verdict::Taken { lapses: true, settled: !partial };
     }
-    if !partial && alike.saturating_mul(100) >= comparable.saturating_mul(ALIKE_PERCENT) {
+    // Where nothing could be compared, nothing speaks for it.
+    if !partial && comparable > 0 && alike.saturating_mul(100) >= comparable.saturating_mul(ALIKE_PERCENT) {
         return Verdict::Taken { lapses: true, settled: true };
     }
     Verdict::Refused
@@ -121,7 +122,7 @@ mod tests {
     #[test]
     fn nearly_all_must_be_as_it_was() {
         for (comparable, alike, expected) in
-            [(100, 90, SETTLED), (100, 89, REFUSED), (1, 1, SETTLED), (1, 0, REFUSED), (0, 0, SETTLED)]
+            [(100, 90, SETTLED), (100, 89, REFUSED), (1, 1, SETTLED), (1, 0, REFUSED), (0, 0, REFUSED)]
         {
             let seen = |facts: &mut Facts| (facts.comparable, facts.alike) = (comparable, alike);
             for known in [Known::Another, Known::Unfinished, Known::Nothing] {
