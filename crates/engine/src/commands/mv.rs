@@ -22,6 +22,10 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (place, from) = whole(&request.from)?;
     let (other, to) = whole(&request.to)?;
     if place.url != other.url {
+        // Of stores that are not there, this is not what is wrong.
+        if matches!(place.url, RemoteUrl::Folder(_)) {
+            place.open(context, &request.service, &request.options, Access::Read).await?;
+        }
         return Err(Failure::Misused(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
             request.from, request.to
