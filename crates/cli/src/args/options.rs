@@ -172,6 +172,14 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     if text.contains('@') || holds_login(text) { Err(LOGIN.to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// A part of what there is: nothing is not a name for everything.
+pub fn part(text: &str) -> Result<String, String> {
+    if text.trim_matches('/').is_empty() {
+        return Err("it names nothing; leave it out to bring everything back".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// The same, or what may be a pair's name, perhaps with a path below it.
 pub fn remote_or_pair(text: &str) -> Result<String, String> {
     if may_be_pair(text) { Ok(text.to_owned()) } else { remote(text) }

@@ -6,6 +6,7 @@
 //! sent as its marker, a link as its target.
 
 use super::bytes::FileBytes;
+use super::compare::agreed_etag;
 use super::meta::Kept;
 use super::way::is_twin;
 use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
@@ -187,9 +188,13 @@ impl Carrier<'_> {
         condition: Condition,
         kept: Option<&Kept>,
     ) -> (Put, Meta) {
-        let replaced = match &condition {
-            Condition::Absent => "none".to_owned(),
-            Condition::Matches(stamp) => stamp.etag.clone(),
+        // What was agreed, and not what a killed run of ours wrote over it since: so the
+        // next one tells this write for ours, however many were killed before.
+        let base = self.pair.state.row(&step.key).ok().flatten();
+        let replaced = match (agreed_etag(base.as_ref()), &condition) {
+            (Some(agreed), _) => agreed.to_owned(),
+            (None, Condition::Absent) => "none".to_owned(),
+            (None, Condition::Matches(stamp)) => stamp.etag.clone(),
         };
         let xattrs = attributes.meta.xattrs.clone();
         let meta = kept.map_or(attributes.meta.clone(), |kept| kept.complete(attributes.meta));
