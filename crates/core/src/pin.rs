@@ -47,6 +47,27 @@ pub fn is_among(hashes: &[String], stamp: &RemoteStamp) -> bool {
     hashes.iter().any(|hash| stamp.etag.eq_ignore_ascii_case(hash))
 }
 
+/// An object at one end of a rename that an earlier run may have left half done.
+#[derive(Debug, Clone, Copy)]
+pub struct End<'a> {
+    /// Its stamp.
+    pub stamp: &'a RemoteStamp,
+    /// Whether its ETag is a hash of its bytes in one go.
+    pub is_hash: bool,
+    /// The time it bears, Unix nanoseconds.
+    pub mtime_ns: Option<i64>,
+}
+
+/// Whether what has the new name is a copy that an earlier run of ours made of this very
+/// object and did not bring to the end. `marked`: what the mark that it left says of the
+/// old name; `is_own`: the object under the new one bears an attempt of ours. Some
+/// programs keep all keys when they rewrite a body, but they set the time.
+pub fn is_half_renamed(marked: &RemoteStamp, old: End<'_>, new: End<'_>, is_own: bool) -> bool {
+    let same_hash = !(old.is_hash && new.is_hash) || old.stamp.same_content(new.stamp);
+    let same = old.stamp.size == new.stamp.size && old.mtime_ns == new.mtime_ns && same_hash;
+    is_own && same && marked.same_content(old.stamp)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +92,20 @@ mod tests {
         assert!(pin.holds(&stamp("cd-2")) && pin.holds(&stamp("AB")), "in parts, and copied in one go");
         assert!(!pin.holds(&stamp("ef")));
         assert_eq!(pin.digest_to_bear(Some(Digest::of(b"x"))), None);
+    }
+
+    #[test]
+    fn a_rename_left_half_done_is_told_by_all_there_is() {
+        let (old, other) = (stamp("ab"), stamp("cd"));
+        let end = |stamp, is_hash, mtime_ns| End { stamp, is_hash, mtime_ns };
+        let from = end(&old, true, Some(1));
+        assert!(is_half_renamed(&old, from, from, true));
+        assert!(is_half_renamed(&old, from, end(&other, false, Some(1)), true), "an ETag that is only a name");
+        assert!(!is_half_renamed(&old, from, from, false), "somebody else wrote it");
+        assert!(!is_half_renamed(&other, from, from, true), "the old name was written again");
+        assert!(!is_half_renamed(&old, from, end(&other, true, Some(1)), true), "other bytes");
+        assert!(!is_half_renamed(&old, from, end(&old, true, Some(2)), true), "another time");
+        let longer = RemoteStamp { size: 4, ..old.clone() };
+        assert!(!is_half_renamed(&old, from, end(&longer, false, Some(1)), true), "another size");
     }
 }

@@ -11,7 +11,6 @@ mod objects;
 pub use crate::commands::import::{Import, ImportReply};
 pub use crate::commands::profile::{Add, Profiles, ProfilesReply, Row, Tested};
 pub use crate::commands::set_secret::{SecretReply, SetSecret};
-pub use crate::commands::status::LastRun;
 pub use crate::commands::why::{Entry, Reasons};
 use crate::commands::{
     apply, batch, buckets, cat, config, doctor, download, import, info, ls, moves, mv, plan, profile, restore, rm,
@@ -24,6 +23,7 @@ use crate::pair::RemoteCheck;
 use crate::place::Place;
 use crate::report::{Ending, Report};
 use crate::secrets::Secrets;
+use crate::state::Run;
 pub use configured::*;
 pub use objects::*;
 use serde::{Deserialize, Serialize};
@@ -543,7 +543,7 @@ pub struct StatusReply {
     /// How many entries are on record.
     pub entries: u64,
     /// The last run.
-    pub last_run: Option<LastRun>,
+    pub last_run: Option<Run>,
     /// What a sync would find now.
     pub run: RunReply,
 }

@@ -112,11 +112,10 @@ fn begin(pair: &Pair, mode: Mode) -> state::Result<Run> {
 }
 
 fn end(pair: &Pair, mode: Mode, run: &Run, report: &Report) {
-    let json = serde_json::to_string(report).unwrap_or_default();
     if mode == Mode::Execute {
         tell_unguarded(pair, run);
         // The history of a run that went well is not worth failing it for.
-        let _ = pair.state.end_run(run.id, pair.now_ms(), report.ending().code(), &json);
+        let _ = pair.state.end_run(run.id, pair.now_ms(), report.ending().code(), Some(report));
     }
     pair.listener.hear(&Event::RunEnded { report: Box::new(report.clone()) });
 }

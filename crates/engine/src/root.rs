@@ -10,8 +10,7 @@ use crate::pair::{Pair, RemoteCheck};
 use crate::planted::Bug;
 use crate::state;
 use crate::survey::Survey;
-use tidelock_core::policy::Flow;
-use tidelock_core::root::{Facts, Known, Verdict, judge};
+use tidelock_core::root::{Facts, Known, Taken, Word, may_go_on, settles, taken};
 
 const FACT: &str = "root";
 /// Stands before the folder into which a restore has not brought all yet.
@@ -39,10 +38,8 @@ impl Root {
 
     /// What goes on record once the run may go on in this folder, and whether rows lapse.
     pub(crate) fn record(&self, pair: &Pair) -> state::Result<Option<(&'static str, String, bool)>> {
-        Ok(match judge(&self.facts(pair, true)?) {
-            Verdict::Taken { lapses, settled } => Some((FACT, self.told(settled), lapses)),
-            Verdict::Known | Verdict::Refused => None,
-        })
+        let taken = taken(&self.facts(pair)?);
+        Ok(taken.map(|Taken { lapses, settled }| (FACT, self.told(settled), lapses)))
     }
 
     fn told(&self, settled: bool) -> String {
@@ -63,36 +60,26 @@ impl Root {
             return Err(stop(pair, "it became another folder while it was looked at"));
         }
         let Survey { comparable, alike, .. } = *seen;
-        let facts = Facts { comparable, alike, ..self.facts(pair, pair.settings.accept_root)? };
-        Self::obey(pair, judge(&facts), &format!(", and only {alike} of {comparable} files are as they were"))
+        let word = if pair.settings.accept_root { Word::Accepted } else { Word::Compared { comparable, alike } };
+        obey(pair, &self.facts(pair)?, word, &format!(", and only {alike} of {comparable} files are as they were"))
     }
 
     /// Stops unless a plan made earlier may be carried out in this folder. A person's word
     /// is not taken: what was planned for one folder is no plan for another.
     pub(crate) fn check_planned(&self, pair: &Pair) -> Result<(), Failure> {
-        match judge(&self.facts(pair, false)?) {
-            Verdict::Refused => Err(stop(
-                pair,
-                "it is not the folder that is on record (another file system or directory): is a disk not mounted? If it \
-                 is meant, run a sync with --accept-root, and make a new plan",
-            )),
-            Verdict::Known | Verdict::Taken { .. } => Ok(()),
-        }
-    }
-
-    fn obey(pair: &Pair, verdict: Verdict, seen: &str) -> Result<(), Failure> {
-        if verdict != Verdict::Refused {
+        if may_go_on(&self.facts(pair)?, Word::None) {
             return Ok(());
         }
-        let why = "it is not the folder it was (another file system or directory)";
-        let remedy = "is a disk not mounted? If it is meant, run again with --accept-root";
-        Err(stop(pair, &format!("{why}{seen}: {remedy}")))
+        Err(stop(
+            pair,
+            "it is not the folder that is on record (another file system or directory): is a disk not mounted? If it \
+             is meant, run a sync with --accept-root, and make a new plan",
+        ))
     }
 
-    fn facts(&self, pair: &Pair, accepted: bool) -> state::Result<Facts> {
+    fn facts(&self, pair: &Pair) -> state::Result<Facts> {
         let flow = pair.settings.policy.flow;
-        let (known, has_rows, partial) = (self.known, pair.state.has_rows()?, !pair.settings.only.is_root());
-        Ok(Facts { known, has_rows, flow, partial, accepted, comparable: 1, alike: 0 })
+        Ok(Facts { known: self.known, has_rows: pair.state.has_rows()?, flow, partial: !pair.settings.only.is_root() })
     }
 }
 
@@ -101,9 +88,10 @@ impl Root {
 /// it must not be read as deleted when its disk is away.
 pub(crate) async fn work_in_part(pair: &Pair) -> Result<(), Failure> {
     let root = Root::look(pair).await?;
-    let verdict = judge(&Facts { partial: true, ..root.facts(pair, pair.settings.accept_root)? });
-    Root::obey(pair, verdict, "")?;
-    if let Verdict::Taken { lapses, settled } = verdict {
+    let facts = Facts { partial: true, ..root.facts(pair)? };
+    let word = if pair.settings.accept_root { Word::Accepted } else { Word::None };
+    obey(pair, &facts, word, "")?;
+    if let Some(Taken { lapses, settled }) = taken(&facts) {
         pair.state.turn(&[(FACT, &root.told(settled))], lapses)?;
     }
     Ok(())
@@ -124,12 +112,22 @@ pub(crate) async fn check_still(pair: &Pair) -> Result<(), Failure> {
 /// removed.
 pub(crate) async fn settle(pair: &Pair, left_out: u64) -> Result<(), Failure> {
     let root = Root::look(pair).await?;
-    let settings = &pair.settings;
-    let looked_at_all = settings.only.is_root() && settings.remote_check == RemoteCheck::List && left_out == 0;
-    if root.known == Known::Unfinished && settings.policy.flow == Flow::Down && looked_at_all {
+    let listed = pair.settings.remote_check == RemoteCheck::List;
+    let facts = root.facts(pair)?;
+    if settles(&Facts { partial: facts.partial || !listed, ..facts }, left_out) {
         pair.state.set_fact(FACT, &root.id)?;
     }
     Ok(())
+}
+
+/// Stops unless the run may go on.
+fn obey(pair: &Pair, facts: &Facts, word: Word, seen: &str) -> Result<(), Failure> {
+    if may_go_on(facts, word) {
+        return Ok(());
+    }
+    let why = "it is not the folder it was (another file system or directory)";
+    let remedy = "is a disk not mounted? If it is meant, run again with --accept-root";
+    Err(stop(pair, &format!("{why}{seen}: {remedy}")))
 }
 
 async fn id(pair: &Pair) -> Result<String, Failure> {

@@ -12,6 +12,7 @@ mod spool;
 
 pub use spool::{Arrived, Spool};
 
+use crate::report::Report;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -127,8 +128,8 @@ pub struct Run {
     pub ended_ms: Option<i64>,
     /// Its exit code.
     pub exit: Option<i32>,
-    /// Its report, as JSON.
-    pub report: Option<String>,
+    /// What came of it, as far as this version can read it.
+    pub report: Option<Report>,
 }
 
 /// One pair's state.
@@ -223,7 +224,13 @@ impl State {
 
     /// Carries out changes of the base in one durable transaction.
     pub fn commit(&self, changes: &[Change]) -> Result<()> {
-        if changes.is_empty() {
+        self.commit_told(changes, 0, &[])
+    }
+
+    /// The same, with what is kept of what happened in a run: a transaction of its own for
+    /// each would cost more than all else.
+    pub fn commit_told(&self, changes: &[Change], run: i64, events: &[String]) -> Result<()> {
+        if changes.is_empty() && events.is_empty() {
             return Ok(());
         }
         let mut connection = self.lock();
@@ -231,7 +238,12 @@ impl State {
         for change in changes {
             rows::apply(&transaction, change)?;
         }
-        grow(&transaction)?;
+        if !changes.is_empty() {
+            grow(&transaction)?;
+        }
+        for json in events {
+            note_event(&transaction, run, json)?;
+        }
         tidelock_remote::kill::point("state commit");
         transaction.commit()?;
         Ok(())
@@ -290,7 +302,8 @@ impl State {
     }
 
     /// Ends a run.
-    pub fn end_run(&self, id: i64, now_ms: i64, exit: i32, report: &str) -> Result<()> {
+    pub fn end_run(&self, id: i64, now_ms: i64, exit: i32, report: Option<&Report>) -> Result<()> {
+        let report = report.and_then(|report| serde_json::to_string(report).ok());
         let sql = "UPDATE run SET ended_ms = ?2, exit = ?3, report = ?4 WHERE id = ?1";
         self.lock().execute(sql, params![id, now_ms, exit, report])?;
         Ok(())
@@ -343,7 +356,7 @@ impl State {
                 started_ms: row.get(3)?,
                 ended_ms: row.get(4)?,
                 exit: row.get(5)?,
-                report: row.get(6)?,
+                report: row.get::<_, Option<String>>(6)?.and_then(|text| serde_json::from_str(&text).ok()),
             })
         });
         Ok(run.optional()?)
@@ -428,13 +441,7 @@ impl State {
 
     /// Keeps an event; the oldest fall off the tail.
     pub fn note_event(&self, run: i64, json: &str) -> Result<()> {
-        let connection = self.lock();
-        connection.prepare_cached("INSERT INTO event (run, json) VALUES (?1, ?2)")?.execute(params![run, json])?;
-        let last = connection.last_insert_rowid();
-        if last % 1_000 == 0 {
-            connection.execute("DELETE FROM event WHERE seq <= ?1", [last - EVENT_TAIL])?;
-        }
-        Ok(())
+        note_event(&self.lock(), run, json)
     }
 
     /// The events after a number, oldest first, with their numbers.
@@ -467,6 +474,15 @@ impl State {
     pub fn spool(&self) -> Result<Spool<'_>> {
         Spool::start(self)
     }
+}
+
+fn note_event(connection: &Connection, run: i64, json: &str) -> Result<()> {
+    connection.prepare_cached("INSERT INTO event (run, json) VALUES (?1, ?2)")?.execute(params![run, json])?;
+    let last = connection.last_insert_rowid();
+    if last % 1_000 == 0 {
+        connection.execute("DELETE FROM event WHERE seq <= ?1", [last - EVENT_TAIL])?;
+    }
+    Ok(())
 }
 
 /// A number that grows, and the run that made it grow: two states that went different

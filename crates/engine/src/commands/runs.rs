@@ -74,6 +74,6 @@ fn entry(number: u64, run: Run, events: &[Event]) -> RunEntry {
         started_ms: run.started_ms,
         ended_ms: run.ended_ms,
         exit: run.exit,
-        report: run.report.as_deref().and_then(|json| serde_json::from_str(json).ok()),
+        report: run.report,
     }
 }

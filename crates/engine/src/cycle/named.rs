@@ -16,10 +16,10 @@ use crate::root;
 use crate::state::Spool;
 use crate::transfer::{Carrier, is_own_attempt, named_step};
 use std::collections::VecDeque;
-use tidelock_core::entry::RemoteStamp;
 use tidelock_core::guard::{Stop, check_named};
 use tidelock_core::meta::{Attributes, decode};
 use tidelock_core::path::{Key, is_reserved_key};
+use tidelock_core::pin::{End, is_half_renamed};
 use tidelock_core::plan::{Action, Problem, ProblemClass, Step, ThereSeen, Totals};
 use tidelock_remote::{Cursor, Object, Readiness};
 
@@ -240,28 +240,24 @@ impl<'a> Plan<'a> {
         self.push(&named_step(&to, action, over.as_ref().map(seen)))
     }
 
-    /// Whether what has the new name is a copy that an earlier run made of this very object
-    /// and could not bring to the end. Some programs keep all keys when they rewrite a body,
-    /// but they set the time.
+    /// Whether what has the new name is a copy that an earlier run made of this object and
+    /// could not bring to the end.
     async fn is_our_copy(&self, from: &Object, over: &Object) -> Result<bool, Failure> {
         let mark = self.pair.state.row(&from.key)?.filter(|row| row.moved_to.as_ref() == Some(&over.key));
-        let source = mark.and_then(|row| row.there);
-        if !source.is_some_and(|half| half.stamp.same_content(&from.stamp)) {
-            return Ok(false);
-        }
-        let is_hash = |stamp: &RemoteStamp| wanted_for(&stamp.etag, stamp.size).md5;
-        let compares = is_hash(&from.stamp) && is_hash(&over.stamp);
-        if from.stamp.size != over.stamp.size || compares && !from.stamp.same_content(&over.stamp) {
-            return Ok(false);
-        }
+        let Some(marked) = mark.and_then(|row| row.there) else { return Ok(false) };
         let attributes = async |object: &Object| -> Result<Option<Attributes>, Failure> {
             let found = self.pair.remote.head(&object.key).await?;
             let found = found.filter(|found| found.stamp.same_content(&object.stamp));
             Ok(found.and_then(|found| found.meta).map(|meta| decode(&meta.user)))
         };
         let (Some(old), Some(new)) = (attributes(from).await?, attributes(over).await?) else { return Ok(false) };
-        let is_ours = |attempt: &String| is_own_attempt(&self.pair.state, attempt, &over.key);
-        Ok(old.meta.mtime_ns == new.meta.mtime_ns && new.attempt.as_ref().is_some_and(is_ours))
+        let is_own = new.attempt.as_ref().is_some_and(|attempt| is_own_attempt(&self.pair.state, attempt, &over.key));
+        let [old, new] = [(from, old), (over, new)].map(|(Object { stamp, .. }, attributes)| End {
+            stamp,
+            is_hash: wanted_for(&stamp.etag, stamp.size).md5,
+            mtime_ns: attributes.meta.mtime_ns,
+        });
+        Ok(is_half_renamed(&marked.stamp, old, new, is_own))
     }
 
     async fn carry_out(

@@ -168,7 +168,7 @@ impl PairPlace {
             history.note_event(id, &json)?;
         }
         if let (Some(ended_ms), Some(exit)) = (run.ended_ms, run.exit) {
-            history.end_run(id, ended_ms, exit, run.report.as_deref().unwrap_or_default())?;
+            history.end_run(id, ended_ms, exit, run.report.as_ref())?;
         }
         Ok(())
     }

@@ -152,9 +152,12 @@ impl<'a> Spool<'a> {
         let found: Vec<(i64, String, String)> = {
             let connection = self.state.lock();
             let mut query = connection.prepare_cached(
-                "SELECT min(s.seq), s.json, d.key FROM temp.departed d \
-                 JOIN temp.step s ON s.inode = d.inode AND s.birth = d.birth AND s.arrived = 1 \
-                 GROUP BY d.inode, d.birth HAVING min(s.seq) > ?1 ORDER BY 1 LIMIT 1000",
+                // The steps come as they lie: CROSS keeps them the outer side.
+                "SELECT s.seq, s.json, d.key FROM temp.step s \
+                 CROSS JOIN temp.departed d ON d.inode = s.inode AND d.birth = s.birth \
+                 WHERE s.seq > ?1 AND s.arrived = 1 AND NOT EXISTS (SELECT 1 FROM temp.step o \
+                   WHERE o.inode = s.inode AND o.birth = s.birth AND o.arrived = 1 AND o.seq < s.seq) \
+                 ORDER BY s.seq LIMIT 1000",
             )?;
             let rows = query.query_map([after_seq], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
             rows.collect::<std::result::Result<_, _>>()?

@@ -80,7 +80,7 @@ fn only_what_changes_the_base_makes_another_generation() {
     state.note_deletes(1, 1).expect("notes");
     state.turn(&[("mode", "push")], false).expect("writes");
     state.commit(&[]).expect("commits");
-    state.end_run(run, 2, 5, "{}").expect("ends");
+    state.end_run(run, 2, 5, None).expect("ends");
     assert_eq!(generation(&state), "");
     state.commit(&[Change::Put(Box::new(row("a"))), Change::Put(Box::new(row("b")))]).expect("commits");
     assert_eq!(generation(&state), "1 token");

@@ -42,7 +42,7 @@ impl Carrier<'_> {
         let Some(there) = &step.there else { return Fate::Stale };
         if step.kind == Kind::Dir {
             // What belongs in it may have made it meanwhile.
-            return self.make_folder(step).await;
+            return self.make_folder(step).await.unwrap_or_else(|fate| fate);
         }
         if let Err(fate) = self.check_place(step).await {
             return fate;
@@ -171,6 +171,10 @@ impl Carrier<'_> {
                 return install_fate(step, error);
             }
         };
+        if let Err(fate) = self.check_above(step).await {
+            self.installer.abandon(part).await;
+            return fate;
+        }
         if self.pair.planted.has(Bug::CommitBeforeEffect) {
             let there = RemoteHalf { stamp: object.stamp.clone(), meta: Some(attributes.meta.clone()) };
             let row = self.row(step, self.half(ready.stamp, ready.meta(), self.now_ns()), there, Some(arrival.digest));
@@ -346,12 +350,10 @@ impl Carrier<'_> {
     }
 
     /// Makes the folder that a marker stands for.
-    async fn make_folder(&self, step: &Step) -> Fate {
-        let object = match self.pair.remote.head(&step.key).await {
-            Ok(Some(object)) => object,
-            Ok(None) => return Fate::Stale,
-            Err(error) => return remote_fate(step, error),
-        };
+    async fn make_folder(&self, step: &Step) -> std::result::Result<Fate, Fate> {
+        self.check_above(step).await?;
+        let object = self.pair.remote.head(&step.key).await.map_err(|error| remote_fate(step, error))?;
+        let object = object.ok_or(Fate::Stale)?;
         let meta = self.attributes(&object).meta;
         // Folders get their times, and modes that would lock us out, when all that
         // belongs in them is there.
@@ -359,25 +361,27 @@ impl Carrier<'_> {
         let scope = self.pair.settings.meta_scope;
         let (stat, dirs) = match self.installer.make_dir_here(&step.path, &now, scope).await {
             Ok(made) => (made.stat, made.dirs),
-            Err(InstallError::Stale) => match self.take_folder(step, &now).await {
-                Ok(stat) => (stat, vec![step.path.clone()]),
-                Err(fate) => return fate,
-            },
-            Err(error) => return install_fate(step, error),
+            Err(InstallError::Stale) => (self.take_folder(step, &now).await?, vec![step.path.clone()]),
+            Err(error) => return Err(install_fate(step, error)),
         };
+        if let Err(fate) = self.check_above(step).await {
+            // Empty, or not ours alone.
+            let _ = self.pair.disk.remove_dir(&step.path).await;
+            return Err(fate);
+        }
         self.later(step, &stat, meta.clone());
         let there = RemoteHalf { stamp: object.stamp, meta: Some(meta) };
         // What is on the disk, whatever the marker says: it may ask for more than is set
         // here, or than is set yet.
         let row = self.row(step, self.half(stat.stamp, stat.meta(), self.now_ns()), there, None);
-        Fate::Done(Outcome {
+        Ok(Fate::Done(Outcome {
             changes: vec![Change::Put(Box::new(row))],
             dirs,
             events: vec![done("download", step, 0)],
             counts: Counts { downloaded: 1, ..Counts::default() },
             again: false,
             synced: true,
-        })
+        }))
     }
 
     /// The folder is there already; it gets the marker's metadata.

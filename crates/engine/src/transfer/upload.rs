@@ -158,7 +158,7 @@ impl Carrier<'_> {
         };
         let held = match (&step.here, &stat) {
             (None, Some(stat)) => self.is_other_key(step, stat.node) || is_twin(self.pair, &step.path).await,
-            (None, None) => self.is_above_twin(&step.path).await,
+            (None, None) => return self.check_above(step).await,
             _ => false,
         };
         let as_expected = match (&step.here, stat) {
@@ -196,7 +196,7 @@ impl Carrier<'_> {
     ) -> (Put, Meta) {
         // What was agreed, and not what a killed run of ours wrote over it since: so the
         // next one tells this write for ours, however many were killed before.
-        let base = self.pair.state.row(&step.key).ok().flatten();
+        let base = step.row.standing.and_then(|_| self.pair.state.row(&step.key).ok().flatten());
         let replaced = match (agreed_etag(base.as_ref()), &condition) {
             (Some(agreed), _) => agreed.to_owned(),
             (None, Condition::Absent) => "none".to_owned(),

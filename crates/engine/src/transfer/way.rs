@@ -118,6 +118,7 @@ impl Carrier<'_> {
             return false;
         }
         let disk = &self.pair.disk;
+        let is_here = matches!(disk.stat(&folder).await, Ok(Some(_)));
         let mut at = folder.clone();
         while let Some(parent) = at.parent() {
             let other = parent.join(&other_case(at.name())).ok().filter(|other| *other != at);
@@ -129,8 +130,18 @@ impl Carrier<'_> {
             }
             at = parent;
         }
-        *self.named.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        // One that is yet to be made may be made under the other name meanwhile.
+        if is_here {
+            *self.named.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        }
         false
+    }
+
+    /// The same, told to whoever has something to put there. Asked once more when the
+    /// folders are made: others make theirs meanwhile.
+    pub(super) async fn check_above(&self, step: &Step) -> Result<(), Fate> {
+        let is_held = step.here.is_none() && self.is_above_twin(&step.path).await;
+        if is_held { Err(Fate::Blocked(problem(step, ProblemClass::Skipped, HELD))) } else { Ok(()) }
     }
 
     /// Puts aside what is in the way of a download, if that may be; whether it did.

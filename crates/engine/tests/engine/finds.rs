@@ -1,6 +1,8 @@
 //! What users ran into, and what must come of it.
 
 use crate::bench::{Bench, path};
+use std::sync::Arc;
+use std::task::Poll;
 use tidelock_core::entry::Meta;
 use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
@@ -9,6 +11,7 @@ use tidelock_engine::disk::sim::{SimDisk, SimOptions};
 use tidelock_engine::disk::{Disk, MetaScope};
 use tidelock_engine::report::Ending;
 use tidelock_engine::state::Change;
+use tidelock_remote::testing::faults::{Faulty, Gate, Script};
 
 fn endings(bench: &Bench, preset: Preset) -> Ending {
     bench.run(preset).ending()
@@ -273,6 +276,47 @@ fn what_belongs_into_a_twin_of_a_folder_is_told_and_stays_there() {
             bench.files().into_iter().map(|(name, _)| name).filter(|name| !name.ends_with('/')).collect();
         assert_eq!(files, ["A/deep/e", "other/g", "É/h"], "{preset:?}");
         assert_eq!(bench.keys().len(), 6, "{preset:?}");
+    }
+}
+
+/// Lets every other reader go first, a few times.
+struct InTurn;
+
+#[async_trait::async_trait]
+impl Gate for InTurn {
+    async fn pass(&self, _what: &'static str) {
+        for _ in 0..8 {
+            let mut waited = false;
+            futures::future::poll_fn(|context| {
+                context.waker().wake_by_ref();
+                if std::mem::replace(&mut waited, true) { Poll::Ready(()) } else { Poll::Pending }
+            })
+            .await;
+        }
+    }
+}
+
+/// The same where several arrive at once, and none of their folders was there before.
+#[test]
+fn what_arrives_at_once_goes_into_no_twin_either() {
+    let mut bench = Bench::new();
+    bench.disk = SimDisk::new(SimOptions { fold_case: true, ..SimOptions::default() }, bench.world.clone());
+    for key in ["A/1", "A/2", "B/sub/", "a/1", "a/3", "a/sub/", "b/2", "b/4"] {
+        bench.put(key, if key.ends_with('/') { "" } else { key });
+    }
+    let mut pair = bench.pair(Preset::Restore.policy());
+    pair.settings.scan.owner = (1000, 1000);
+    pair.remote = Arc::new(Faulty::new(pair.remote, Script::new(&[]), Arc::new(InTurn)));
+    let report = futures::executor::block_on(run(&pair, Mode::Execute));
+    assert_eq!(report.ending(), Ending::Partial, "{report:#?}");
+    let names: Vec<_> = bench.files().into_iter().map(|(name, _)| name).collect();
+    let held: Vec<_> = report.problems.iter().map(|problem| problem.path.as_str()).collect();
+    // Whichever of two twins came first, what belongs into the other is told and is in neither.
+    for key in bench.keys() {
+        assert!(names.contains(&key) != held.contains(&key.as_str()), "{key}: {names:?} {held:?}");
+    }
+    for name in names.iter().filter(|name| name.matches('/').count() == 1 && !name.ends_with('/')) {
+        assert!(bench.keys().contains(name), "{name}: {names:?}");
     }
 }
 

@@ -7,6 +7,7 @@ mod golden;
 mod listings;
 mod losses;
 mod named;
+mod pages;
 mod records;
 mod roots;
 mod safety;

@@ -243,14 +243,11 @@ fn agreement(stage: &Stage, place: usize) {
     }
     let policy = stage.devices[place].policy;
     let (here, there) = (stage.seen(place), stage.objects());
-    let rules = stage.devices[place].excluded.clone();
     let state = State::in_memory(Some(&stage.devices[place].state_name)).expect("memory opens");
     let undecided = report.conflicts > 0 || report.drift > 0;
     for key in here.keys().chain(there.keys()).collect::<BTreeSet<_>>() {
         let (ours, theirs) = (here.get(key), there.get(key));
-        let excluded = rules.as_ref().is_some_and(|rule| {
-            key == rule || key.starts_with(&format!("{rule}/")) || key.strip_suffix(".rclonelink") == Some(rule)
-        });
+        let excluded = stage.devices[place].excludes(key);
         let overlooked = stage.case.setup.by_stamp && looks_alike(ours, theirs);
         if ours == theirs || excluded || overlooked || excused(report, key) {
             continue;

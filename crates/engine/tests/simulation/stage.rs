@@ -84,6 +84,14 @@ pub struct Stage {
 }
 
 impl Device {
+    /// Whether its rules leave this key out.
+    pub fn excludes(&self, key: &str) -> bool {
+        self.excluded.as_deref().is_some_and(|rule| {
+            let below = key.strip_prefix(rule);
+            below.is_some_and(|rest| rest.is_empty() || rest.starts_with('/') || rest == ".rclonelink")
+        })
+    }
+
     /// The plan written down last.
     pub fn paper(&self) -> Option<Paper> {
         self.paper.lock().expect("no panics").clone()

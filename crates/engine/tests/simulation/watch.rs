@@ -29,8 +29,8 @@ pub struct Watched {
     alone: bool,
     /// The folder on record is not there.
     away: bool,
-    /// Keys whose rows prove no absence.
-    lapsed: BTreeSet<String>,
+    /// Keys whose rows prove no absence, and whether both sides had them.
+    lapsed: BTreeMap<String, bool>,
     /// The most that the base or the bucket hold.
     size: u64,
     ever_wrote: bool,
@@ -44,8 +44,11 @@ pub struct Watched {
 impl Watched {
     /// Whether another folder has been put on record since, so that all rows lapsed.
     pub fn took_another_folder(&self, state_name: &str) -> bool {
-        let now = State::in_memory(Some(state_name)).and_then(|state| state.fact("root"));
-        self.known_root.is_some() && now.is_ok_and(|now| now != self.known_root)
+        let now = State::in_memory(Some(state_name)).and_then(|state| state.fact("root")).ok().flatten();
+        // A restore that has brought all settles in the folder it had.
+        let restored_in = self.known_root.as_ref().and_then(|known| known.strip_prefix("unfinished "));
+        let settled = self.policy.flow == Flow::Down && restored_in.is_some() && restored_in == now.as_deref();
+        self.known_root.is_some() && now != self.known_root && !settled
     }
 
     /// The keys that were in step.
@@ -60,14 +63,16 @@ pub fn start_watch(stage: &Stage, place: usize, pair: &Pair, errand: &Errand) ->
     let rows = pair.state.page(None).unwrap_or_default();
     let before = pair.state.fact("mode").ok().flatten();
     let mode_changed = before.is_some_and(|before| before != mode_name(&pair.settings.policy));
-    let proves_absence = |standing: Standing| standing == Standing::Agreed && !mode_changed;
-    let lapsed = rows.iter().filter(|row| !proves_absence(row.standing)).map(|row| row.key.to_string()).collect();
     let agreed = rows.iter().filter(|row| row.standing == Standing::Agreed).count();
     let size = agreed.max(stage.bucket.snapshot().len()) as u64;
     let root = device.disk.user_root().map(|root| serde_json::to_string(&root).expect("a root can be told"));
     // Where nobody told it apart the first time, the folder beneath the mount is the one on record.
     let known_root = pair.state.fact("root").ok().flatten();
     let is_elsewhere = known_root.is_some() && known_root != root;
+    let turned = mode_changed || is_elsewhere && pair.settings.policy.flow != Flow::Down;
+    let proves_absence = |row: &&BaseRow| row.standing == Standing::Agreed && !turned;
+    let lapsed = rows.iter().filter(|row| !proves_absence(row));
+    let lapsed = lapsed.map(|row| (row.key.to_string(), row.here.is_some() && row.there.is_some())).collect();
     Watched {
         policy: pair.settings.policy,
         confirmed: pair.settings.confirm_deletes,
@@ -131,9 +136,11 @@ pub fn finish_checks(stage: &Stage, place: usize, watched: &Watched, told: &Told
         told_truly(stage, place, told);
     }
     let deleted = || told.done.iter().filter(|(action, _)| action.starts_with("delete"));
-    if undisturbed && watched.policy.drift != Drift::Overwrite {
+    // Whoever replaces what differs asks about what both sides had.
+    let asks = watched.policy.drift == Drift::Overwrite;
+    if undisturbed && !(asks && watched.confirmed) {
         for (action, key) in deleted() {
-            if watched.lapsed.contains(key) {
+            if watched.lapsed.get(key).is_some_and(|both_had_it| *both_had_it || !asks) {
                 wrong(format!("lapsed: {action} of {key}, whose row proves no absence"));
             }
         }
@@ -207,7 +214,9 @@ fn kept_to_errand(stage: &Stage, place: usize, watched: &Watched, told: &Told, r
 /// name of another object: it would not be sent.
 fn kept_in_the_bucket(stage: &Stage, place: usize, watched: &Watched) {
     let (here, now) = (stage.seen(place), stage.objects());
-    let is_here = |bytes: &Vec<u8>| here.iter().any(|(key, held)| held == bytes && watched.objects.contains_key(key));
+    let device = &stage.devices[place];
+    let is_looked_at = |key: &String| watched.objects.contains_key(key) && !device.excludes(key);
+    let is_here = |bytes: &Vec<u8>| here.iter().any(|(key, held)| held == bytes && is_looked_at(key));
     for (key, bytes) in watched.objects.iter().filter(|(_, bytes)| !bytes.is_empty()) {
         if is_here(bytes) && !now.values().any(|held| held == bytes) {
             let name = NAMES[place];
