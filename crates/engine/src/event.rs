@@ -140,9 +140,12 @@ impl Event {
         }
     }
 
-    /// Whether it is worth keeping in the history.
-    pub fn is_kept(&self) -> bool {
-        !matches!(self, Self::Began { .. } | Self::Progress { .. } | Self::Step { .. })
+    /// As JSON, if it is worth keeping in the history.
+    pub fn to_keep(&self) -> Option<String> {
+        match self {
+            Self::Began { .. } | Self::Progress { .. } | Self::Step { .. } => None,
+            event => serde_json::to_string(event).ok(),
+        }
     }
 }
 

@@ -132,12 +132,15 @@ pub struct Recorder<'a> {
     vouched_ns: Option<i64>,
     /// When the whole file system was last made durable, on the wall clock.
     synced_ns: Option<i64>,
+    /// What was told since the last group, to be kept with the next.
+    told: Vec<String>,
 }
 
 impl<'a> Recorder<'a> {
     /// For one run.
     pub fn new(pair: &'a Pair, run: i64) -> Self {
-        Self { pair, run, group: Outcome::default(), since_ns: None, renames: 0, vouched_ns: None, synced_ns: None }
+        let (group, told, since_ns, vouched_ns, synced_ns) = Default::default();
+        Self { pair, run, group, since_ns, renames: 0, vouched_ns, synced_ns, told }
     }
 
     /// So many deletions here are no deletions to the guard of later runs either.
@@ -174,7 +177,9 @@ impl<'a> Recorder<'a> {
                 }
             }
         }
-        self.pair.state.commit(&group.changes)?;
+        let kept = std::mem::take(&mut self.told).into_iter();
+        let kept: Vec<String> = kept.chain(group.events.iter().filter_map(Event::to_keep)).collect();
+        self.pair.state.commit_told(&group.changes, self.run, &kept)?;
         let renames = self.renames.min(group.counts.deleted_here);
         self.renames -= renames;
         let deletes = group.counts.deleted_here - renames + group.counts.deleted_there;
@@ -183,7 +188,7 @@ impl<'a> Recorder<'a> {
         }
         group.counts.add_to(report);
         for event in &group.events {
-            self.tell(event)?;
+            self.pair.listener.hear(event);
         }
         Ok(())
     }
@@ -204,18 +209,18 @@ impl<'a> Recorder<'a> {
         Ok(())
     }
 
-    /// Tells an event that needs no record first.
-    pub fn tell(&self, event: &Event) -> Result<(), Failure> {
-        tell(self.pair, self.run, event)
+    /// Tells an event that needs no record first; it is kept with the next group.
+    pub async fn tell(&mut self, event: &Event, report: &mut Report) -> Result<(), Failure> {
+        self.pair.listener.hear(event);
+        self.told.extend(event.to_keep());
+        if self.told.len() >= GROUP_CHANGES { self.flush(report).await } else { Ok(()) }
     }
 }
 
 /// Tells an event, and keeps it if it is worth keeping.
 pub fn tell(pair: &Pair, run: i64, event: &Event) -> Result<(), Failure> {
     pair.listener.hear(event);
-    if event.is_kept()
-        && let Ok(json) = serde_json::to_string(event)
-    {
+    if let Some(json) = event.to_keep() {
         pair.state.note_event(run, &json)?;
     }
     Ok(())

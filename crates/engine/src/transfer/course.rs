@@ -100,7 +100,7 @@ impl<'c, 'p> Course<'c, 'p> {
     pub(super) async fn settle(&mut self, step: &Step, fate: Fate) -> Result<(), Failure> {
         let left_out = std::mem::take(&mut *self.carrier.left_out.lock().unwrap_or_else(PoisonError::into_inner));
         for problem in left_out {
-            self.tell_problem(problem)?;
+            self.tell_problem(problem).await?;
         }
         match fate {
             Fate::Done(outcome) => {
@@ -124,16 +124,16 @@ impl<'c, 'p> Course<'c, 'p> {
                 self.aftermath.stale(step, Some(why));
                 Ok(())
             }
-            Fate::Problem(problem) => self.tell_problem(problem),
+            Fate::Problem(problem) => self.tell_problem(problem).await,
             Fate::Blocked(_) => {
                 self.blocked.push_back(step.clone());
                 Ok(())
             }
-            Fate::Conflict => self.leave(step, true),
-            Fate::Left => self.leave(step, false),
+            Fate::Conflict => self.leave(step, true).await,
+            Fate::Left => self.leave(step, false).await,
             Fate::Noted(outcome) => {
                 self.recorder.take(outcome, self.report).await?;
-                self.leave(step, false)
+                self.leave(step, false).await
             }
             Fate::Fatal(failure) => {
                 // What was done before is recorded, whatever ended the run.
@@ -158,21 +158,25 @@ impl<'c, 'p> Course<'c, 'p> {
         self.aftermath
     }
 
-    fn tell_problem(&mut self, problem: Problem) -> Result<(), Failure> {
-        if self.report.problem(problem.clone()) { self.recorder.tell(&Event::Problem(problem)) } else { Ok(()) }
+    async fn tell_problem(&mut self, problem: Problem) -> Result<(), Failure> {
+        if !self.report.problem(problem.clone()) {
+            return Ok(());
+        }
+        self.recorder.tell(&Event::Problem(problem), self.report).await
     }
 
     /// Counts a difference that stays, and tells of it where a person must know.
-    fn leave(&mut self, step: &Step, is_conflict: bool) -> Result<(), Failure> {
+    async fn leave(&mut self, step: &Step, is_conflict: bool) -> Result<(), Failure> {
         let settings = &self.carrier.pair.settings;
         if settings.policy.flow == Flow::Down && differs(step) {
             let what =
                 "it differs here and was left as it is; --overwrite replaces it (the file here goes to the trash)";
-            self.tell_problem(problem(step, ProblemClass::Skipped, what))
+            self.tell_problem(problem(step, ProblemClass::Skipped, what)).await
         } else if is_conflict {
             self.report.conflicts += 1;
             self.report.end(Ending::Conflicts);
-            self.recorder.tell(&Event::Conflict { path: step.key.to_string(), row: step.row.to_string() })
+            let event = Event::Conflict { path: step.key.to_string(), row: step.row.to_string() };
+            self.recorder.tell(&event, self.report).await
         } else {
             self.report.drift += u64::from(!step.action.is_bookkeeping() && !settings.only_moves);
             Ok(())
