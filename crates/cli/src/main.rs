@@ -21,7 +21,7 @@ fn main() -> ExitCode {
     // Before anything could want TLS; a second installation would be the only error.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let (cli, matches) = args::Cli::read();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     match runtime {
         Ok(runtime) => runtime.block_on(commands::run(&cli, &matches)),
         Err(error) => {

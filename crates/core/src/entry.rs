@@ -5,6 +5,7 @@
 //! terms, so that a disk is never compared with a bucket by time. Nothing here
 //! says what follows from a difference: that is `decide.rs`.
 
+use crate::hex::hex;
 use crate::names::Kind;
 use crate::path::{Key, RelPath};
 use serde::{Deserialize, Serialize};
@@ -85,13 +86,13 @@ impl Digest {
 
     /// The first eight digits, for names and for people.
     pub fn short(&self) -> String {
-        self.to_string()[..8].to_owned()
+        hex(&self.0[..4])
     }
 }
 
 impl fmt::Display for Digest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        f.write_str(&hex(&self.0))
     }
 }
 

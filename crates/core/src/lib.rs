@@ -13,6 +13,7 @@ pub mod decide;
 pub mod entry;
 pub mod filter;
 pub mod guard;
+pub mod hex;
 pub mod meta;
 pub mod moves;
 pub mod names;

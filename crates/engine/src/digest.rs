@@ -7,6 +7,7 @@
 use crate::disk::{ReadFile, Result};
 use md5::{Digest as _, Md5};
 use tidelock_core::entry::{Digest, RemoteStamp};
+use tidelock_core::hex::hex;
 
 /// How much is read at once.
 const CHUNK_BYTES: usize = 1 << 20;
@@ -166,10 +167,6 @@ pub fn wanted_for(etag: &str, size: u64) -> Wanted {
     part_sizes.dedup();
     part_sizes.truncate(3);
     Wanted { part_sizes, ..Wanted::default() }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

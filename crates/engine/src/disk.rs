@@ -140,6 +140,10 @@ pub trait ReadFile: Send + Sync {
     async fn read_at(&self, offset: u64, size: usize) -> Result<Bytes>;
     /// What the file is now.
     async fn stat(&self) -> Result<Stat>;
+    /// What it was when it was opened, or at any moment since.
+    async fn stat_opened(&self) -> Result<Stat> {
+        self.stat().await
+    }
 }
 
 /// A file being written, under a temporary name.

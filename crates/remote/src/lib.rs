@@ -12,7 +12,6 @@ pub mod bandwidth;
 pub mod beside;
 pub mod error;
 pub mod folder;
-mod hex;
 pub mod kill;
 pub mod layer;
 pub mod memory;

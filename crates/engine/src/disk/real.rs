@@ -293,7 +293,7 @@ impl Disk for RealDisk {
         if stat.node != Node::File {
             return Err(not_a_file());
         }
-        Ok(Arc::new(RealRead { fd, path: path.clone(), shared: Arc::clone(&self.shared) }))
+        Ok(Arc::new(RealRead { fd, path: path.clone(), shared: Arc::clone(&self.shared), opened: stat }))
     }
 
     async fn read_link(&self, path: &RelPath) -> Result<Vec<u8>> {
@@ -432,6 +432,7 @@ struct RealRead {
     fd: OwnedFd,
     path: RelPath,
     shared: Arc<Shared>,
+    opened: Stat,
 }
 
 #[async_trait]
@@ -453,6 +454,10 @@ impl ReadFile for RealRead {
 
     async fn stat(&self) -> Result<Stat> {
         self.shared.stat_of_fd(&self.fd).map_err(|errno| error("stat", &self.path, errno))
+    }
+
+    async fn stat_opened(&self) -> Result<Stat> {
+        Ok(self.opened)
     }
 }
 

@@ -18,7 +18,8 @@ pub(super) struct FileBytes {
     stamp: LocalStamp,
     /// Whether the stamp is looked at again at the end.
     sealed: bool,
-    hashed: Mutex<Hashed>,
+    /// What passed, where it is hashed while it does.
+    hashed: Option<Mutex<Hashed>>,
 }
 
 struct Hashed {
@@ -29,13 +30,17 @@ struct Hashed {
 impl FileBytes {
     /// `sealed` is false only where a planted bug wants it so.
     pub(super) fn new(file: Arc<dyn ReadFile>, stamp: LocalStamp, sealed: bool) -> Self {
-        let hashed = Mutex::new(Hashed { blake: blake3::Hasher::new(), bytes: 0 });
-        Self { file, stamp, sealed, hashed }
+        Self { file, stamp, sealed, hashed: None }
+    }
+
+    /// The same, hashing what passes.
+    pub(super) fn hashing(self) -> Self {
+        Self { hashed: Some(Mutex::new(Hashed { blake: blake3::Hasher::new(), bytes: 0 })), ..self }
     }
 
     /// The digest of the bytes sent; `None` unless all of them passed in order.
     pub(super) fn digest(&self) -> Option<Digest> {
-        let hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
+        let hashed = self.hashed.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
         (hashed.bytes == self.stamp.size).then(|| Digest(*hashed.blake.finalize().as_bytes()))
     }
 }
@@ -80,7 +85,8 @@ fn moved() -> Error {
 impl FileBytes {
     /// Hashes what passes for the first time; a retry's bytes have passed before.
     fn pass(&self, offset: u64, bytes: &[u8]) {
-        let mut hashed = self.hashed.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(hashed) = &self.hashed else { return };
+        let mut hashed = hashed.lock().unwrap_or_else(PoisonError::into_inner);
         if offset == hashed.bytes {
             hashed.blake.update(bytes);
             hashed.bytes += u64::try_from(bytes.len()).unwrap_or(0);

@@ -20,6 +20,7 @@ use futures::StreamExt;
 use futures::stream::BoxStream;
 use md5::Digest as _;
 use tidelock_core::entry::{BaseRow, Digest, Meta, RemoteHalf};
+use tidelock_core::hex::hex;
 use tidelock_core::meta::{Attributes, decode};
 use tidelock_core::names::{Kind, LinkStyle};
 use tidelock_core::path::RelPath;
@@ -418,8 +419,4 @@ async fn copy(file: &dyn disk::ReadFile, part: &mut Part) -> Option<Digest> {
 fn corrupt(step: &Step, what: &str) -> Fate {
     let error = Error::new(ErrorKind::Corrupt, "get", format!("{what}; nothing was installed"));
     Fate::Problem(problem(step, ProblemClass::Failed, error.to_string()))
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,7 @@ use crate::record::{Counts, Outcome};
 use crate::state::Change;
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
@@ -105,13 +106,14 @@ impl Carrier<'_> {
         let Some(here) = &step.here else { return Err(Fate::Stale) };
         let size = here.stamp.size;
         let sealed = !self.pair.planted.has(Bug::NoDoubleFstat);
-        let bytes = Arc::new(FileBytes::new(Arc::clone(&file), here.stamp, sealed));
+        let bytes = FileBytes::new(Arc::clone(&file), here.stamp, sealed);
         if size > self.pair.settings.small_bytes {
             // While it is read, whoever writes into it must leave another stamp behind.
             let racy_ns = racy_for_ns(&here.stamp, self.now_ns(), self.pair.disk.grain_ns());
             if let Some(wait) = u64::try_from(racy_ns).ok().filter(|wait_ns| *wait_ns > 0) {
                 self.pair.world.sleep.sleep(Duration::from_nanos(wait)).await;
             }
+            let bytes = Arc::new(bytes.hashing());
             return Ok(Load { source: Arc::clone(&bytes) as Arc<dyn Source>, size, digest: None, hashed: Some(bytes) });
         }
         let length = usize::try_from(size).unwrap_or(usize::MAX);
@@ -131,7 +133,7 @@ impl Carrier<'_> {
             crate::disk::ErrorKind::NotAFile | crate::disk::ErrorKind::NotADir => Fate::Stale,
             _ => disk_fate(step, error),
         })?;
-        let stat = file.stat().await.map_err(|error| disk_fate(step, error))?;
+        let stat = file.stat_opened().await.map_err(|error| disk_fate(step, error))?;
         let expected = step.here.as_ref().is_some_and(|here| here.stamp == stat.stamp);
         if expected { Ok(file) } else { Err(Fate::Stale) }
     }
@@ -263,13 +265,13 @@ impl Carrier<'_> {
 
     /// The one place of the engine from which anything is written there.
     pub(super) async fn put(&self, request: &Put) -> tidelock_remote::Result<Stored> {
-        let mut request = request.clone();
+        let mut request = Cow::Borrowed(request);
         if self.pair.planted.has(Bug::DropIfMatch) && matches!(request.condition, Condition::Matches(_))
             || self.pair.planted.has(Bug::DropIfNoneMatch) && request.condition == Condition::Absent
         {
             // What "no condition" comes to: whatever is there now is fine.
             let now = self.pair.remote.head(&request.key).await?;
-            request.condition = now.map_or(Condition::Absent, |object| Condition::Matches(object.stamp));
+            request.to_mut().condition = now.map_or(Condition::Absent, |object| Condition::Matches(object.stamp));
         }
         let journal = Journal { pair: self.pair, key: &request.key, intends: AtomicBool::new(false) };
         let put = self.pair.remote.put(&request, &journal).await;

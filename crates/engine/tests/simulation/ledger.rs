@@ -28,6 +28,9 @@ pub struct Ledger {
     pub versions: Vec<Version>,
     by_bytes: BTreeMap<Vec<u8>, usize>,
     written: u64,
+    /// A person changed the case of a name. Where case does not count, a run that was under
+    /// way may go through either spelling.
+    respelt: bool,
 }
 
 impl Ledger {
@@ -68,6 +71,8 @@ impl Ledger {
                 }
             }
         }
+        let goes = |old: &&String, new: &String| !after.contains_key(*old) && old.to_lowercase() == new.to_lowercase();
+        self.respelt |= after.keys().any(|new| !before.contains_key(new) && before.keys().any(|old| goes(&old, new)));
         // A copy less in sight: somebody gave it up. As many as before: it was moved.
         let copies = |side: &Contents, bytes: &Vec<u8>| {
             side.iter().filter(|(key, held)| !is_reserved(key) && *held == bytes).count()
@@ -109,7 +114,8 @@ impl Ledger {
             return Some(format!("{key} holds bytes nobody wrote: {}", show(bytes)));
         };
         let plain = without_marks(key);
-        let meant = version.meant.iter().any(|meant| *meant == key || without_marks(meant) == plain);
+        let is_it = |meant: &str| meant == plain || self.respelt && meant.to_lowercase() == plain.to_lowercase();
+        let meant = version.meant.iter().any(|meant| *meant == key || is_it(&without_marks(meant)));
         (!meant).then(|| format!("{key} holds {}, which was meant for {:?}", show(bytes), version.meant))
     }
 }

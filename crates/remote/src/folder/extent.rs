@@ -5,8 +5,8 @@
 //! piece is the same list as the original and has the same ETag. An ETag is a token
 //! derived from content: equal tokens mean equal bytes, not the reverse.
 
-use crate::hex::hex;
 use crc_fast::{CrcAlgorithm, checksum_combine};
+use tidelock_core::hex::hex;
 
 /// CRC64NVME of nothing.
 const CRC_OF_NOTHING: u64 = 0;

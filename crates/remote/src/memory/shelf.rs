@@ -5,12 +5,12 @@
 //! compare-and-swap true. It knows no async, no sources and no network.
 
 use super::profile::{Etags, Profile, Support};
-use crate::hex::hex;
 use crate::{Ability, Condition, Error, ErrorKind, Object, ObjectMeta, Readiness, Result};
 use bytes::Bytes;
 use md5::{Digest as _, Md5};
 use std::collections::{BTreeMap, BTreeSet};
 use tidelock_core::entry::RemoteStamp;
+use tidelock_core::hex::hex;
 use tidelock_core::path::Key;
 
 /// One version of one object.

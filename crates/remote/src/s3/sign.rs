@@ -6,12 +6,12 @@
 //! header it is given is signed, conditions included, so that nothing on the way
 //! can take one out.
 
-use crate::hex::hex;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderName, HeaderValue};
 use sha2::{Digest, Sha256};
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
+use tidelock_core::hex::hex;
 
 type HmacSha256 = Hmac<Sha256>;
 
