@@ -9,6 +9,7 @@ use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tidelock_engine::api::{ByteRange, Options};
+use tidelock_remote::url::word;
 
 /// `upload`.
 #[derive(Debug, Args)]
@@ -238,7 +239,7 @@ pub fn name(text: &str) -> Result<String, String> {
 
 /// Bytes as HTTP counts them.
 fn range(text: &str) -> Result<ByteRange, String> {
-    let wrong = || format!("{text:?} is no range; write 0-99, 100- or -100");
+    let wrong = || format!("{:?} is no range; write 0-99, 100- or -100", word(text));
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;
     let number = |text: &str| match text {
         "" => Ok(None),

@@ -26,7 +26,7 @@ use tidelock_engine::config::units::Rate;
 use tidelock_engine::config::{Knobs, Mode, Profile};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::pair::RemoteCheck;
-use tidelock_remote::url::shown;
+use tidelock_remote::url::word;
 
 /// Why there is no request.
 pub enum Complaint {
@@ -131,7 +131,7 @@ impl<'a> Told<'a> {
                     if known.is_empty() { "none is configured".to_owned() } else { format!("there are {known}") };
                 Err(Complaint::Misused(format!(
                     "{:?} is neither a remote nor a pair's name ({known}): {why}",
-                    shown(text)
+                    word(text)
                 )))
             }
         }

@@ -193,6 +193,127 @@ fn no_complaint_holds_a_secret() {
     }
 }
 
+/// Nor where no address is expected: of what may be `ID:SECRET`, or a secret that was typed
+/// where there is no place for one, nothing is repeated.
+#[test]
+fn no_complaint_holds_what_may_be_a_secret() {
+    let home = Home::synced();
+    let (word, login) = ("AK:SECRET", "me:SECRET@host");
+    for args in [
+        &["ls", "s3://bucket", "--endpoint", login][..],
+        &["ls", "s3://bucket", "--endpoint", "me:SECRET"],
+        &["ls", "s3://bucket", &format!("--endpoint={login}")],
+        &["config", "set-secret", "work", "SECRET"],
+        &["config", "set-secret", "work", "--secret-stdin", "SECRET"],
+        &["config", "set-secret", "work", "--secret-stdin=SECRET"],
+        &["config", "set-secret", "work", "--key-from", "SECRET"],
+        &["config", "profile", "add", "work", "--secret-stdin", "SECRET"],
+        &["config", "profile", "add", "work", "--secret-access-key=SECRET"],
+        &["config", "profile", "add", "work", "--credentials", "SECRET"],
+        &["config", "profile", "add", word],
+        &["config", "profile", "add", "work", "--no-test", "--access-key-id", word],
+        &["config", "profile", "add", "work", "--no-test", "--access-key-id", "AK/SECRET"],
+        &["config", "profile", "add", "work", "--bucket", word],
+        &["config", "profile", "add", "work", "--region", word],
+        &["config", "profile", "add", "work", "--provider", word],
+        &["config", "profile", "use", word],
+        &["config", "profile", "test", word],
+        &["config", "profile", "remove", word],
+        &["config", "set-secret", word],
+        &["config", "show", word],
+        &["config", word],
+        &[word],
+        &["ls", word],
+        &["ls", "A K:SECRET"],
+        &["ls", "s3://bucket", word],
+        &["sync", word],
+        &["sync", "f", word],
+        &["batch", word],
+        &["ls", "s3://bucket", "--profile", word],
+        &["ls", "s3://bucket", "--region", word],
+        &["sync", "f", "folder:store", "--lock-timeout", word],
+        &["sync", "f", "folder:store", "--bwlimit", word],
+        &["runs", "show", word],
+        &["completions", word],
+        &["cat", "folder:store/a.txt", "--range", word],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = home.run(&[args, json].concat());
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(ran.code != 0 && !said.contains("SECRET") && !said.is_empty(), "{args:?}: {said}");
+        }
+    }
+    home.run(&["config", "set-secret", "work", "SECRET"]).expect(2).says(&["is no argument", "--secret-stdin"]);
+    home.run(&["config", "profile", "add", word]).expect(2).says(&["\"AK:…\": this cannot be a name"]);
+}
+
+/// What is written in a configuration, or in another tool's, is treated alike.
+#[test]
+fn no_configuration_shows_what_may_be_a_secret() {
+    let home = Home::synced();
+    for text in [
+        "default_profile = \"AK:SECRET\"",
+        "[profile.\"AK:SECRET\"]\nbucket = \"abc\"",
+        "[pair.\"AK:SECRET\"]\nlocal = \"f\"\nremote = \"folder:s\"",
+        "[profile.w]\ncredentials = \"keyring\"\naccess_key_id = \"AK:SECRET\"",
+        "[profile.w]\nregion = \"AK:SECRET\"",
+        "[profile.w]\nprovider = \"AK:SECRET\"",
+        "[profile.w]\nendpoint = \"me:SECRET\"",
+        "[profile.w]\ncredentials = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"A K:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"s3://abc\"\nprofile = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"s3://abc\"\nbwlimit = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"s3://abc\"\nconcurrency = \"AK:SECRET\"",
+        "[defaults]\n\"AK:SECRET\" = 1",
+    ] {
+        home.write("home/.config/tidelock/config.toml", &format!("{text}\n"));
+        home.run(&["config", "check"]).expect(78);
+        for args in [
+            &["config", "check"][..],
+            &["config", "show"],
+            &["config", "show", "p"],
+            &["config", "profile", "list"],
+            &["config", "profile", "test", "w"],
+            &["config", "profile", "add", "x", "--no-test"],
+            &["ls", "p"],
+            &["ls", "w:"],
+            &["ls", "s3://abc"],
+            &["batch"],
+        ] {
+            for json in [&[][..], &["--json"]] {
+                let ran = home.run(&[args, json].concat());
+                let said = format!("{}{}", ran.out, ran.err);
+                assert!(!said.contains("SECRET") && !said.is_empty(), "{text}: {args:?}: {said}");
+            }
+        }
+    }
+    for (number, text) in [
+        "[AK:SECRET]\ntype = s3\nenv_auth = true\n",
+        "[w]\ntype = s3\nenv_auth = true\ntoken SECRET = 1\nodd = SECRET\nwJalrXUtnFEMI/K7SECRETfiCYEXAMPLEKEY = 2\n",
+        "[w]\ntype = s3\naccess_key_id = AK:SECRET\nsecret_access_key = SECRET\n",
+        "[w]\ntype = SECRET:SECRET\n",
+        "[AK:SECRET]\ntype = crypt\n",
+        "server_url = AK:SECRET\napi_key SECRET: x\n",
+        "{\"bucket\": \"AK:SECRET\"}",
+        "{\"bucket\": \"abc\", \"password SECRET\": \"SECRET\"}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        home.write("theirs", text);
+        let (into, output) = (format!("c{number}.toml"), format!("o{number}.toml"));
+        for more in [&["--output", "-"][..], &["--config", &into], &["--output", &output]] {
+            let ran = home.run(&[&["config", "import", "theirs", "--credentials", "aws"], more].concat());
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(!said.contains("SECRET") && !said.is_empty(), "{text}: {said}");
+        }
+        for file in [into, output] {
+            assert!(!std::fs::read_to_string(home.path(&file)).unwrap_or_default().contains("SECRET"), "{text}");
+        }
+    }
+}
+
 /// An object may be called like an address; a listing shows what there is.
 #[test]
 fn names_of_objects_are_shown_whole() {

@@ -27,12 +27,13 @@ pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
     if let Some(problem) = loaded.problems.first() {
         return Err(problem.clone().into());
     }
+    let profiles = &loaded.config.profile;
     let mut sections = vec![section(&Whom::Nobody, "every run".to_owned())?];
-    for name in loaded.config.profile.keys() {
-        sections.push(written(&loaded, "profile", name, &loaded.config.profile[name]));
+    for name in profiles.keys() {
+        sections.push(written(&loaded, "profile", name, &profiles[name].shown()));
     }
     for name in loaded.config.pair.keys() {
-        sections.push(written(&loaded, "pair", name, &loaded.config.pair[name]));
+        sections.push(written(&loaded, "pair", name, &loaded.config.pair[name].shown(profiles)));
     }
     Ok(Shown { file, sections })
 }

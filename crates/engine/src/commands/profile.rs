@@ -21,6 +21,7 @@ use crate::place;
 use crate::report::Ending;
 use crate::secrets::Vault;
 use serde::{Deserialize, Serialize};
+use tidelock_remote::url::word;
 
 /// What can be asked of profiles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +143,7 @@ fn list(context: &Context) -> Result<ProfilesReply, Failure> {
     let row = |(name, profile): (&String, &Profile)| Row {
         name: name.clone(),
         is_default: is_default(name),
-        profile: profile.clone(),
+        profile: profile.shown(),
     };
     Ok(ProfilesReply::Listed { profiles: config.profile.iter().map(row).collect() })
 }
@@ -205,7 +206,7 @@ pub(super) fn known<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Profile, F
             [] => "there are none".to_owned(),
             names => format!("there are {}", names.join(", ")),
         };
-        Failure::Misused(format!("{name:?} is no profile of {}; {there}", loaded.name()))
+        Failure::Misused(format!("{:?} is no profile of {}; {there}", word(name), loaded.name()))
     })
 }
 

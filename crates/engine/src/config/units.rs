@@ -9,6 +9,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
+use tidelock_remote::url::word;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -53,7 +54,7 @@ impl Rate {
     /// Reads a size with `/s`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let wrong = || format!("{text:?} is no rate; write it as in \"10 MiB/s\"");
+        let wrong = || format!("{:?} is no rate; write it as in \"10 MiB/s\"", word(text));
         let each = match text.strip_suffix("/s") {
             Some(each) if !split(each).0.is_empty() && !split(each).1.is_empty() => each,
             None if is_number(text) => return Err(bare(text, " MiB/s")),
@@ -87,7 +88,7 @@ impl Wait {
         if is_number(rest) {
             return Err(bare(rest, "s"));
         }
-        let wrong = || format!("{text:?} is no time; write it as in \"30s\" or \"1h30m\"");
+        let wrong = || format!("{:?} is no time; write it as in \"30s\" or \"1h30m\"", word(text));
         let mut sum = 0_u64;
         while !rest.is_empty() {
             let (number, after) = split(rest);

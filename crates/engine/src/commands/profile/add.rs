@@ -9,7 +9,7 @@ use super::super::credentials;
 use super::{ProfilesReply, Tested, look, resolved, vault};
 use crate::api::Context;
 use crate::config::find::Loaded;
-use crate::config::resolve::option_name;
+use crate::config::resolve::{NO_NAME, is_name, option_name};
 use crate::config::rewrite::Draft;
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
@@ -17,6 +17,7 @@ use crate::report::Ending;
 use crate::secrets::{ErrorKind, KeyFrom, Put, Question, Secret, Vault};
 use serde::{Deserialize, Serialize};
 use tidelock_remote::s3::Keys;
+use tidelock_remote::url::word;
 
 /// A profile to be added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +37,9 @@ pub struct Add {
 /// Adds it.
 pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesReply, Failure> {
     let Add { name, profile, .. } = request;
+    if !is_name(name) {
+        return Err(Failure::Misused(format!("{:?}: {NO_NAME}", word(name))));
+    }
     let draft = Draft::open(&context.around)?;
     let mut more = Config::default();
     more.profile.insert(name.clone(), profile.clone());
