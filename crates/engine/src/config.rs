@@ -13,6 +13,7 @@ pub mod edit;
 pub mod find;
 pub mod import;
 pub mod layers;
+pub mod named;
 pub mod problem;
 pub mod read;
 pub mod resolve;

@@ -9,7 +9,7 @@ use super::profile::{self, vault};
 use crate::api::Context;
 use crate::config::import::{Imported, Note, Source, read};
 use crate::config::read::{Format, read as read_ours};
-use crate::config::rewrite::{self, Draft};
+use crate::config::rewrite::{self, Draft, Touched};
 use crate::config::{Config, Credentials, edit, find};
 use crate::failure::Failure;
 use crate::secrets::{KeyFrom, Put, Vault};
@@ -92,9 +92,13 @@ pub async fn run(context: &Context, request: &Import) -> Result<ImportReply, Fai
             let draft = Draft::open(&context.around)?;
             let told = |what: String| Failure::Unable(format!("{}: {what}", draft.file().display()));
             let text = edit::add(draft.text(), &found.config).map_err(told)?;
-            draft.become_text(&text)?;
+            let touched = Touched { profiles: &reply.profiles, pairs: &reply.pairs };
+            draft.become_text(&text, &touched)?;
             reply.secrets = keep(context, request, &found).await?;
-            undone(context, request, &reply.secrets, draft.save(&text, &context.world.token())).await?;
+            let touched = Touched { profiles: &reply.profiles, pairs: &reply.pairs };
+            let saved = draft.save(&text, &touched, &context.world.token());
+            undone(context, request, &reply.secrets, saved).await?;
+            profile::tell_left(context, &draft, &text);
             reply.written = Some(draft.file().display().to_string());
         }
     }
