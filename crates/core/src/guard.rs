@@ -97,8 +97,8 @@ impl fmt::Display for Stop {
             }
             Self::UnvouchedDeletes { planned } => write!(
                 f,
-                "the settings or the folder of this pair have changed, and {planned} items would be deleted that were never in step \
-                 under them; if that is meant, run again with --confirm-deletes"
+                "the settings or the folder of this pair have changed, and {planned} items would be deleted that were not in step \
+                 since; if that is meant, run again with --confirm-deletes"
             ),
             Self::ManyBelow { planned } => write!(
                 f,
@@ -144,8 +144,11 @@ pub fn check(facts: &Facts) -> Result<(), Stop> {
     if planned == 0 {
         return Ok(());
     }
-    if facts.has_turned && totals.deletes_unvouched > 0 {
-        return Err(Stop::UnvouchedDeletes { planned: totals.deletes_unvouched });
+    // What both sides had before its row lapsed is asked about in every run, whichever made
+    // it lapse; of what was never known here, only the run that turned can tell.
+    let unvouched = if facts.has_turned { totals.deletes_unvouched } else { totals.deletes_lapsed };
+    if unvouched > 0 {
+        return Err(Stop::UnvouchedDeletes { planned: unvouched });
     }
     let counted = planned.saturating_add(facts.recent_deletes);
     if let Some(limit) = facts.max_delete

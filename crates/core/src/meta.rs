@@ -190,11 +190,12 @@ pub fn is_own_key(key: &str) -> bool {
 pub fn disclaim(keys: &mut BTreeMap<String, String>) {
     keys.retain(|key, value| {
         let key = key.to_ascii_lowercase();
-        if foreign::is_list(&key) {
-            let rest: Vec<&str> = value.split('/').filter(|pair| !pair.trim_start().starts_with("md5:")).collect();
-            *value = rest.join("/");
+        if !foreign::is_list(&key) {
+            return ![DIGEST, MD5].contains(&key.as_str());
         }
-        ![DIGEST, MD5].contains(&key.as_str()) && !value.is_empty()
+        let rest: Vec<&str> = value.split('/').filter(|pair| !pair.trim_start().starts_with("md5:")).collect();
+        *value = rest.join("/");
+        !value.is_empty()
     });
 }
 

@@ -7,7 +7,7 @@
 //! one [`Footer`].
 
 use crate::decide::Row;
-use crate::entry::{Digest, LocalStamp, Meta, RemoteStamp};
+use crate::entry::{Digest, LocalStamp, Meta, RemoteStamp, Standing};
 use crate::filter::Rules;
 use crate::meta::MetaFormat;
 use crate::names::Kind;
@@ -236,6 +236,9 @@ pub struct Totals {
     pub renamed_here: u64,
     /// Of those on either side, the ones that the base does not vouch for.
     pub deletes_unvouched: u64,
+    /// Of those, the ones that both sides had before their rows lapsed.
+    #[serde(default)]
+    pub deletes_lapsed: u64,
     /// Keys to be looked at more closely.
     pub compares: u64,
     /// Conflicts.
@@ -280,8 +283,11 @@ impl Totals {
             Action::Adopt | Action::Forget | Action::Lapse | Action::DeleteMoved => {}
         }
         let deletes = matches!(step.action, Action::DeleteThere | Action::DeleteHere);
-        if deletes && step.row.standing != Some(crate::entry::Standing::Agreed) {
+        if deletes && step.row.standing != Some(Standing::Agreed) {
             bump(&mut self.deletes_unvouched, 1);
+        }
+        if deletes && step.row.standing == Some(Standing::Lapsed) {
+            bump(&mut self.deletes_lapsed, 1);
         }
     }
 
@@ -301,6 +307,7 @@ impl Totals {
         self.deletes_here += other.deletes_here;
         self.renamed_here += other.renamed_here;
         self.deletes_unvouched += other.deletes_unvouched;
+        self.deletes_lapsed += other.deletes_lapsed;
         self.compares += other.compares;
         self.conflicts += other.conflicts;
         self.drift += other.drift;

@@ -68,9 +68,13 @@ pub fn judge(facts: &Facts) -> Verdict {
         Known::Same => return Verdict::Known,
         // What was brought here so far is here; the rest has lapsed.
         Known::Unfinished if flow == Flow::Down || partial => return Verdict::Known,
+        // Lapsed once more, rows are no reason to delete anything unasked.
+        Known::Unfinished => return Verdict::Taken { lapses: true, settled: true },
         // Rows that are not there claim nothing that another folder could contradict.
-        _ if !has_rows => return Verdict::Taken { lapses: false, settled: true },
-        _ => {}
+        Known::Nothing | Known::Another if !has_rows => {
+            return Verdict::Taken { lapses: false, settled: flow != Flow::Down };
+        }
+        Known::Nothing | Known::Another => {}
     }
     // A restore deletes nothing, and a folder that is gone is what it is for.
     if flow == Flow::Down {
@@ -92,6 +96,7 @@ mod tests {
 
     const KNOWN: Verdict = Verdict::Known;
     const FIRST: Verdict = Verdict::Taken { lapses: false, settled: true };
+    const BEGUN: Verdict = Verdict::Taken { lapses: false, settled: false };
     const SETTLED: Verdict = Verdict::Taken { lapses: true, settled: true };
     const OPEN: Verdict = Verdict::Taken { lapses: true, settled: false };
     const REFUSED: Verdict = Verdict::Refused;
@@ -107,15 +112,16 @@ mod tests {
     fn a_folder_is_the_one_on_record_or_is_taken_for_it_for_a_reason() {
         use Known::{Another, Nothing, Same, Unfinished};
         let up_and_down =
-            [(Same, KNOWN, KNOWN), (Nothing, REFUSED, OPEN), (Another, REFUSED, OPEN), (Unfinished, REFUSED, KNOWN)];
+            [(Same, KNOWN, KNOWN), (Nothing, REFUSED, OPEN), (Another, REFUSED, OPEN), (Unfinished, SETTLED, KNOWN)];
         for (known, up, down) in up_and_down {
             assert_eq!(verdict(known, Flow::Up, |_| ()), up, "{known:?}");
             assert_eq!(verdict(known, Flow::Both, |_| ()), up, "{known:?}");
             assert_eq!(verdict(known, Flow::Down, |_| ()), down, "{known:?}");
             let accepted = if up == REFUSED { SETTLED } else { up };
             assert_eq!(verdict(known, Flow::Up, |facts| facts.accepted = true), accepted, "{known:?}");
-            let without_rows = if matches!(known, Nothing | Another) { FIRST } else { down };
-            assert_eq!(verdict(known, Flow::Down, |facts| facts.has_rows = false), without_rows, "{known:?}");
+            let (first, begun) = if matches!(known, Nothing | Another) { (FIRST, BEGUN) } else { (up, down) };
+            assert_eq!(verdict(known, Flow::Up, |facts| facts.has_rows = false), first, "{known:?}");
+            assert_eq!(verdict(known, Flow::Down, |facts| facts.has_rows = false), begun, "{known:?}");
         }
     }
 
@@ -125,7 +131,7 @@ mod tests {
             [(100, 90, SETTLED), (100, 89, REFUSED), (1, 1, SETTLED), (1, 0, REFUSED), (0, 0, REFUSED)]
         {
             let seen = |facts: &mut Facts| (facts.comparable, facts.alike) = (comparable, alike);
-            for known in [Known::Another, Known::Unfinished, Known::Nothing] {
+            for known in [Known::Another, Known::Nothing] {
                 assert_eq!(verdict(known, Flow::Up, seen), expected, "{alike} of {comparable}");
             }
         }

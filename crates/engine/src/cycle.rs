@@ -72,10 +72,10 @@ async fn go(pair: &Pair, mode: Mode, keep: Keep<'_>) -> Report {
         }
     };
     let went = async {
-        passes(pair, mode, keep, &run, &mut report).await?;
+        let left_out = passes(pair, mode, keep, &run, &mut report).await?;
         if mode == Mode::Execute {
             if report.ending() == Ending::Ok {
-                root::settle(pair).await?;
+                root::settle(pair, left_out).await?;
             }
             empty_trash(pair, &run).await;
         }
@@ -162,7 +162,8 @@ fn fail(pair: &Pair, run: i64, report: &mut Report, failure: &Failure) {
     let _ = tell(pair, run, &event);
 }
 
-async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<(), Failure> {
+/// As often as it takes; how many objects patterns excluded.
+async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut Report) -> Result<u64, Failure> {
     let mut root = Root::look(pair).await?;
     let turn = Turn::of(pair, &root)?;
     let mut lapsed = turn.lapses();
@@ -187,13 +188,17 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
             show_blocked(pair, &spool, run, report).await?;
             keep(&spool, &seen)?;
             guard(pair, &seen.totals, turn.lapses())?;
-            return if seen.totals.is_quiet() { Ok(()) } else { owner::check(pair).await };
+            if !seen.totals.is_quiet() {
+                owner::check(pair).await?;
+            }
+            return Ok(seen.left_out);
         }
         guard(pair, &seen.totals, turn.lapses())?;
         if report.passes == 1 {
             if !seen.totals.is_quiet() {
                 // A run that is refused changes nothing, its mode neither.
                 check_abilities(pair).await?;
+                owner::check(pair).await?;
             }
             turn.commit(pair)?;
             root.is_recorded();
@@ -209,7 +214,7 @@ async fn passes(pair: &Pair, mode: Mode, keep: Keep<'_>, run: &Run, report: &mut
             for problem in aftermath.problems("it would not settle while it was worked on", "run again later") {
                 tell_problem(pair, mode, run, report, problem)?;
             }
-            return Ok(());
+            return Ok(seen.left_out);
         }
     }
 }

@@ -12,6 +12,7 @@ use crate::pair::Pair;
 use crate::root::Root;
 use crate::scan::ScanOptions;
 use crate::state;
+use crate::transfer::delete::EMPTYING;
 use tidelock_core::names::LinkStyle;
 use tidelock_core::policy::{Policy, Preset};
 
@@ -39,10 +40,11 @@ impl Turn {
         if let Some((fact, now, lapses)) = root.record(pair)? {
             // Who accepted it has been told, and in a restore there are none to pass on.
             if lapses && pair.settings.policy.writes_there() && !pair.settings.accept_root {
-                turn.notes
-                    .push(format!("another folder is taken for the one on record, as nearly all is as it was: {END}"));
+                turn.notes.push(format!("the folder is another than before, or was restored in part: {END}"));
             }
             turn.facts.push((fact, now));
+            // What a killed run meant to clear away was in the folder of before.
+            turn.facts.push((EMPTYING, String::new()));
             turn.lapses |= lapses;
         }
         Ok(turn)

@@ -6,7 +6,7 @@
 //! restore has not brought all yet is on record as that.
 
 use crate::failure::Failure;
-use crate::pair::Pair;
+use crate::pair::{Pair, RemoteCheck};
 use crate::planted::Bug;
 use crate::state;
 use crate::survey::Survey;
@@ -64,23 +64,29 @@ impl Root {
         }
         let Survey { comparable, alike, .. } = *seen;
         let facts = Facts { comparable, alike, ..self.facts(pair, pair.settings.accept_root)? };
-        self.obey(pair, judge(&facts), &format!(", and only {alike} of {comparable} files are as they were"))
+        Self::obey(pair, judge(&facts), &format!(", and only {alike} of {comparable} files are as they were"))
     }
 
-    /// Stops unless the folder may be worked in by who has not looked around in it.
-    pub(crate) fn check_unseen(&self, pair: &Pair) -> Result<(), Failure> {
-        self.obey(pair, judge(&self.facts(pair, pair.settings.accept_root)?), "")
+    /// Stops unless a plan made earlier may be carried out in this folder. A person's word
+    /// is not taken: what was planned for one folder is no plan for another.
+    pub(crate) fn check_planned(&self, pair: &Pair) -> Result<(), Failure> {
+        match judge(&self.facts(pair, false)?) {
+            Verdict::Refused => Err(stop(
+                pair,
+                "it is not the folder that is on record (another file system or directory): is a disk not mounted? If it \
+                 is meant, run a sync with --accept-root, and make a new plan",
+            )),
+            Verdict::Known | Verdict::Taken { .. } => Ok(()),
+        }
     }
 
-    fn obey(&self, pair: &Pair, verdict: Verdict, seen: &str) -> Result<(), Failure> {
+    fn obey(pair: &Pair, verdict: Verdict, seen: &str) -> Result<(), Failure> {
         if verdict != Verdict::Refused {
             return Ok(());
         }
-        let (why, remedy) = match self.known {
-            Known::Unfinished => ("no restore has brought all of it here", "restore it to the end"),
-            _ => ("it is not the folder it was (another file system or directory)", "is a disk not mounted?"),
-        };
-        Err(stop(pair, &format!("{why}{seen}: {remedy}; if it is meant as it is, run again with --accept-root")))
+        let why = "it is not the folder it was (another file system or directory)";
+        let remedy = "is a disk not mounted? If it is meant, run again with --accept-root";
+        Err(stop(pair, &format!("{why}{seen}: {remedy}")))
     }
 
     fn facts(&self, pair: &Pair, accepted: bool) -> state::Result<Facts> {
@@ -96,7 +102,7 @@ impl Root {
 pub(crate) async fn work_in_part(pair: &Pair) -> Result<(), Failure> {
     let root = Root::look(pair).await?;
     let verdict = judge(&Facts { partial: true, ..root.facts(pair, pair.settings.accept_root)? });
-    root.obey(pair, verdict, "")?;
+    Root::obey(pair, verdict, "")?;
     if let Verdict::Taken { lapses, settled } = verdict {
         pair.state.turn(&[(FACT, &root.told(settled))], lapses)?;
     }
@@ -114,11 +120,13 @@ pub(crate) async fn check_still(pair: &Pair) -> Result<(), Failure> {
     }
 }
 
-/// A restore has brought all there is: what is absent here from now on was removed.
-pub(crate) async fn settle(pair: &Pair) -> Result<(), Failure> {
+/// A restore went well: if it was one of all there is, what is absent here from now on was
+/// removed.
+pub(crate) async fn settle(pair: &Pair, left_out: u64) -> Result<(), Failure> {
     let root = Root::look(pair).await?;
-    let brought_all = pair.settings.policy.flow == Flow::Down && pair.settings.only.is_root();
-    if root.known == Known::Unfinished && brought_all {
+    let settings = &pair.settings;
+    let looked_at_all = settings.only.is_root() && settings.remote_check == RemoteCheck::List && left_out == 0;
+    if root.known == Known::Unfinished && settings.policy.flow == Flow::Down && looked_at_all {
         pair.state.set_fact(FACT, &root.id)?;
     }
     Ok(())

@@ -43,6 +43,8 @@ pub struct Survey {
     pub filter: String,
     /// What of the folder is not known.
     pub blind: Blind,
+    /// Objects that patterns exclude.
+    pub left_out: u64,
     /// Names of files that have more than one.
     pub hard_links: u64,
     /// Entries of the base, …
@@ -241,6 +243,7 @@ impl Join<'_> {
             return Ok(());
         }
         if here.is_none() && self.scan.rules().verdict_for_path(&path, kind == Kind::Dir).is_excluded() {
+            self.survey.left_out += u64::from(there.is_some());
             return self.lapse(base, key, path, kind);
         }
         let hidden = matches!(here, Some(Sighting::Hole { .. })) || here.is_none() && self.is_in_hole(&key);

@@ -88,6 +88,8 @@ pub(crate) struct Carrier<'a> {
     folders: Mutex<Vec<Unfinished>>,
     /// What was written without something that belongs to it.
     left_out: Mutex<Vec<Problem>>,
+    /// The folder that was last found to lie here under its very name.
+    named: Mutex<RelPath>,
 }
 
 impl<'a> Carrier<'a> {
@@ -100,6 +102,7 @@ impl<'a> Carrier<'a> {
             attempts: AtomicU64::new(0),
             folders: Mutex::default(),
             left_out: Mutex::default(),
+            named: Mutex::new(RelPath::root()),
         }
     }
 
@@ -305,7 +308,7 @@ impl<'a> Carrier<'a> {
     /// with how far its stamp can be trusted. When the row is made tells nothing: a
     /// change right after the reading has long happened by then.
     pub(crate) fn half(&self, stamp: LocalStamp, meta: Meta, before_ns: i64) -> LocalHalf {
-        LocalHalf { stamp, meta, racy: is_racy(&stamp, before_ns, self.pair.disk.grain_ns()) }
+        LocalHalf { stamp, meta, racy: racy_for_ns(&stamp, before_ns, self.pair.disk.grain_ns()) > 0 }
     }
 }
 
@@ -316,14 +319,14 @@ pub(crate) fn is_own_attempt(state: &State, attempt: &str, key: &Key) -> bool {
     tag == Digest::of(key.as_str().as_bytes()).short() && state.has_run(token).unwrap_or(false)
 }
 
-/// Whether the bytes were looked at so soon after the file's last change that another
-/// change could leave the same stamp: within two grains. A time in whole seconds tells
-/// of a coarse file system.
-fn is_racy(stamp: &LocalStamp, before_ns: i64, grain_ns: i64) -> bool {
+/// For how long from a time on another change of the file could leave the same stamp:
+/// two grains after its last. A time in whole seconds tells of a coarse file system. No
+/// longer than that, whatever the clocks say of each other.
+fn racy_for_ns(stamp: &LocalStamp, from_ns: i64, grain_ns: i64) -> i64 {
     const COARSE_GRAIN_NS: i64 = 2_000_000_000;
     let coarse = stamp.mtime_ns % 1_000_000_000 == 0 && stamp.change_ns % 1_000_000_000 == 0;
     let grain_ns = if coarse { COARSE_GRAIN_NS } else { grain_ns };
-    grain_ns > 1 && before_ns.saturating_sub(stamp.change_ns) < 2 * grain_ns
+    if grain_ns > 1 { (2 * grain_ns - from_ns.saturating_sub(stamp.change_ns)).clamp(0, 2 * grain_ns) } else { 0 }
 }
 
 /// A problem with a step's path.

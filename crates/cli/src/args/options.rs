@@ -7,7 +7,6 @@ use crate::render::shown as safe;
 use clap::builder::{PathBufValueParser, TypedValueParser};
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
-use std::time::Duration;
 use tidelock_engine::config::resolve::{is_name, split_profile};
 use tidelock_engine::config::units::Wait;
 use tidelock_remote::url::{LOGIN, RemoteUrl, holds_login, shown};
@@ -68,9 +67,9 @@ pub struct RunArgs {
     /// Sync two ways on a service without conditional writes.
     #[arg(long, help_heading = "Safety")]
     pub allow_unconditional: bool,
-    /// How long to wait for another run of this pair, as in 30, 30s or 5m.
-    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = duration, allow_hyphen_values = true, help_heading = "Safety")]
-    pub lock_timeout: Duration,
+    /// How long to wait for another run of this pair, as in 30s or 5m.
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Wait::parse, allow_hyphen_values = true, help_heading = "Safety")]
+    pub lock_timeout: Wait,
     /// Transfers at once [default: 16, on S3 32].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Speed")]
     pub concurrency: Option<u32>,
@@ -173,6 +172,14 @@ pub fn endpoint(text: &str) -> Result<String, String> {
     if text.contains('@') || holds_login(text) { Err(LOGIN.to_owned()) } else { Ok(text.to_owned()) }
 }
 
+/// A part of what there is: nothing is not a name for everything.
+pub fn part(text: &str) -> Result<String, String> {
+    if text.trim_matches('/').is_empty() {
+        return Err("it names nothing; leave it out to bring everything back".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
 /// The same, or what may be a pair's name, perhaps with a path below it.
 pub fn remote_or_pair(text: &str) -> Result<String, String> {
     if may_be_pair(text) { Ok(text.to_owned()) } else { remote(text) }
@@ -193,37 +200,4 @@ pub fn local() -> impl TypedValueParser<Value = PathBuf> {
         )),
         _ => Ok(path),
     })
-}
-
-/// A time as a configuration has it, or seconds.
-pub fn duration(text: &str) -> Result<Duration, String> {
-    let seconds = text.parse::<u64>().ok().filter(|_| text.starts_with(|c: char| c.is_ascii_digit()));
-    match seconds {
-        Some(seconds) => Ok(Duration::from_secs(seconds)),
-        None => Wait::parse(text).map(|wait| Duration::from_millis(wait.0)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_have_units() {
-        for (text, ms) in [
-            ("0", 0),
-            ("200ms", 200),
-            ("10", 10_000),
-            ("1.5s", 1_500),
-            ("5m", 300_000),
-            ("1h", 3_600_000),
-            ("1h30m", 5_400_000),
-            ("5 s", 5_000),
-        ] {
-            assert_eq!(duration(text), Ok(Duration::from_millis(ms)), "{text}");
-        }
-        for text in ["", "s", "-1", "+1", "-5ss", "1e9", "1.5", "99999999999999999999h"] {
-            assert!(duration(text).is_err(), "{text}");
-        }
-    }
 }

@@ -64,7 +64,7 @@ fn about(told: &Told<'_>, verb: &Verb, plan: Option<&Header>) -> Result<Request,
             // Who is to win a sync's conflicts is nothing to a restore.
             found.options.conflict = args.look.conflict.and(found.options.conflict);
             let options = Options { dry_run: args.dry.dry_run, ..args.run.confirmed(found.options) };
-            let path = args.path.clone();
+            let path = args.path.clone().unwrap_or_default();
             Request::Restore(Restore { sides: found.sides, path, overwrite: args.overwrite, options })
         }
         Verb::Ls(args) => match &args.remote {

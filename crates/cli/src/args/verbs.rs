@@ -108,8 +108,8 @@ pub struct RestoreArgs {
     #[arg(value_parser = options::local())]
     pub local: Option<PathBuf>,
     /// Only this file, or what is in this folder, of what is there; it gets its place below LOCAL.
-    #[arg(long, value_name = "PATH", default_value = "", hide_default_value = true)]
-    pub path: String,
+    #[arg(long, value_name = "PATH", value_parser = options::part)]
+    pub path: Option<String>,
     /// Replace files that differ here; the old ones go to the trash.
     #[arg(long, help_heading = "Mode")]
     pub overwrite: bool,

@@ -22,7 +22,7 @@ use tidelock_engine::config::around::Around;
 use tidelock_engine::config::find::{Loaded, ignore_file, load};
 use tidelock_engine::config::layers::Origin;
 use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve};
-use tidelock_engine::config::units::{Rate, Wait};
+use tidelock_engine::config::units::Rate;
 use tidelock_engine::config::{Knobs, Mode, Profile};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::pair::RemoteCheck;
@@ -208,8 +208,7 @@ impl<'a> Told<'a> {
             knobs.allow_unconditional = run.allow_unconditional.then_some(true);
             knobs.concurrency = run.concurrency;
             knobs.bwlimit = run.bwlimit.map(Rate);
-            let ms = u64::try_from(run.lock_timeout.as_millis()).unwrap_or(u64::MAX);
-            knobs.lock_timeout = self.was_typed("lock_timeout").then_some(Wait(ms));
+            knobs.lock_timeout = self.was_typed("lock_timeout").then_some(run.lock_timeout);
         }
         if let Some(object) = object {
             let written = object.within(Options::default());

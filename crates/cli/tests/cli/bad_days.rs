@@ -233,3 +233,10 @@ fn a_store_that_is_a_file_is_a_wrong_setting() {
         home.run(args).expect(78).says(&["plain/below", "file stands where a folder is needed"]);
     }
 }
+
+#[test]
+fn a_file_without_end_is_no_configuration() {
+    let home = Home::furnished();
+    home.run(&["config", "check", "--config", "/dev/zero"]).expect(78).says(&["longer than 16 MiB"]);
+    home.sync(&["--ignore-file", "/dev/zero"]).says(&["longer than 16 MiB"]);
+}

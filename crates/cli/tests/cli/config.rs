@@ -339,6 +339,8 @@ fn a_profile_says_where_its_service_is() {
     home.write("home/.config/tidelock/config.toml", &profile);
     ask(&["sync", "far"]).expect(4).says(&["no bucket \"tide\""]);
     ask(&["ls", "s3://tide"]).expect(4).says(&["no bucket \"tide\""]);
+    let looked = ask(&["status", "far"]).expect(4).says(&["a sync would: not be begun", "no bucket \"tide\""]);
+    assert!(!looked.out.contains("nothing to do"), "{}", looked.out);
     ask(&["config", "show", "far"]).expect(0).says(&["s3://tide/photos", "profile ", "concurrency         = 32"]);
 }
 

@@ -112,12 +112,24 @@ fn a_part_of_a_pair_is_restored_and_the_rest_is_not_touched() {
 }
 
 #[test]
+fn an_empty_path_is_not_everything() {
+    let home = paired();
+    home.write("f/a.txt", "edited here");
+    for path in ["", "/"] {
+        home.run(&["restore", "tide", "--overwrite", "--path", path]).expect(2).says(&["it names nothing"]);
+    }
+    assert_eq!(home.read("f/a.txt"), "edited here");
+}
+
+#[test]
 fn what_brings_back_a_part_does_not_vouch_for_another_folder() {
     let home = paired();
     fs::rename(home.path("f"), home.path("away")).expect("renamed");
     fs::create_dir(home.path("f")).expect("made");
     home.run(&["restore", "tide", "--path", "sub"]).expect(0).says(&["2 entries fetched"]);
-    home.run(&["sync", "tide"]).expect(5).says(&["no restore has brought all of it here", "restore it to the end"]);
+    home.run(&["sync", "tide", "--mirror"]).expect(5).says(&["the folder of this pair", "--confirm-deletes"]);
+    home.run(&["sync", "tide", "--delete"]).expect(0).says(&["restored in part"]);
+    assert_eq!(home.run(&["ls", "tide"]).expect(0).out.lines().count(), 6);
     home.run(&["restore", "tide"]).expect(0);
     home.run(&["sync", "tide"]).expect(0);
 }

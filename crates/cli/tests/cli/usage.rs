@@ -15,6 +15,7 @@ fn misuse_ends_with_2_and_a_hint() {
         (&["sync", "f", "folder:store", "--delete", "--mirror"], "cannot be used with"),
         (&["sync", "f", "folder:store", "--compare", "size"], "stamp, digest"),
         (&["sync", "f", "folder:store", "--lock-timeout", "5 parsecs"], "no unit"),
+        (&["sync", "f", "folder:store", "--lock-timeout", "1"], "write \"1s\""),
         (&["sync", "f", "folder:store", "--concurrency", "0"], "1..=1024"),
         (&["plan", "f", "folder:store", "-o", "no/such/place"], "cannot be written"),
         (&["--bogus"], "--bogus"),
@@ -108,6 +109,8 @@ fn like_mistakes_end_alike() {
     ] {
         home.run(args).expect(4).says(&["none"]);
     }
+    let nowhere = home.run(&["mv", "folder:nowhere/a.txt", "folder:nowhere/b.txt"]);
+    nowhere.expect(4).says(&["there is no store at ", "nowhere/a.txt"]);
     for (args, says) in [
         (&["upload", "-", "folder:store/"][..], "has no name"),
         (&["upload", "f/a.txt", "f/sub/b.txt", "folder:store/x"], "cannot all become"),

@@ -122,12 +122,14 @@ fn what_others_write_is_read() {
     let md5 = decode(&map(&[("s3cmd-attrs", list)])).md5;
     assert_eq!(md5, sample().md5);
     // Disclaimed, all but what it says of the bytes is still there.
-    let mut keys = map(&[("S3cmd-attrs", list), ("MD5chksum", "AAECAwQFBgcICQoLDA0O/w=="), ("mine", "1")]);
+    let mut keys =
+        map(&[("S3cmd-attrs", list), ("MD5chksum", "AAECAwQFBgcICQoLDA0O/w=="), ("mine", "1"), ("bare", "")]);
     keys.insert("tidelock-digest".to_owned(), format!("{}@1.5", Digest::of(b"x")));
     keys.insert("mtime".to_owned(), "1.5".to_owned());
     let before = decode(&keys);
     disclaim(&mut keys);
     assert_eq!(decode(&keys), Attributes { digest: None, md5: None, ..before.clone() });
+    assert!(keys.contains_key("bare"), "an empty value is somebody's own");
     assert!(before.digest.is_some() && before.md5.is_some() && before.meta.gid.is_some());
 }
 

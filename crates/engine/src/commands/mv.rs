@@ -6,12 +6,14 @@
 
 use super::download::others_below;
 use super::naming::{Renamed, keeps_name, renamed};
+use super::saved::links;
 use super::target::{Access, Found, Target, refuse_reserved};
 use super::there::{Asked, There};
 use crate::api::{Context, Mv, RunReply};
 use crate::cycle::named::{Rename, Renames, rename_named};
 use crate::failure::Failure;
 use std::sync::Arc;
+use tidelock_core::names::entry_of;
 use tidelock_core::path::Key;
 use tidelock_remote::Remote;
 use tidelock_remote::layer::Scope;
@@ -22,6 +24,10 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (place, from) = whole(&request.from)?;
     let (other, to) = whole(&request.to)?;
     if place.url != other.url {
+        // Of stores that are not there, this is not what is wrong.
+        if matches!(place.url, RemoteUrl::Folder(_)) {
+            place.open(context, &request.service, &request.options, Access::Read).await?;
+        }
         return Err(Failure::Misused(format!(
             "{} and {} are not in one bucket or store; download and upload instead",
             request.from, request.to
@@ -30,6 +36,8 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     // What can be refused before anything is asked for, is.
     let (Renamed::Object(_, new) | Renamed::Below(_, new)) = renamed(&from, &to, true)?;
     refuse_reserved(&new)?;
+    entry_of(&Key::new(new.as_str()), links(request.options.metadata))
+        .map_err(|why| Failure::Unable(format!("{new:?}: {why}")))?;
     let access = if request.options.dry_run { Access::Read } else { Access::Write };
     let opened = place.open(context, &request.service, &request.options, access).await?;
     let remote = opened.remote.as_ref();

@@ -13,13 +13,16 @@ use super::tree::{Node, Value, key};
 use crate::failure::Failure;
 use crate::place;
 use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::IgnoreFile;
 
 /// The names a configuration may have.
 const NAMES: [&str; 3] = ["config.toml", "config.yaml", "config.yml"];
+
+/// More than anybody writes by hand: what is longer is something else.
+const MAX_BYTES: u64 = 16 << 20;
 
 /// A configuration and where it came from.
 #[derive(Debug, Clone)]
@@ -106,7 +109,7 @@ pub fn look(around: &Around) -> Result<Loaded, Problem> {
     };
     let Some(file) = locate(around)? else { return Ok(loaded) };
     let name = file.display().to_string();
-    let bytes = match fs::read(&file) {
+    let bytes = match read_bounded(&file) {
         Ok(bytes) => bytes,
         Err(error) => {
             let by = around.named_file().map(|(_, by)| format!("; correct {by}")).unwrap_or_default();
@@ -188,9 +191,21 @@ pub fn create(file: &Path, text: &str) -> Result<(), Failure> {
     })
 }
 
+/// A file's bytes, if they are not more than anybody writes by hand.
+fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    fs::File::open(file)?.take(MAX_BYTES + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(std::io::Error::other("it is longer than 16 MiB"));
+    }
+    Ok(bytes)
+}
+
 /// Reads a file of patterns.
 pub fn ignore_file(path: &Path) -> std::io::Result<IgnoreFile> {
-    Ok(IgnoreFile { path: path.display().to_string(), text: fs::read_to_string(path)? })
+    let text =
+        String::from_utf8(read_bounded(path)?).map_err(|error| std::io::Error::new(ErrorKind::InvalidData, error))?;
+    Ok(IgnoreFile { path: path.display().to_string(), text })
 }
 
 fn trouble(path: &Path, error: &std::io::Error) -> Failure {

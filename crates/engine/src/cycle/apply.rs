@@ -53,7 +53,7 @@ async fn apply_spool(pair: &Pair, spool: &Spool<'_>, totals: Totals, problem: Op
             tell_problem(pair, Mode::Execute, &run, &mut report, problem)?;
         }
         let root = Root::look(pair).await?;
-        root.check_unseen(pair)?;
+        root.check_planned(pair)?;
         let turn = Turn::of(pair, &root)?;
         guard(pair, &seen.totals, turn.lapses())?;
         turn.commit(pair)?;

@@ -184,15 +184,7 @@ impl Carrier<'_> {
     /// Whether it bears the mark of such a write.
     fn is_our_write(&self, step: &Step, base: Option<&BaseRow>, attributes: &Attributes) -> bool {
         let (Some(attempt), Some(replaced)) = (&attributes.attempt, &attributes.replaced) else { return false };
-        let agreed = match base {
-            None => Some("none"),
-            Some(base) if base.standing == Standing::Agreed => {
-                Some(base.there.as_ref().map_or("none", |half| half.stamp.etag.as_str()))
-            }
-            // Nobody vouches for what came before.
-            Some(_) => None,
-        };
-        agreed == Some(replaced.as_str()) && self.is_own_attempt(attempt, &step.key)
+        agreed_etag(base) == Some(replaced.as_str()) && self.is_own_attempt(attempt, &step.key)
     }
 
     /// Content is as agreed on both sides; what remains is metadata.
@@ -349,4 +341,16 @@ fn by_stamp(step: &Step, object: &Object, attributes: &Attributes) -> Sameness {
     let (Some(here), Some(mtime_ns)) = (&step.here, attributes.meta.mtime_ns) else { return Sameness::Unknown };
     let close = here.stamp.mtime_ns.abs_diff(mtime_ns) <= MTIME_GRAIN_NS.unsigned_abs();
     if here.stamp.size == object.stamp.size && close { Sameness::Same } else { Sameness::Differ }
+}
+
+/// The entity tag of the object that was agreed on, or `none`, as a write over it bears it.
+pub(super) fn agreed_etag(base: Option<&BaseRow>) -> Option<&str> {
+    match base {
+        None => Some("none"),
+        Some(base) if base.standing == Standing::Agreed => {
+            Some(base.there.as_ref().map_or("none", |half| half.stamp.etag.as_str()))
+        }
+        // Nobody vouches for what came before.
+        Some(_) => None,
+    }
 }

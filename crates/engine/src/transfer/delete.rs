@@ -217,7 +217,7 @@ impl Carrier<'_> {
 }
 
 /// The fact that keeps which folders a run's deletions may empty.
-const EMPTYING: &str = "emptying";
+pub(crate) const EMPTYING: &str = "emptying";
 
 fn set_emptying(pair: &Pair, folders: BTreeSet<RelPath>) -> Result<(), Failure> {
     let json = serde_json::to_string(&folders).unwrap_or_default();

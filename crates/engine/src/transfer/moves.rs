@@ -154,7 +154,9 @@ impl Carrier<'_> {
                 ErrorKind::Precondition | ErrorKind::NotFound => {
                     return Err(NotMade { kept, ..Unmade::NoRename.into() });
                 }
-                // There is a copy, perhaps of other bytes, which its ETag tells.
+                // There is a copy, perhaps of other bytes, which its ETag tells where it has
+                // to; a place that said it checks sources is planned for anew.
+                ErrorKind::Raced if matches!(pin, Pin::ByPlace) => return Ok(Fate::StaleSince(error.to_string())),
                 ErrorKind::Raced => match self.made(step, &request).await {
                     Ok(stored) => stored,
                     Err(fate) => return Ok(fate),

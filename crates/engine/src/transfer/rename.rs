@@ -102,7 +102,10 @@ impl Carrier<'_> {
             Err(error) if error.kind == ErrorKind::Raced => Err(raced()),
             Err(error) => Err(remote_fate(step, error)),
             // Where a reply was lost, nobody has looked at the source after the copy.
-            Ok(_) if !pinned => self.seen_again(step, from, source).await.map(drop).map_err(|_| raced()),
+            Ok(_) if !pinned => match self.seen_again(step, from, source).await {
+                Err(Fate::Stale) => Err(raced()),
+                seen => seen.map(drop),
+            },
             Ok(_) => Ok(()),
         }
     }

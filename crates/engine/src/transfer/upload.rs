@@ -6,9 +6,10 @@
 //! sent as its marker, a link as its target.
 
 use super::bytes::FileBytes;
+use super::compare::agreed_etag;
 use super::meta::Kept;
 use super::way::is_twin;
-use super::{Carrier, Fate, HELD, disk_fate, problem, remote_fate};
+use super::{Carrier, Fate, HELD, disk_fate, problem, racy_for_ns, remote_fate};
 use crate::digest::{Wanted, fingerprint, wanted_for};
 use crate::disk::{Node, ReadFile};
 use crate::event::Event;
@@ -106,6 +107,11 @@ impl Carrier<'_> {
         let sealed = !self.pair.planted.has(Bug::NoDoubleFstat);
         let bytes = Arc::new(FileBytes::new(Arc::clone(&file), here.stamp, sealed));
         if size > self.pair.settings.small_bytes {
+            // While it is read, whoever writes into it must leave another stamp behind.
+            let racy_ns = racy_for_ns(&here.stamp, self.now_ns(), self.pair.disk.grain_ns());
+            if let Some(wait) = u64::try_from(racy_ns).ok().filter(|wait_ns| *wait_ns > 0) {
+                self.pair.world.sleep.sleep(Duration::from_nanos(wait)).await;
+            }
             return Ok(Load { source: Arc::clone(&bytes) as Arc<dyn Source>, size, digest: None, hashed: Some(bytes) });
         }
         let length = usize::try_from(size).unwrap_or(usize::MAX);
@@ -152,11 +158,12 @@ impl Carrier<'_> {
         };
         let held = match (&step.here, &stat) {
             (None, Some(stat)) => self.is_other_key(step, stat.node) || is_twin(self.pair, &step.path).await,
+            (None, None) => self.is_above_twin(&step.path).await,
             _ => false,
         };
         let as_expected = match (&step.here, stat) {
+            (None, _) if held => return Err(in_the_way()),
             (None, None) => true,
-            (None, Some(_)) if held => return Err(in_the_way()),
             (Some(here), Some(stat)) if step.kind == Kind::Dir => {
                 stat.node == Node::Dir && stat.stamp.file_id == here.stamp.file_id
             }
@@ -187,9 +194,13 @@ impl Carrier<'_> {
         condition: Condition,
         kept: Option<&Kept>,
     ) -> (Put, Meta) {
-        let replaced = match &condition {
-            Condition::Absent => "none".to_owned(),
-            Condition::Matches(stamp) => stamp.etag.clone(),
+        // What was agreed, and not what a killed run of ours wrote over it since: so the
+        // next one tells this write for ours, however many were killed before.
+        let base = self.pair.state.row(&step.key).ok().flatten();
+        let replaced = match (agreed_etag(base.as_ref()), &condition) {
+            (Some(agreed), _) => agreed.to_owned(),
+            (None, Condition::Absent) => "none".to_owned(),
+            (None, Condition::Matches(stamp)) => stamp.etag.clone(),
         };
         let xattrs = attributes.meta.xattrs.clone();
         let meta = kept.map_or(attributes.meta.clone(), |kept| kept.complete(attributes.meta));

@@ -9,6 +9,7 @@ use super::{Carrier, Fate, disk_fate, install_fate, problem, remote_fate};
 use crate::disk::{Error, ErrorKind, Node, Stat};
 use crate::pair::Pair;
 use crate::transfer::HELD;
+use std::sync::PoisonError;
 use tidelock_core::names::{Kind, key_of};
 use tidelock_core::path::RelPath;
 use tidelock_core::plan::{Action, ProblemClass, Step};
@@ -95,7 +96,43 @@ pub(super) async fn is_twin(pair: &Pair, path: &RelPath) -> bool {
     false
 }
 
+/// The name with each letter in the other case.
+fn other_case(name: &str) -> String {
+    name.chars()
+        .flat_map(|letter| {
+            let other: Vec<char> =
+                if letter.is_lowercase() { letter.to_uppercase().collect() } else { letter.to_lowercase().collect() };
+            other
+        })
+        .collect()
+}
+
 impl Carrier<'_> {
+    /// Whether one of the folders above a path, as far as they are here, lies here under
+    /// another name, which the disk does not tell from this one. What is put in there
+    /// would be found again under that name. Folders are only listed where case does not
+    /// count.
+    pub(super) async fn is_above_twin(&self, path: &RelPath) -> bool {
+        let Some(folder) = path.parent().filter(|folder| !folder.is_root()) else { return false };
+        if *self.named.lock().unwrap_or_else(PoisonError::into_inner) == folder {
+            return false;
+        }
+        let disk = &self.pair.disk;
+        let mut at = folder.clone();
+        while let Some(parent) = at.parent() {
+            let other = parent.join(&other_case(at.name())).ok().filter(|other| *other != at);
+            if let (Ok(Some(stat)), Some(other)) = (disk.stat(&at).await, other)
+                && let Ok(Some(found)) = disk.stat(&other).await
+                && found.stamp.file_id == stat.stamp.file_id
+            {
+                return is_twin(self.pair, &at).await;
+            }
+            at = parent;
+        }
+        *self.named.lock().unwrap_or_else(PoisonError::into_inner) = folder;
+        false
+    }
+
     /// Puts aside what is in the way of a download, if that may be; whether it did.
     pub(super) async fn clear_way(&self, step: &Step) -> Result<bool, Fate> {
         if !replaces(self.pair) || step.here.is_some() {

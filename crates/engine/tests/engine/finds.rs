@@ -5,6 +5,7 @@ use tidelock_core::entry::Meta;
 use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
 use tidelock_engine::cycle::{Mode, run};
+use tidelock_engine::disk::sim::{SimDisk, SimOptions};
 use tidelock_engine::disk::{Disk, MetaScope};
 use tidelock_engine::report::Ending;
 use tidelock_engine::state::Change;
@@ -249,6 +250,29 @@ fn of_a_key_and_one_below_it_the_first_is_taken() {
         let report = other.run(preset);
         let told: Vec<_> = report.problems.iter().map(|problem| problem.path.as_str()).collect();
         assert!(told.contains(&"k") && !told.contains(&"k/under"), "{preset:?} {told:?}");
+    }
+}
+
+/// Where case does not count, a folder holds nothing that belongs into its twin.
+#[test]
+fn what_belongs_into_a_twin_of_a_folder_is_told_and_stays_there() {
+    for preset in [Preset::Restore, Preset::TwoWay] {
+        let mut bench = Bench::new();
+        bench.disk = SimDisk::new(SimOptions { fold_case: true, ..SimOptions::default() }, bench.world.clone());
+        for key in ["A/deep/e", "a/b", "a/deep/f", "other/g", "É/h", "é/i"] {
+            bench.put(key, key);
+        }
+        for _ in 0..3 {
+            let report = bench.run(preset);
+            assert_eq!(report.ending(), Ending::Partial, "{report:#?}");
+            let mut told: Vec<_> = report.problems.iter().map(|problem| problem.path.as_str()).collect();
+            told.sort_unstable();
+            assert_eq!(told, ["a/b", "a/deep/f", "é/i"], "{preset:?}");
+        }
+        let files: Vec<_> =
+            bench.files().into_iter().map(|(name, _)| name).filter(|name| !name.ends_with('/')).collect();
+        assert_eq!(files, ["A/deep/e", "other/g", "É/h"], "{preset:?}");
+        assert_eq!(bench.keys().len(), 6, "{preset:?}");
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::bench::{Bench, path};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::path::Key;
 use tidelock_core::policy::Preset;
 use tidelock_engine::cycle::{Mode, run};
@@ -30,6 +31,13 @@ fn restore(bench: &Bench, change: impl FnOnce(&mut Settings)) -> Report {
         settings.sets_mode = false;
         change(settings);
     })
+}
+
+/// A mirror, which would delete what lapsed, asks; the others do not delete it.
+fn goes_on_without_deleting(bench: &Bench, preset: Preset) {
+    let report = bench.run(preset);
+    let ending = if preset == Preset::Mirror { Ending::SafetyStop } else { Ending::Ok };
+    assert_eq!((report.ending(), report.deleted_there), (ending, 0), "{preset:?}: {report:#?}");
 }
 
 /// Runs until something stops it or all is done, as often as a person would; what is
@@ -74,7 +82,7 @@ fn what_an_interrupted_restore_did_not_bring_is_not_deleted() {
         let report = futures::executor::block_on(run(&pair, Mode::Execute));
         assert_eq!((report.ending(), report.downloaded), (Ending::Interrupted, 1), "{report:#?}");
 
-        assert_eq!(bench.run(preset).ending(), Ending::SafetyStop, "{preset:?}");
+        goes_on_without_deleting(&bench, preset);
         assert_eq!(insist(&bench, preset), NAMES, "{preset:?}");
 
         assert_eq!(restore(&bench, |_| {}).ending(), Ending::Ok);
@@ -113,6 +121,11 @@ fn the_first_restore_of_a_part_says_which_folder_it_was() {
         let bench = other.second("phone");
         let report = restore(&bench, |settings| settings.only = path("part"));
         assert_eq!((report.ending(), report.downloaded), (Ending::Ok, 2), "{report:#?}");
+        if preset == Preset::Mirror {
+            // What it did not bring is asked about, however often.
+            goes_on_without_deleting(&bench, preset);
+            goes_on_without_deleting(&bench, preset);
+        }
         bench.disk.set_unmounted(true);
         bench.write("stray", b"stray");
         assert_eq!(bench.run(preset).ending(), Ending::SafetyStop, "{preset:?}");
@@ -128,7 +141,7 @@ fn what_a_restore_of_a_part_brought_elsewhere_is_not_missed_in_the_folder() {
         bench.put("part/new", "theirs");
         let report = restore(&bench, |settings| settings.only = path("part"));
         assert_eq!((report.ending(), report.downloaded), (Ending::Ok, 3), "{report:#?}");
-        assert_eq!(bench.run(preset).ending(), Ending::SafetyStop, "{preset:?}");
+        goes_on_without_deleting(&bench, preset);
 
         bench.disk.set_unmounted(false);
         let report = bench.run(preset);
@@ -145,8 +158,63 @@ fn a_disk_that_lost_a_few_files_deletes_none_of_them_there() {
         bench.disk.user_remove(&path("a")).expect("removes");
         bench.disk.set_unmounted(false);
         bench.disk.user_remove(&path("b")).expect("removes");
-        let report = bench.run(preset);
-        assert_eq!(report.deleted_there, 0, "{preset:?}: {report:#?}");
+        goes_on_without_deleting(&bench, preset);
         assert_eq!(bench.keys(), NAMES, "{preset:?}");
     }
+}
+
+/// Whichever run it is that lets rows lapse, it does not answer for the mirror.
+#[test]
+fn a_mirror_asks_about_what_lapsed_in_another_run() {
+    let moves = |bench: &Bench| {
+        bench.run_with(Preset::Push, |settings| {
+            settings.sets_mode = false;
+            settings.only_moves = true;
+        });
+    };
+    let with_a_hole = |bench: &Bench| {
+        bench.write("locked/x", b"x");
+        bench.disk.user_chmod(&path("locked"), 0).expect("changes");
+        bench.run(Preset::Mirror);
+        bench.disk.user_chmod(&path("locked"), 0o755).expect("changes");
+    };
+    let others: [&dyn Fn(&Bench); 2] = [&moves, &with_a_hole];
+    for (number, other) in others.into_iter().enumerate() {
+        let bench = away(Preset::Mirror);
+        restore(&bench, |_| {});
+        bench.disk.set_unmounted(false);
+        bench.disk.user_remove(&path("b")).expect("removes");
+        other(&bench);
+        let report = bench.run(Preset::Mirror);
+        assert_eq!((report.ending(), report.deleted_there), (Ending::SafetyStop, 0), "{number}: {report:#?}");
+        let report = bench.run_with(Preset::Mirror, |settings| settings.confirm_deletes = true);
+        assert_eq!((report.ending(), report.deleted_there), (Ending::Ok, 1), "{number}: {report:#?}");
+    }
+}
+
+#[test]
+fn a_mirror_that_another_device_stopped_has_changed_nothing() {
+    let bench = away(Preset::Mirror);
+    bench.disk.set_unmounted(false);
+    let other = bench.second("desktop");
+    other.write("own", b"own");
+    assert_eq!(other.run(Preset::Push).ending(), Ending::Ok);
+    let confirmed = |settings: &mut Settings| settings.confirm_deletes = true;
+    assert_eq!(other.run_with(Preset::Mirror, confirmed).ending(), Ending::SafetyStop);
+    assert_eq!(other.state.fact("mode").expect("readable").as_deref(), Some("push"));
+    assert_eq!(other.run_with(Preset::Mirror, |settings| settings.take_over = true).ending(), Ending::SafetyStop);
+    assert_eq!(other.keys().len(), 11);
+}
+
+#[test]
+fn a_restore_that_leaves_something_out_vouches_for_nothing() {
+    let bench = away(Preset::Mirror);
+    let rules = |settings: &mut Settings| {
+        let line = RuleLine { pattern: "/part".to_owned(), include: false, written: None };
+        settings.rules = Rules::new(vec![line], Vec::new(), true).expect("a valid pattern");
+    };
+    let report = restore(&bench, rules);
+    assert_eq!((report.ending(), report.downloaded), (Ending::Ok, 8), "{report:#?}");
+    goes_on_without_deleting(&bench, Preset::Mirror);
+    assert_eq!(bench.keys(), NAMES);
 }

@@ -289,6 +289,30 @@ fn a_file_beside_a_folder_of_its_name_is_a_problem_told_once() {
 
 /// Other tools copy our metadata along: what they moved over a new file of ours is
 /// theirs all the same.
+/// However many runs are killed between an upload and its record, with edits between
+/// them: whoever is alone has no conflict.
+#[test]
+fn edits_after_killed_uploads_are_no_conflicts() {
+    for known in [true, false] {
+        let bench = Bench::new();
+        let key = Key::new("a");
+        if known {
+            bench.write("a", b"first.");
+            assert_ok(&bench.run(Preset::TwoWay));
+        }
+        let row = bench.state.row(&key).expect("readable");
+        for edit in ["second", "third.", "fourth"] {
+            bench.write("a", edit.as_bytes());
+            let report = bench.run(Preset::TwoWay);
+            assert_ok(&report);
+            assert_eq!((report.uploaded, report.conflicts), (1, 0), "{edit}: {report:#?}");
+            let lost = row.clone().map_or(Change::Drop(key.clone()), |row| Change::Put(Box::new(row)));
+            bench.state.commit(&[lost]).expect("writes");
+        }
+        assert_eq!(bench.objects(), [("a".to_owned(), "fourth".to_owned())]);
+    }
+}
+
 #[test]
 fn an_object_that_another_tool_renamed_is_not_taken_for_our_own() {
     for ours in ["newer here", "a new file here"] {

@@ -116,10 +116,8 @@ impl Settings {
             (None, Some(preset)) if preset.name != "aws" => preset_endpoint(preset, &region)?,
             (None, _) => Endpoint::amazon(&region, fips, dual_stack),
         };
-        let path_style = match preset.and_then(|preset| preset.path_style) {
-            Some(habit) if options.path_style.is_none() && s3_setting(&profile, "addressing_style").is_none() => habit,
-            _ => path_style(bucket, options, &profile, &endpoint)?,
-        };
+        let habit = preset.and_then(|preset| preset.path_style);
+        let path_style = path_style(bucket, options, &profile, &endpoint, habit)?;
         let sign_payload = s3_setting(&profile, "payload_signing_enabled").is_some_and(|value| value == "true");
         Ok(Self {
             endpoint,
@@ -302,21 +300,29 @@ fn region(config: &SdkConfig, given: Option<&Endpoint>, preset: Option<&Provider
     }
 }
 
-fn path_style(bucket: &str, options: &S3Options, profile: &ProfileSet, endpoint: &Endpoint) -> Result<bool> {
-    if let Some(said) = options.path_style {
-        return Ok(said);
-    }
-    match s3_setting(profile, "addressing_style").as_deref() {
-        Some("path") => Ok(true),
-        Some("virtual") => Ok(false),
-        // Dots in the bucket's name would not match Amazon's certificate.
-        None | Some("auto") => {
-            Ok(endpoint.is_address_or_local() || !endpoint.amazon || (endpoint.tls && bucket.contains('.')))
-        }
+/// Whether the bucket is named in the path: always where no bucket can be part of the host,
+/// else as the user says, as the service is used to, or as suits the endpoint.
+fn path_style(
+    bucket: &str,
+    options: &S3Options,
+    profile: &ProfileSet,
+    endpoint: &Endpoint,
+    habit: Option<bool>,
+) -> Result<bool> {
+    let said = match s3_setting(profile, "addressing_style").as_deref() {
+        _ if options.path_style.is_some() => options.path_style,
+        None => habit,
+        Some("path") => Some(true),
+        Some("virtual") => Some(false),
+        Some("auto") => None,
         Some(other) => {
-            Err(config_error(format!("addressing_style is {other:?} in the profile; it may be auto, virtual or path")))
+            let what = format!("addressing_style is {other:?} in the profile; it may be auto, virtual or path");
+            return Err(config_error(what));
         }
-    }
+    };
+    // Dots in the bucket's name would not match Amazon's certificate.
+    let usual = || !endpoint.amazon || (endpoint.tls && bucket.contains('.'));
+    Ok(endpoint.is_address_or_local() || said.unwrap_or_else(usual))
 }
 
 /// A setting of the `s3 =` block of the profile.

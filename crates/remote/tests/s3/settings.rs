@@ -150,11 +150,8 @@ fn settings_come_from_the_aws_files() {
             let error = open(nobody).await.expect("opens").head(&key()).await.expect_err("no credentials");
             assert_eq!(error.kind, ErrorKind::Credentials, "{error}");
             assert!(error.message.contains("AWS_ACCESS_KEY_ID"), "{error}");
-            // tide.localhost is this machine, if names below localhost are known here.
-            let listed = open(profile("sea")).await.expect("opens").list("", &Cursor::start()).await;
-            assert!(listed.is_ok() || listed.is_err_and(|error| error.message.contains("tide.localhost")));
-            let path = S3Options { path_style: Some(true), ..profile("sea") };
-            open(path).await.expect("opens").list("", &Cursor::start()).await.expect("lists");
+            // This machine has no name for each bucket, whatever is said.
+            open(profile("sea")).await.expect("opens").list("", &Cursor::start()).await.expect("lists");
         });
         return;
     }

@@ -12,19 +12,26 @@ use tidelock_remote::layer::RequestCounts;
 /// What came of a run.
 pub fn run(command: &str, reply: &RunReply) -> String {
     let report = &reply.report;
-    // A run that was stopped before it did anything says so by itself.
-    let seen = !report.endings.is_empty() && report.stopped.is_some();
     if reply.dry_run {
-        let what = planned(&report.planned, report);
-        return format!("{command} would: {}", if seen && what == NOTHING { "not be begun".to_owned() } else { what });
+        return format!("{command} would: {}", foreseen(report));
     }
     let parts = done(report);
-    let what = match (parts.is_empty(), seen) {
+    let what = match (parts.is_empty(), was_stopped(report)) {
         (true, true) => "nothing was done".to_owned(),
         (true, false) => NOTHING.to_owned(),
         (false, _) => parts.join(", "),
     };
     format!("{command}: {what} · {} · {}", requests(&reply.requests), duration(report.duration_ms))
+}
+
+/// What a run would do. One that was stopped before all was seen says why by itself.
+fn foreseen(report: &Report) -> String {
+    let what = planned(&report.planned, report);
+    if was_stopped(report) && what == NOTHING { "not be begun".to_owned() } else { what }
+}
+
+fn was_stopped(report: &Report) -> bool {
+    !report.endings.is_empty() && report.stopped.is_some()
 }
 
 /// What came of a run that is over long since: nobody knows any more what it asked.
@@ -46,7 +53,7 @@ pub fn status(reply: &StatusReply) -> Vec<String> {
         };
         lines.push(format!("last run: {} on {}, {end}", last.command, moment(last.started_ms)));
     }
-    lines.push(format!("a sync would: {}", planned(&reply.run.report.planned, &reply.run.report)));
+    lines.push(format!("a sync would: {}", foreseen(&reply.run.report)));
     lines
 }
 
