@@ -53,7 +53,7 @@ impl HttpBody for Answer {
 }
 
 /// Takes a body out of aws-chunks: `SIZE[;chunk-signature=…]\r\n`, that many bytes,
-/// `\r\n`, and after the chunk of size 0 the trailers, which are passed over.
+/// `\r\n`, and after the chunk of size 0 the trailers, where checksums may be.
 /// <https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>
 #[derive(Debug, Default)]
 pub struct Unframe {
@@ -64,12 +64,14 @@ pub struct Unframe {
     ended: bool,
     /// The bytes themselves.
     pub body: Body,
+    /// Names and values that came behind them.
+    pub trailers: Vec<(String, String)>,
 }
 
 impl Unframe {
     /// Takes a buffer in; `None` if it is not framed as it should be.
     pub fn take(&mut self, mut bytes: Bytes) -> Option<()> {
-        while !bytes.is_empty() && !self.ended {
+        while !bytes.is_empty() {
             if self.left > 0 {
                 let len = bytes.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
                 self.body.push(bytes.split_to(len));
@@ -83,6 +85,12 @@ impl Unframe {
             self.line.extend_from_slice(&bytes.split_to(end + 1));
             let line = std::mem::take(&mut self.line);
             let line = std::str::from_utf8(&line).ok()?.trim_end();
+            if self.ended {
+                let trailer =
+                    line.split_once(':').map(|(name, value)| (name.trim().to_owned(), value.trim().to_owned()));
+                self.trailers.extend(trailer);
+                continue;
+            }
             // The end of the chunk before.
             if line.is_empty() {
                 continue;
@@ -107,6 +115,7 @@ mod tests {
                 unframe.take(Bytes::copy_from_slice(part)).expect("framed");
             }
             assert_eq!((unframe.body.pieces.concat(), unframe.body.len, unframe.ended), (b"hello!".to_vec(), 6, true));
+            assert_eq!(unframe.trailers, [("x-amz-checksum-crc32".to_owned(), "AA==".to_owned())]);
         }
         assert!(Unframe::default().take(Bytes::from_static(b"what\r\n")).is_none());
     }

@@ -31,6 +31,8 @@ pub struct Counts {
     requests: [AtomicU64; KINDS.len()],
     /// Bytes of bodies that came in.
     pub bytes_in: AtomicU64,
+    /// Of those, bytes that were to be stored.
+    pub bytes_stored: AtomicU64,
     /// Bytes of bodies that went out.
     pub bytes_out: AtomicU64,
     /// Connections that were opened.
@@ -42,6 +44,7 @@ pub struct Counts {
 pub struct Shown {
     requests: BTreeMap<&'static str, u64>,
     bytes_in: u64,
+    bytes_stored: u64,
     bytes_out: u64,
     connections: u64,
 }
@@ -62,6 +65,7 @@ impl Counts {
         Shown {
             requests: requests.filter(|(_, count)| *count > 0).collect(),
             bytes_in: read(&self.bytes_in),
+            bytes_stored: read(&self.bytes_stored),
             bytes_out: read(&self.bytes_out),
             connections: read(&self.connections),
         }

@@ -2,12 +2,15 @@
 //!
 //! One request in, one answer out. Which operation it is follows from method, path and
 //! query; what it does to the objects is in `store`. Signatures are not looked at.
+//! Below `/_sink` is what the bench asks: counters, inventories, empty buckets.
+
+mod uploads;
 
 use crate::body::{Answer, Unframe};
 use crate::counts::Counts;
-use crate::digest::{CRC64NVME, crc64nvme, hex, md5, md5_of_parts, verify};
+use crate::digest::{self, Checksums, Kind, Sum, hex, md5, verify};
 use crate::store::{Body, Condition, Listed, Listing, Object, Refusal, Store};
-use crate::xml::{self, CompleteUpload, Delete, Page, decoded};
+use crate::xml::{self, Delete, Page, decoded};
 use http::header::{
     CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, HeaderValue, IF_MATCH, IF_NONE_MATCH, LAST_MODIFIED, RANGE,
 };
@@ -16,7 +19,7 @@ use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// How the sink behaves.
@@ -24,12 +27,10 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 pub struct Behaviour {
     /// Entity tags are MD5s; else such that nobody takes them for one.
     pub md5_etags: bool,
-    /// Checksums are held against the bytes.
-    pub verifies: bool,
-    /// Bodies are forgotten, and read as zeros.
+    /// Which checksums are held against the bytes.
+    pub checksums: Checksums,
+    /// Bodies are forgotten, and read as zeros, but for small ones.
     pub discards: bool,
-    /// What every request waits before it is answered.
-    pub latency: Duration,
 }
 
 /// The server: what it holds, what it counts, how it behaves.
@@ -38,8 +39,14 @@ pub struct Sink {
     pub store: Store,
     pub counts: Counts,
     pub behaviour: Behaviour,
+    /// What every request waits before it is answered.
+    pub latency_ms: AtomicU64,
 }
 
+/// Smaller bodies are kept in any case: by those, clients find out what a server does.
+const DISCARDED_FROM: u64 = 1024;
+
+type Trailers = Vec<(String, String)>;
 type Answered = Result<Response<Answer>, Refusal>;
 
 /// A request without its body.
@@ -48,10 +55,12 @@ struct Asked<'a> {
     bucket: String,
     key: String,
     query: Vec<(String, String)>,
+    /// Checksums that came with the request.
+    sums: Vec<Sum>,
 }
 
 impl Asked<'_> {
-    fn read(head: &Parts) -> Option<Asked<'_>> {
+    fn read<'a>(head: &'a Parts, trailers: &[(String, String)]) -> Option<Asked<'a>> {
         let path = head.uri.path().strip_prefix('/')?;
         let (bucket, key) = path.split_once('/').unwrap_or((path, ""));
         let query = head.uri.query().unwrap_or_default();
@@ -59,7 +68,8 @@ impl Asked<'_> {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             Some((name.to_owned(), decoded(&value.replace('+', " "))?))
         });
-        Some(Asked { head, bucket: decoded(bucket)?, key: decoded(key)?, query: pairs.collect::<Option<_>>()? })
+        let sums = digest::sent(&head.headers, trailers);
+        Some(Asked { head, bucket: decoded(bucket)?, key: decoded(key)?, query: pairs.collect::<Option<_>>()?, sums })
     }
 
     fn query(&self, name: &str) -> Option<&str> {
@@ -92,18 +102,18 @@ impl Sink {
     /// Answers one request.
     pub async fn answer(&self, request: Request<Incoming>) -> Response<Answer> {
         let (head, incoming) = request.into_parts();
-        if head.uri.path() == "/_sink" {
-            let shown = self.counts.show(head.method == Method::POST);
-            return Response::new(serde_json::to_string(&shown).unwrap_or_default().into());
+        if let Some(rest) = head.uri.path().strip_prefix("/_sink") {
+            return self.control(&head.method, rest.trim_start_matches('/'), head.uri.query().unwrap_or_default());
         }
         let came = self.take(&head.headers, incoming).await;
-        if !self.behaviour.latency.is_zero() {
-            tokio::time::sleep(self.behaviour.latency).await;
+        match self.latency_ms.load(Ordering::Relaxed) {
+            0 => {}
+            latency_ms => tokio::time::sleep(Duration::from_millis(latency_ms)).await,
         }
-        let answered = match (came, Asked::read(&head)) {
-            (Ok(body), Some(asked)) => self.operate(&asked, body),
-            _ => Err(Refusal::InvalidArgument),
-        };
+        let answered = came.and_then(|(body, trailers)| {
+            let asked = Asked::read(&head, &trailers).ok_or(Refusal::InvalidArgument)?;
+            self.operate(&asked, body)
+        });
         let answer = answered.unwrap_or_else(|refusal| {
             self.counts.add("refused");
             let (status, text) = xml::refused(refusal);
@@ -114,7 +124,33 @@ impl Sink {
         answer
     }
 
-    async fn take(&self, headers: &HeaderMap, mut incoming: Incoming) -> Result<Body, Refusal> {
+    /// What the bench asks: `/_sink` tells the counters, and with POST sets them to zero;
+    /// `PUT /_sink?latency_ms=N` lets requests wait; `/_sink/BUCKET` lists what is there,
+    /// and with DELETE empties it.
+    fn control(&self, method: &Method, bucket: &str, query: &str) -> Response<Answer> {
+        let answer = match (method, bucket) {
+            (&Method::PUT, "") => match query.strip_prefix("latency_ms=").and_then(|text| text.parse().ok()) {
+                Some(latency_ms) => {
+                    self.latency_ms.store(latency_ms, Ordering::Relaxed);
+                    String::new()
+                }
+                None => return empty(StatusCode::BAD_REQUEST),
+            },
+            (_, "") => serde_json::to_string(&self.counts.show(method == Method::POST)).unwrap_or_default(),
+            (&Method::DELETE, bucket) => {
+                self.store.empty_bucket(bucket);
+                String::new()
+            }
+            (_, bucket) => match self.store.inventory(bucket) {
+                Ok(text) => text,
+                Err(_) => return empty(StatusCode::NOT_FOUND),
+            },
+        };
+        Response::new(answer.into())
+    }
+
+    /// The body, and what came behind it.
+    async fn take(&self, headers: &HeaderMap, mut incoming: Incoming) -> Result<(Body, Trailers), Refusal> {
         let is = |name: &str, what: &str| {
             headers.get(name).is_some_and(|value| value.as_bytes().starts_with(what.as_bytes()))
         };
@@ -129,18 +165,18 @@ impl Sink {
                 body.push(bytes);
             }
         }
-        Ok(if framed { unframe.body } else { body })
+        Ok(if framed { (unframe.body, unframe.trailers) } else { (body, Vec::new()) })
     }
 
     fn operate(&self, asked: &Asked<'_>, body: Body) -> Answered {
         let (count, answered) = match (&asked.head.method, asked.bucket.is_empty(), asked.key.is_empty()) {
             (&Method::GET, true, _) => ("list", Ok(text(xml::buckets(&self.store.buckets())))),
             (_, false, true) => return self.on_bucket(asked, &body),
-            (&Method::GET, false, false) if asked.has("uploadId") => ("other", self.parts(asked)),
+            (&Method::GET, false, false) if asked.has("uploadId") => ("list", self.list_parts(asked)),
             (&Method::GET, false, false) => ("get", self.read(asked, false)),
             (&Method::HEAD, false, false) => ("head", self.read(asked, true)),
             (&Method::DELETE, false, false) => match asked.query("uploadId") {
-                Some(id) => ("abandon", self.store.abandon(id).map(|()| empty(StatusCode::NO_CONTENT))),
+                Some(_) => ("abandon", self.abandon(asked)),
                 None => ("delete", self.remove(asked)),
             },
             (&Method::POST, false, false) if asked.has("uploads") => ("begin", self.begin(asked)),
@@ -173,10 +209,7 @@ impl Sink {
             Method::GET if asked.has("versioning") => {
                 ("other", self.store.has_bucket(bucket).map(|()| text(xml::unversioned())))
             }
-            Method::GET if asked.has("uploads") => {
-                let found = self.store.uploads(bucket, asked.query("prefix").unwrap_or_default());
-                ("other", Ok(text(xml::uploads(bucket, &found))))
-            }
+            Method::GET if asked.has("uploads") => ("list", self.list_uploads(asked)),
             Method::GET if ["versions", "acl", "policy", "cors"].iter().all(|name| !asked.has(name)) => {
                 ("list", self.list(asked))
             }
@@ -227,6 +260,9 @@ impl Sink {
         headers.insert(LAST_MODIFIED, value(&http_date(object.modified_s))?);
         headers.insert(CONTENT_LENGTH, (to - from).into());
         headers.insert("accept-ranges", HeaderValue::from_static("bytes"));
+        if range.is_none() && asked.header("x-amz-checksum-mode").is_some() {
+            say(headers, &object.sums)?;
+        }
         if range.is_some() {
             headers.insert("content-range", value(&format!("bytes {from}-{}/{len}", to.saturating_sub(1)))?);
             *answer.status_mut() = StatusCode::PARTIAL_CONTENT;
@@ -234,24 +270,21 @@ impl Sink {
         Ok(answer)
     }
 
-    fn object(
-        &self,
-        asked: &Asked<'_>,
-        mut body: Body,
-        headers: Vec<(HeaderName, HeaderValue)>,
-    ) -> Result<Object, Refusal> {
-        let mut headers = headers;
-        if self.behaviour.verifies {
-            verify(&body, &asked.head.headers)?;
-            if !headers.iter().any(|(name, _)| name.as_str().starts_with("x-amz-checksum-")) {
-                headers.push((HeaderName::from_static(CRC64NVME), value(&crc64nvme(&body))?));
-            }
+    /// What was sent, as an object: checked, with a checksum of this kind if it has none.
+    fn object(&self, asked: &Asked<'_>, mut body: Body, kind: Kind) -> Result<Object, Refusal> {
+        if asked.header("x-amz-copy-source").is_none() {
+            self.counts.bytes_stored.fetch_add(body.len, Ordering::Relaxed);
+        }
+        verify(&body, &asked.head.headers, &asked.sums, self.behaviour.checksums)?;
+        let mut sums = asked.sums.clone();
+        if self.behaviour.checksums != Checksums::None && sums.iter().all(|sum| sum.kind != kind) {
+            sums.extend(digest::of_body(&body, kind));
         }
         let etag = if self.behaviour.md5_etags { hex(&md5(&body)) } else { self.fast_etag() };
-        if self.behaviour.discards {
-            body.discard();
+        if self.behaviour.discards && body.len >= DISCARDED_FROM {
+            body.forget();
         }
-        Ok(Object { body, etag, modified_s: now_s(), headers })
+        Ok(Object { body, etag, modified_s: now_s(), headers: Vec::new(), sums })
     }
 
     /// A tag like that of an upload in one part, which nobody takes for an MD5.
@@ -260,10 +293,11 @@ impl Sink {
     }
 
     fn put(&self, asked: &Asked<'_>, body: Body) -> Answered {
-        let object = self.object(asked, body, kept(&asked.head.headers))?;
-        let etag = quoted(&object.etag)?;
+        let kind = asked.sums.first().map_or(Kind::Crc64Nvme, |sum| sum.kind);
+        let object = Object { headers: kept(&asked.head.headers), ..self.object(asked, body, kind)? };
+        let answer = stored(&object)?;
         self.store.put(&asked.bucket, &asked.key, object, &asked.condition())?;
-        Ok(tagged(etag))
+        Ok(answer)
     }
 
     fn remove(&self, asked: &Asked<'_>) -> Answered {
@@ -296,89 +330,20 @@ impl Sink {
         let from = self.copy_source(asked, source)?;
         let mut object = Object { modified_s: now_s(), ..from.as_ref().clone() };
         if asked.header("x-amz-metadata-directive") == Some("REPLACE") {
-            // What was computed of the bytes goes with them.
-            object.headers.retain(|(name, _)| name.as_str().starts_with("x-amz-checksum-"));
-            object.headers.extend(kept(&asked.head.headers));
+            object.headers = kept(&asked.head.headers);
         }
         let answer = xml::copied("CopyObjectResult", &object);
         self.store.put(&asked.bucket, &asked.key, object, &asked.condition())?;
         Ok(text(answer))
     }
-
-    fn begin(&self, asked: &Asked<'_>) -> Answered {
-        let id = self.store.begin(&asked.bucket, &asked.key, kept(&asked.head.headers), now_s())?;
-        Ok(text(xml::begun(&asked.bucket, &asked.key, &id)))
-    }
-
-    fn part(&self, asked: &Asked<'_>, body: Body) -> Answered {
-        let (id, number) = part_of(asked)?;
-        let part = self.object(asked, body, Vec::new())?;
-        let etag = quoted(&part.etag)?;
-        self.store.take_part(id, number, part)?;
-        Ok(tagged(etag))
-    }
-
-    fn copy_part(&self, asked: &Asked<'_>, source: &(String, String)) -> Answered {
-        let (id, number) = part_of(asked)?;
-        let from = self.copy_source(asked, source)?;
-        let len = from.body.len;
-        let range = asked.header("x-amz-copy-source-range").map(|text| range(text, len).ok_or(Refusal::InvalidRange));
-        let (begin, end) = range.transpose()?.unwrap_or((0, len));
-        let part = self.object(asked, from.body.slice(begin, end), Vec::new())?;
-        let answer = xml::copied("CopyPartResult", &part);
-        self.store.take_part(id, number, part)?;
-        Ok(text(answer))
-    }
-
-    fn parts(&self, asked: &Asked<'_>) -> Answered {
-        let id = asked.query("uploadId").unwrap_or_default();
-        let parts = self.store.parts(id)?;
-        Ok(text(xml::parts(&asked.key, id, parts.iter().map(|(number, part)| (*number, part.as_ref())))))
-    }
-
-    fn complete(&self, asked: &Asked<'_>, body: &Body) -> Answered {
-        let id = asked.query("uploadId").unwrap_or_default();
-        let bytes = body.pieces.concat();
-        let wanted: CompleteUpload = xml::read(std::str::from_utf8(&bytes).map_err(|_| Refusal::InvalidArgument)?)?;
-        let parts = self.store.parts(id)?;
-        let mut whole = Body::default();
-        let mut last = 0;
-        for part in &wanted.parts {
-            let found = parts.iter().find(|(number, _)| *number == part.number).map(|(_, found)| found);
-            let found = found.filter(|found| found.etag == unquoted(&part.etag) && part.number > last);
-            whole.append(&found.ok_or(Refusal::InvalidPart)?.body);
-            last = part.number;
-        }
-        if self.behaviour.verifies {
-            verify(&whole, &asked.head.headers)?;
-        }
-        let etag = match self.behaviour.md5_etags {
-            true => md5_of_parts(wanted.parts.iter().map(|part| part.etag.trim_matches('"'))),
-            false => format!("{:032x}-{}", self.store.fresh_id(), wanted.parts.len()),
-        };
-        let mut headers = self.store.headers_of(id)?;
-        headers.extend(kept(&asked.head.headers).into_iter().filter(|(name, _)| name != CONTENT_TYPE));
-        let object = Object { body: whole, etag: etag.clone(), modified_s: now_s(), headers };
-        self.store.put(&asked.bucket, &asked.key, object, &asked.condition())?;
-        self.store.abandon(id)?;
-        Ok(text(xml::completed(&asked.bucket, &asked.key, &etag)))
-    }
-}
-
-fn part_of<'a>(asked: &'a Asked<'_>) -> Result<(&'a str, u32), Refusal> {
-    let number =
-        asked.query("partNumber").and_then(|text| text.parse().ok()).filter(|number| (1..=10_000).contains(number));
-    Ok((asked.query("uploadId").unwrap_or_default(), number.ok_or(Refusal::InvalidArgument)?))
 }
 
 /// The headers that an object keeps.
 fn kept(headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
     const SAME: [&str; 5] = ["content-type", "cache-control", "content-disposition", "content-language", "expires"];
-    const NOT_KEPT: [&str; 2] = ["x-amz-checksum-algorithm", "x-amz-checksum-type"];
     let is_kept = |name: &str| {
         SAME.contains(&name)
             || name.starts_with("x-amz-meta-")
-            || name.starts_with("x-amz-checksum-") && !NOT_KEPT.contains(&name)
             || name == "x-amz-storage-class" && headers.get(name).is_none_or(|class| class != "STANDARD")
             || name == "content-encoding" && headers.get(name).is_none_or(|encoding| encoding != "aws-chunked")
     };
@@ -433,10 +398,21 @@ fn text(text: String) -> Response<Answer> {
     with_status(StatusCode::OK, text)
 }
 
-fn tagged(etag: HeaderValue) -> Response<Answer> {
+/// The answer to bytes that were taken.
+fn stored(object: &Object) -> Answered {
     let mut answer = empty(StatusCode::OK);
-    answer.headers_mut().insert(ETAG, etag);
-    answer
+    answer.headers_mut().insert(ETAG, quoted(&object.etag)?);
+    say(answer.headers_mut(), &object.sums)?;
+    Ok(answer)
+}
+
+/// Checksums as headers.
+fn say(headers: &mut HeaderMap, sums: &[Sum]) -> Result<(), Refusal> {
+    for sum in sums {
+        headers.insert(sum.kind.header(), value(&sum.text())?);
+        headers.insert("x-amz-checksum-type", HeaderValue::from_static(sum.type_name()));
+    }
+    Ok(())
 }
 
 fn empty(status: StatusCode) -> Response<Answer> {

@@ -4,18 +4,29 @@
 //! only. Conditions hold as S3 says they do, also against each other. Bodies are the
 //! buffers that came from the network; or, discarded, their lengths alone. No HTTP here.
 
+use crate::digest::{Kind, Sum};
 use bytes::Bytes;
+use http::header::{HeaderName, HeaderValue};
 use std::collections::{BTreeMap, HashMap};
+use std::fmt::Write;
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Bytes in the buffers that they arrived in.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct Body {
-    /// The buffers; none where bodies are discarded.
+    /// The buffers; of zeros, where the bytes were forgotten.
     pub pieces: Vec<Bytes>,
-    /// How many bytes there are, or were.
+    /// How many bytes there are.
     pub len: u64,
+    /// They are what was sent.
+    pub is_known: bool,
+}
+
+impl Default for Body {
+    fn default() -> Self {
+        Self { pieces: Vec::new(), len: 0, is_known: true }
+    }
 }
 
 impl Body {
@@ -28,25 +39,24 @@ impl Body {
     /// What another body holds, at the end.
     pub fn append(&mut self, other: &Self) {
         self.len += other.len;
+        self.is_known &= other.is_known;
         self.pieces.extend(other.pieces.iter().cloned());
     }
 
-    /// Forgets the bytes, keeps the length.
-    pub fn discard(&mut self) {
-        self.pieces = Vec::new();
+    /// As many zeros, in memory that all of them share.
+    pub fn forget(&mut self) {
+        static ZEROS: [u8; 1 << 20] = [0; 1 << 20];
+        let len = self.len;
+        *self = Self { is_known: false, ..Self::default() };
+        while self.len < len {
+            let next = usize::try_from(len - self.len).unwrap_or(usize::MAX).min(ZEROS.len());
+            self.push(Bytes::from_static(&ZEROS[..next]));
+        }
     }
 
-    /// The bytes `from..to`, which must lie within; zeros where they were discarded.
+    /// The bytes `from..to`, which must lie within.
     pub fn slice(&self, from: u64, to: u64) -> Self {
-        static ZEROS: [u8; 1 << 16] = [0; 1 << 16];
-        let mut cut = Self::default();
-        if self.pieces.is_empty() {
-            while cut.len < to - from {
-                let len = (to - from - cut.len).min(ZEROS.len() as u64);
-                cut.push(Bytes::from_static(&ZEROS[..usize::try_from(len).unwrap_or(ZEROS.len())]));
-            }
-            return cut;
-        }
+        let mut cut = Self { is_known: self.is_known, ..Self::default() };
         let mut at = 0;
         for piece in &self.pieces {
             let end = at + piece.len() as u64;
@@ -69,8 +79,10 @@ pub struct Object {
     pub etag: String,
     /// When it was stored, Unix seconds.
     pub modified_s: i64,
-    /// The headers that come back as they were given: metadata, types, checksums.
-    pub headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    /// The headers that come back as they were given: metadata and types.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// Its checksums.
+    pub sums: Vec<Sum>,
 }
 
 /// What must hold for a write.
@@ -87,12 +99,16 @@ pub struct Condition {
 pub enum Refusal {
     /// No bucket of this name.
     NoSuchBucket,
+    /// A bucket that holds objects is not removed.
+    BucketNotEmpty,
     /// No object of this key.
     NoSuchKey,
     /// No upload of this id, or of another key.
     NoSuchUpload,
     /// A part that was never sent, or has changed since.
     InvalidPart,
+    /// A part that is too small, and not the last.
+    EntityTooSmall,
     /// A condition does not hold.
     PreconditionFailed,
     /// The bytes are not those of the checksum that was sent.
@@ -105,16 +121,42 @@ pub enum Refusal {
     NotImplemented,
 }
 
-/// A part of an upload: its body, entity tag and checksum header.
+/// A part of an upload.
 pub type Part = Arc<Object>;
+
+/// Which upload, of which object.
+#[derive(Debug, Clone, Copy)]
+pub struct UploadName<'a> {
+    pub bucket: &'a str,
+    pub key: &'a str,
+    pub id: &'a str,
+}
+
+/// What an upload was begun with.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// When, Unix seconds.
+    pub at_s: i64,
+    /// The headers that the object is to have.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The checksum that the object is to have.
+    pub kind: Kind,
+    /// It is to be of the bytes, not of the parts' checksums.
+    pub full: bool,
+}
 
 #[derive(Debug, Clone)]
 struct Upload {
     bucket: String,
     key: String,
-    begun_s: i64,
-    headers: Vec<(http::HeaderName, http::HeaderValue)>,
+    begun: Begun,
     parts: BTreeMap<u32, Part>,
+}
+
+impl Upload {
+    fn is(&self, name: &UploadName<'_>) -> bool {
+        self.bucket == name.bucket && self.key == name.key
+    }
 }
 
 #[derive(Debug, Default)]
@@ -147,9 +189,34 @@ impl Store {
         self.held().buckets.entry(name.to_owned()).or_default();
     }
 
-    /// Removes a bucket, with all in it.
+    /// Removes an empty bucket.
     pub fn remove_bucket(&self, name: &str) -> Result<()> {
-        self.held().buckets.remove(name).map(drop).ok_or(Refusal::NoSuchBucket)
+        let mut held = self.held();
+        match held.buckets.get(name).map(BTreeMap::is_empty) {
+            Some(true) => held.buckets.remove(name).map(drop).ok_or(Refusal::NoSuchBucket),
+            Some(false) => Err(Refusal::BucketNotEmpty),
+            None => Err(Refusal::NoSuchBucket),
+        }
+    }
+
+    /// Makes a bucket anew: nothing in it, no uploads.
+    pub fn empty_bucket(&self, name: &str) {
+        let mut held = self.held();
+        let old = held.buckets.insert(name.to_owned(), BTreeMap::new());
+        held.uploads.retain(|_, upload| upload.bucket != name);
+        drop(held);
+        drop(old);
+    }
+
+    /// The sizes, checksums and keys of a bucket's objects, a line each.
+    pub fn inventory(&self, name: &str) -> Result<String> {
+        let held = self.held();
+        let objects = held.buckets.get(name).ok_or(Refusal::NoSuchBucket)?;
+        Ok(objects.iter().fold(String::new(), |mut text, (key, object)| {
+            let sum = object.sums.first().map_or("-".to_owned(), |sum| format!("{}:{}", sum.kind.name(), sum.text()));
+            let _ = writeln!(text, "{} {sum} {key}", object.body.len);
+            text
+        }))
     }
 
     /// The names of all buckets.
@@ -229,51 +296,54 @@ impl Store {
     }
 
     /// Begins an upload in parts.
-    pub fn begin(
-        &self,
-        bucket: &str,
-        key: &str,
-        headers: Vec<(http::HeaderName, http::HeaderValue)>,
-        now_s: i64,
-    ) -> Result<String> {
+    pub fn begin(&self, bucket: &str, key: &str, begun: Begun) -> Result<String> {
         self.has_bucket(bucket)?;
         let id = format!("upload-{:016x}", self.fresh_id());
-        let upload =
-            Upload { bucket: bucket.to_owned(), key: key.to_owned(), begun_s: now_s, headers, parts: BTreeMap::new() };
+        let upload = Upload { bucket: bucket.to_owned(), key: key.to_owned(), begun, parts: BTreeMap::new() };
         self.held().uploads.insert(id.clone(), upload);
         Ok(id)
     }
 
     /// Takes a part.
-    pub fn take_part(&self, id: &str, number: u32, part: Object) -> Result<()> {
+    pub fn take_part(&self, name: &UploadName<'_>, number: u32, part: Object) -> Result<()> {
         let mut held = self.held();
-        let upload = held.uploads.get_mut(id).ok_or(Refusal::NoSuchUpload)?;
+        let upload = held.uploads.get_mut(name.id).filter(|upload| upload.is(name)).ok_or(Refusal::NoSuchUpload)?;
         upload.parts.insert(number, Arc::new(part));
         Ok(())
     }
 
-    /// The parts that an upload has.
-    pub fn parts(&self, id: &str) -> Result<Vec<(u32, Part)>> {
+    /// The checksum that an upload's object is to have.
+    pub fn kind(&self, name: &UploadName<'_>) -> Result<Kind> {
         let held = self.held();
-        let upload = held.uploads.get(id).ok_or(Refusal::NoSuchUpload)?;
-        Ok(upload.parts.iter().map(|(number, part)| (*number, Arc::clone(part))).collect())
+        let upload = held.uploads.get(name.id).filter(|upload| upload.is(name)).ok_or(Refusal::NoSuchUpload)?;
+        Ok(upload.begun.kind)
     }
 
-    /// The headers that an upload was begun with.
-    pub fn headers_of(&self, id: &str) -> Result<Vec<(http::HeaderName, http::HeaderValue)>> {
-        self.held().uploads.get(id).map(|upload| upload.headers.clone()).ok_or(Refusal::NoSuchUpload)
-    }
-
-    /// Gives an upload up.
-    pub fn abandon(&self, id: &str) -> Result<()> {
-        self.held().uploads.remove(id).map(drop).ok_or(Refusal::NoSuchUpload)
-    }
-
-    /// Uploads under way below a prefix: key, id, and when they were begun.
-    pub fn uploads(&self, bucket: &str, prefix: &str) -> Vec<(String, String, i64)> {
+    /// What an upload was begun with, and the parts that it has.
+    pub fn upload(&self, name: &UploadName<'_>) -> Result<(Begun, BTreeMap<u32, Part>)> {
         let held = self.held();
-        let of = held.uploads.iter().filter(|(_, upload)| upload.bucket == bucket && upload.key.starts_with(prefix));
-        let mut found: Vec<_> = of.map(|(id, upload)| (upload.key.clone(), id.clone(), upload.begun_s)).collect();
+        let upload = held.uploads.get(name.id).filter(|upload| upload.is(name)).ok_or(Refusal::NoSuchUpload)?;
+        Ok((upload.begun.clone(), upload.parts.clone()))
+    }
+
+    /// Gives an upload up, or ends it.
+    pub fn end(&self, name: &UploadName<'_>) -> Result<()> {
+        self.kind(name)?;
+        self.held().uploads.remove(name.id).map(drop).ok_or(Refusal::NoSuchUpload)
+    }
+
+    /// Uploads under way below a prefix, behind a key and id, in order: key, id, and when
+    /// they were begun.
+    pub fn uploads(&self, bucket: &str, prefix: &str, after: (&str, &str)) -> Vec<(String, String, i64)> {
+        let is_after = |key: &str, id: &str| match after.1 {
+            "" => key > after.0,
+            _ => (key, id) > after,
+        };
+        let held = self.held();
+        let of = held.uploads.iter().filter(|(id, upload)| {
+            upload.bucket == bucket && upload.key.starts_with(prefix) && is_after(&upload.key, id)
+        });
+        let mut found: Vec<_> = of.map(|(id, upload)| (upload.key.clone(), id.clone(), upload.begun.at_s)).collect();
         found.sort();
         found
     }

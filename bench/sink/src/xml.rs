@@ -2,6 +2,7 @@
 //!
 //! Written by hand, for it is the hot path of listings; read by a library.
 
+use crate::digest::{Kind, Sum};
 use crate::store::{Listed, Object, Refusal};
 use http::StatusCode;
 use serde::Deserialize;
@@ -27,6 +28,29 @@ pub struct CompletePart {
     /// As it was answered, with or without quotes.
     #[serde(rename = "ETag")]
     pub etag: String,
+    #[serde(rename = "ChecksumCRC64NVME")]
+    crc64nvme: Option<String>,
+    #[serde(rename = "ChecksumCRC32")]
+    crc32: Option<String>,
+    #[serde(rename = "ChecksumCRC32C")]
+    crc32c: Option<String>,
+    #[serde(rename = "ChecksumSHA256")]
+    sha256: Option<String>,
+}
+
+impl CompletePart {
+    /// Whether it names these checksums, as far as it names any that are known.
+    pub fn agrees(&self, sums: &[Sum]) -> bool {
+        sums.iter().all(|sum| {
+            let named = match sum.kind {
+                Kind::Crc64Nvme => &self.crc64nvme,
+                Kind::Crc32 => &self.crc32,
+                Kind::Crc32c => &self.crc32c,
+                Kind::Sha256 => &self.sha256,
+            };
+            named.as_ref().is_none_or(|named| *named == sum.text())
+        })
+    }
 }
 
 /// Keys to remove.
@@ -131,10 +155,15 @@ pub fn buckets(names: &[String]) -> String {
     text + "</Buckets></ListAllMyBucketsResult>"
 }
 
+fn sums(sums: &[Sum]) -> String {
+    let one = |sum: &Sum| format!("<Checksum{0}>{1}</Checksum{0}>", sum.kind.name(), sum.text());
+    sums.iter().map(one).collect()
+}
+
 /// What came of a copy.
 pub fn copied(kind: &str, object: &Object) -> String {
-    let (etag, time) = (&object.etag, iso(object.modified_s));
-    format!("{HEAD}<{kind}{NS}><ETag>&quot;{etag}&quot;</ETag><LastModified>{time}</LastModified></{kind}>")
+    let (etag, time, sums) = (&object.etag, iso(object.modified_s), sums(&object.sums));
+    format!("{HEAD}<{kind}{NS}><ETag>&quot;{etag}&quot;</ETag><LastModified>{time}</LastModified>{sums}</{kind}>")
 }
 
 /// A new upload's id.
@@ -147,39 +176,48 @@ pub fn begun(bucket: &str, key: &str, id: &str) -> String {
 }
 
 /// A whole was made of its parts.
-pub fn completed(bucket: &str, key: &str, etag: &str) -> String {
-    let (bucket, key) = (escaped(bucket), escaped(key));
+pub fn completed(bucket: &str, key: &str, object: &Object) -> String {
+    let (bucket, key, etag, sums) = (escaped(bucket), escaped(key), &object.etag, sums(&object.sums));
+    let type_name = object.sums.first().map(|sum| format!("<ChecksumType>{}</ChecksumType>", sum.type_name()));
     format!(
         "{HEAD}<CompleteMultipartUploadResult{NS}><Bucket>{bucket}</Bucket><Key>{key}</Key><ETag>&quot;{etag}&quot;</ETag>\
-         </CompleteMultipartUploadResult>"
+         {sums}{}</CompleteMultipartUploadResult>",
+        type_name.unwrap_or_default()
     )
 }
 
-/// The parts of an upload, on one page.
-pub fn parts<'a>(key: &str, id: &str, parts: impl Iterator<Item = (u32, &'a Object)>) -> String {
-    let mut text = format!(
-        "{HEAD}<ListPartsResult{NS}><Key>{}</Key><UploadId>{id}</UploadId><IsTruncated>false</IsTruncated>",
-        escaped(key)
-    );
+/// A page of the parts of an upload, and from which part on there are more.
+pub fn parts<'a>(key: &str, id: &str, parts: impl Iterator<Item = (u32, &'a Object)>, next: Option<u32>) -> String {
+    let mut text = format!("{HEAD}<ListPartsResult{NS}><Key>{}</Key><UploadId>{id}</UploadId>", escaped(key));
+    let _ = write!(text, "<IsTruncated>{}</IsTruncated>", next.is_some());
+    if let Some(next) = next {
+        let _ = write!(text, "<NextPartNumberMarker>{next}</NextPartNumberMarker>");
+    }
     for (number, part) in parts {
-        let (time, etag, size) = (iso(part.modified_s), &part.etag, part.body.len);
+        let (time, etag, size, sums) = (iso(part.modified_s), &part.etag, part.body.len, sums(&part.sums));
         let _ = write!(
             text,
             "<Part><PartNumber>{number}</PartNumber><LastModified>{time}</LastModified><ETag>&quot;{etag}&quot;</ETag>\
-             <Size>{size}</Size></Part>"
+             <Size>{size}</Size>{sums}</Part>"
         );
     }
     text + "</ListPartsResult>"
 }
 
-/// Uploads under way, on one page.
-pub fn uploads(bucket: &str, uploads: &[(String, String, i64)]) -> String {
-    let mut text = format!(
-        "{HEAD}<ListMultipartUploadsResult{NS}><Bucket>{}</Bucket><IsTruncated>false</IsTruncated>",
-        escaped(bucket)
-    );
+/// A page of uploads under way, and whether there are more.
+pub fn uploads(bucket: &str, uploads: &[(String, String, i64)], more: bool, url_encoded: bool) -> String {
+    let name = |key: &str| if url_encoded { encoded(key) } else { escaped(key) };
+    let mut text = format!("{HEAD}<ListMultipartUploadsResult{NS}><Bucket>{}</Bucket>", escaped(bucket));
+    let _ = write!(text, "<IsTruncated>{more}</IsTruncated>");
+    if url_encoded {
+        text.push_str("<EncodingType>url</EncodingType>");
+    }
+    if let Some((key, id, _)) = uploads.last().filter(|_| more) {
+        let key = name(key);
+        let _ = write!(text, "<NextKeyMarker>{key}</NextKeyMarker><NextUploadIdMarker>{id}</NextUploadIdMarker>");
+    }
     for (key, id, begun_s) in uploads {
-        let (key, time) = (escaped(key), iso(*begun_s));
+        let (key, time) = (name(key), iso(*begun_s));
         let _ = write!(text, "<Upload><Key>{key}</Key><UploadId>{id}</UploadId><Initiated>{time}</Initiated></Upload>");
     }
     text + "</ListMultipartUploadsResult>"
@@ -221,6 +259,8 @@ pub fn refused(refusal: Refusal) -> (StatusCode, String) {
 fn code(refusal: Refusal) -> (StatusCode, &'static str) {
     match refusal {
         Refusal::NoSuchBucket => (StatusCode::NOT_FOUND, "NoSuchBucket"),
+        Refusal::BucketNotEmpty => (StatusCode::CONFLICT, "BucketNotEmpty"),
+        Refusal::EntityTooSmall => (StatusCode::BAD_REQUEST, "EntityTooSmall"),
         Refusal::NoSuchKey => (StatusCode::NOT_FOUND, "NoSuchKey"),
         Refusal::NoSuchUpload => (StatusCode::NOT_FOUND, "NoSuchUpload"),
         Refusal::InvalidPart => (StatusCode::BAD_REQUEST, "InvalidPart"),
