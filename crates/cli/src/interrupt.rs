@@ -5,28 +5,33 @@
 //! leaves. Which of the two signals came decides the exit code.
 
 use crate::render::Face;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// SIGXFSZ on Linux: a file would have become larger than `ulimit -f` allows.
 const FILE_TOO_LARGE: i32 = 25;
 
 /// What signals have said so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Interrupt {
     /// The run is to end.
     pub asked: Arc<AtomicBool>,
     code: Arc<AtomicI32>,
+    face: Arc<Mutex<Option<Arc<dyn Face>>>>,
 }
 
 impl Interrupt {
-    /// Listens from now on. Needs a runtime.
+    /// Listens from now on, and says so by this face, in place of an earlier one. Needs a runtime.
     pub fn listen(&self, face: &Arc<dyn Face>) {
+        let earlier = self.face.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(face));
+        if earlier.is_some() {
+            return;
+        }
         for (kind, code) in [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143)] {
             // Without a handler the signal ends the process as it always did.
             let Ok(mut signals) = signal(kind) else { continue };
-            let (told, face) = (self.clone(), Arc::clone(face));
+            let told = self.clone();
             tokio::spawn(async move {
                 while signals.recv().await.is_some() {
                     told.code.store(code, Ordering::Relaxed);
@@ -35,8 +40,8 @@ impl Interrupt {
                         std::process::exit(code);
                     }
                     // Who reads nothing must not keep us from hearing the second one.
-                    let face = Arc::clone(&face);
-                    std::thread::spawn(move || face.stopping());
+                    let face = told.face.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                    std::thread::spawn(move || face.map(|face| face.stopping()));
                 }
             });
         }
