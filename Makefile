@@ -3,7 +3,7 @@
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: build demo test soak lint conformance install-test-tools
+.PHONY: build demo test soak lint conformance install-test-tools bench bench-quick bench-curves bench-peers bench-programs
 
 export FOLDER
 
@@ -40,3 +40,30 @@ conformance:
 
 install-test-tools:
 	.ci/install-test-tools
+
+# Tidelock beside its peers: bench/README.md. The page is bench/results/README.md.
+#   make bench [WORKLOADS="W1 W4"] [TOOLS="tidelock rclone"] [RUNS=5] [NOTE="what a reader should know"]
+BENCH = target/release/tidelock-bench
+BENCH_CHOICE = $(if $(WORKLOADS),--workloads "$(WORKLOADS)") $(if $(TOOLS),--tools "$(TOOLS)") $(if $(RUNS),--runs "$(RUNS)") \
+    $(BENCH_NOTE)
+BENCH_NOTE = $(if $(NOTE),--note "$(NOTE)")
+bench: bench-programs bench-peers
+	$(BENCH) run $(BENCH_CHOICE)
+
+# Smaller, in under five minutes once everything is there; leaves the page alone.
+bench-quick: bench-programs
+	bench/install-peers --quick
+	$(BENCH) run --quick --out target/bench-quick --tools "$(or $(TOOLS),tidelock rclone s5cmd awscli find)" \
+	    --runs "$(or $(RUNS),3)" $(if $(WORKLOADS),--workloads "$(WORKLOADS)") $(BENCH_NOTE)
+
+# How cost grows with work: up to FILES files, and GIB GiB in one file.
+bench-curves: bench-programs
+	bench/install-peers --quick
+	$(BENCH) curves $(if $(FILES),--files "$(FILES)") $(if $(GIB),--gib "$(GIB)") $(BENCH_NOTE)
+
+# The peers, from the package registries, below target/bench-peers.
+bench-peers:
+	bench/install-peers
+
+bench-programs:
+	cargo build --release --locked -p tidelock -p tidelock-sink -p tidelock-bench

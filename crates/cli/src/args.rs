@@ -12,6 +12,7 @@ pub mod names;
 pub mod object;
 pub mod objects;
 pub mod options;
+mod order;
 pub mod request;
 pub mod secrets;
 pub mod verbs;
@@ -57,7 +58,9 @@ impl Cli {
     /// Reads the process's arguments; prints help or a complaint and ends where
     /// there is nothing to run.
     pub fn read() -> (Self, ArgMatches) {
-        let read = Self::shown_command().try_get_matches().map_err(foreign::with_hint);
+        let command = Self::shown_command();
+        let typed = order::in_order(&command, std::env::args_os().collect());
+        let read = command.try_get_matches_from(typed).map_err(foreign::with_hint);
         match read.and_then(|matches| Ok((Self::from_arg_matches(&matches)?, matches))) {
             Ok(read) => read,
             Err(error) if error.use_stderr() && asks_for_json() => {

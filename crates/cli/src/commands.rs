@@ -20,6 +20,7 @@ use clap::ArgMatches;
 use files::Streams;
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use tidelock_engine::api::{Context, Reply, Request, call};
 use tidelock_engine::config::around::Around;
@@ -39,11 +40,17 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
         cli.config.clone(),
     );
     let interrupt = Interrupt::default();
-    let prepared = prepare(cli, matches, &around, &interrupt);
     let world = World::real();
+    if matches!(&cli.verb, Verb::Apply(_)) {
+        // The header of its plan may be long in coming.
+        interrupt.listen(&choose(cli, &world, Names::default()));
+    }
+    let prepared = prepare(cli, matches, &around, &interrupt);
     let (request, streams, face) = match prepared {
         Ok((request, streams, names)) => (request, streams, choose(cli, &world, names)),
-        Err(complaint) => return refuse(cli, choose(cli, &world, Names::default()).as_ref(), &complaint),
+        Err(complaint) => {
+            return refuse(cli, choose(cli, &world, Names::default()).as_ref(), &complaint, &interrupt);
+        }
     };
     interrupt.listen(&face);
     let code = match (request, &cli.verb) {
@@ -87,14 +94,14 @@ pub async fn run(cli: &Cli, matches: &ArgMatches) -> ExitCode {
 }
 
 /// Says why nothing was begun.
-fn refuse(cli: &Cli, face: &dyn Face, complaint: &Complaint) -> ExitCode {
+fn refuse(cli: &Cli, face: &dyn Face, complaint: &Complaint, interrupt: &Interrupt) -> ExitCode {
     match complaint {
         Complaint::Misused(complaint) => {
             face.misused(cli.verb.name(), complaint);
             exit::code(exit::USAGE)
         }
         Complaint::Failed(failure) => {
-            let code = failure.ending().code();
+            let code = code_of(failure.ending(), interrupt);
             face.refused(cli.verb.name(), failure, code);
             exit::code(code)
         }
@@ -113,6 +120,9 @@ fn prepare(
     if let Verb::Apply(_) = &cli.verb {
         let mut streams = open()?;
         let header = streams.header();
+        if header.is_none() && interrupt.asked.load(Ordering::Relaxed) {
+            return Err(Failure::Interrupted.into());
+        }
         let (request, names) = request::request(cli, matches, around, header.as_ref())?;
         return Ok((request, streams, names));
     }

@@ -11,12 +11,19 @@ pub const USAGE: i32 = 2;
 /// What `--help` says of them.
 pub const HELP: &str = "\
 Exit codes:
-    0  done                              6  conflicts wait for you
-    1  something failed                  7  archived data must be thawed first
-    2  the command line is wrong        75  busy or unreachable: try again later
-    3  some paths were skipped          77  credentials or permissions
-    4  the folder or bucket is missing  78  a setting is wrong
-    5  stopped for safety         130, 143  interrupted; the next run goes on
+    0  done
+    1  something failed
+    2  the command line is wrong
+    3  some paths were skipped
+    4  the folder or bucket is missing
+    5  stopped for safety
+    6  conflicts wait for you
+    7  archived data must be thawed first
+   75  busy or unreachable: try again later
+   77  credentials or permissions
+   78  a setting is wrong
+  130  interrupted; the next run goes on
+  143  ended; the next run goes on
 When several apply: 130/143 > 2 > 78 > 77 > 5 > 75 > 1 > 6 > 3 > 7 > 4.";
 
 /// The code of a command whose output was lost: a failure, unless it ended worse.

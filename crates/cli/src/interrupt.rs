@@ -6,33 +6,38 @@
 
 use crate::render::Face;
 use futures::future::join_all;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// SIGXFSZ on Linux: a file would have become larger than `ulimit -f` allows.
 const FILE_TOO_LARGE: i32 = 25;
 
 /// What signals have said so far.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Interrupt {
     /// The run is to end.
     pub asked: Arc<AtomicBool>,
     code: Arc<AtomicI32>,
+    face: Arc<Mutex<Option<Arc<dyn Face>>>>,
 }
 
 impl Interrupt {
-    /// Listens from now on, on a thread of its own: what a run does between two waits may
-    /// take long.
+    /// Listens from now on, and says so by this face, in place of an earlier one. It does so
+    /// on a thread of its own: what a run does between two waits may take long.
     pub fn listen(&self, face: &Arc<dyn Face>) {
-        let (told, face) = (self.clone(), Arc::clone(face));
+        let earlier = self.face.lock().unwrap_or_else(PoisonError::into_inner).replace(Arc::clone(face));
+        if earlier.is_some() {
+            return;
+        }
+        let told = self.clone();
         let (ready, is_ready) = std::sync::mpsc::channel();
         std::thread::spawn(move || {
             // Without a handler a signal ends the process as it always did.
             let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_io().build() else { return };
             runtime.block_on(async {
                 let heard = [(SignalKind::interrupt(), 130), (SignalKind::terminate(), 143)]
-                    .map(|(kind, code)| signal(kind).ok().map(|signals| told.hear(signals, code, &face)));
+                    .map(|(kind, code)| signal(kind).ok().map(|signals| told.hear(signals, code)));
                 // Once somebody listens, the write that met the limit fails instead of the process.
                 let _too_large = signal(SignalKind::from_raw(FILE_TOO_LARGE));
                 let _ = ready.send(());
@@ -43,7 +48,7 @@ impl Interrupt {
         let _ = is_ready.recv();
     }
 
-    async fn hear(&self, mut signals: Signal, code: i32, face: &Arc<dyn Face>) {
+    async fn hear(&self, mut signals: Signal, code: i32) {
         while signals.recv().await.is_some() {
             self.code.store(code, Ordering::Relaxed);
             if self.asked.swap(true, Ordering::Relaxed) {
@@ -51,8 +56,8 @@ impl Interrupt {
                 std::process::exit(code);
             }
             // Who reads nothing must not keep us from hearing the second one.
-            let face = Arc::clone(face);
-            std::thread::spawn(move || face.stopping());
+            let face = self.face.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            std::thread::spawn(move || face.map(|face| face.stopping()));
         }
     }
 

@@ -22,7 +22,7 @@ fn root() -> PathBuf {
 /// Every Rust source of the workspace, its path below the root.
 fn sources() -> Vec<rules::Source> {
     let (root, mut found) = (root(), Vec::new());
-    let mut folders = vec![root.join("crates")];
+    let mut folders = vec![root.join("crates"), root.join("bench")];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).expect("a folder of the repository") {
             let path = entry.expect("an entry").path();

@@ -13,6 +13,7 @@ pub mod edit;
 pub mod find;
 pub mod import;
 pub mod layers;
+pub mod named;
 pub mod problem;
 pub mod read;
 pub mod resolve;
@@ -34,7 +35,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 use std::collections::BTreeMap;
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::policy::{Compare, OnConflict, Preset};
-use tidelock_remote::url::{LOGIN, holds_login};
+use tidelock_remote::url::{LOGIN, holds_login, word};
 use units::{Rate, Wait};
 
 /// Tidelock's configuration: `config.toml` or `config.yaml` in `$XDG_CONFIG_HOME/tidelock`.
@@ -81,7 +82,7 @@ pub struct Profile {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub aws_profile: Option<String>,
     /// The access key's id, which is no secret, where the secret is in the keyring or the encrypted file.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(deserialize_with = "id_alone", skip_serializing_if = "Option::is_none")]
     pub access_key_id: Option<String>,
     /// The storage class of new objects, as in `STANDARD_IA`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -262,6 +263,47 @@ fn bucket_alone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D:
     match &name {
         Some(name) if name.contains(['@', ':']) => Err(D::Error::custom(LOGIN)),
         _ => Ok(name),
+    }
+}
+
+/// What is no access key's id, and may have the secret attached to it.
+pub(crate) const NO_ID: &str = "it is no access key's id, in which there is no `:`, `/`, comma or blank; write the id alone, and give \
+                                the secret to `tidelock config set-secret PROFILE`";
+
+/// Whether an access key may have this id.
+pub(crate) fn is_id(text: &str) -> bool {
+    !text.contains(|c: char| ":/,".contains(c) || c.is_whitespace() || c.is_control())
+}
+
+fn id_alone<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let id = Option::<String>::deserialize(from)?;
+    if id.as_deref().is_none_or(is_id) { Ok(id) } else { Err(D::Error::custom(NO_ID)) }
+}
+
+impl Profile {
+    /// The same as it may be shown: what stands where no address belongs may be a secret.
+    pub(crate) fn shown(&self) -> Self {
+        let safe = |text: &Option<String>| text.as_deref().map(|text| word(text).into_owned());
+        Self {
+            provider: safe(&self.provider),
+            endpoint: safe(&self.endpoint),
+            region: safe(&self.region),
+            aws_profile: safe(&self.aws_profile),
+            storage_class: safe(&self.storage_class),
+            ..self.clone()
+        }
+    }
+}
+
+impl Pair {
+    /// The same as it may be shown. What is before a colon is a profile, if there is one.
+    pub(crate) fn shown(&self, profiles: &BTreeMap<String, Profile>) -> Self {
+        let is_known = resolve::split_profile(&self.remote).is_some_and(|(name, _)| profiles.contains_key(name));
+        Self {
+            remote: if is_known { self.remote.clone() } else { word(&self.remote).into_owned() },
+            profile: self.profile.as_deref().map(|name| word(name).into_owned()),
+            ..self.clone()
+        }
     }
 }
 

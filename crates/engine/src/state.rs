@@ -461,6 +461,13 @@ impl State {
         Ok(rows.collect::<std::result::Result<_, _>>()?)
     }
 
+    /// What was kept of a run first: how it began.
+    pub fn beginning_of(&self, run: i64) -> Result<Option<String>> {
+        let connection = self.lock();
+        let mut query = connection.prepare_cached("SELECT json FROM event WHERE run = ?1 ORDER BY seq LIMIT 1")?;
+        Ok(query.query_row([run], |row| row.get(0)).optional()?)
+    }
+
     /// Lets the file grow no more, as on a full disk, or again as it likes.
     #[cfg(any(test, feature = "testing"))]
     pub fn set_full(&self, full: bool) -> Result<()> {

@@ -28,7 +28,7 @@ pub enum RemoteUrl {
 
 /// Why a text does not name a remote.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{:?} is not a remote: {why}", shown(text))]
+#[error("{:?} is not a remote: {why}", word(text))]
 pub struct UrlError {
     /// What was given.
     pub text: String,
@@ -74,6 +74,31 @@ pub fn shown(text: &str) -> Cow<'_, str> {
         }
     }
     if done == 0 { Cow::Borrowed(text) } else { Cow::Owned(safe + &text[done..]) }
+}
+
+/// A word as it may be shown that stands where no address is expected, as a name, a number or
+/// an id: of `ID:SECRET` no more than the id, of `ME@HOST` nothing. An address is shown as
+/// [`shown`] does.
+pub fn word(text: &str) -> Cow<'_, str> {
+    let Some(at) = text.find([':', '@']) else { return Cow::Borrowed(text) };
+    let (begin, rest) = text.split_at(at);
+    match rest.strip_prefix(':') {
+        Some(rest) if rest.starts_with("//") || ["s3", "folder"].contains(&begin) => shown(text),
+        Some(_) => Cow::Owned(format!("{begin}:…")),
+        None => Cow::Borrowed("…"),
+    }
+}
+
+/// The name of a setting of another tool as it may be shown: what has a value attached to it,
+/// or is one that lost its name, only as far as it is plain words.
+pub fn setting(text: &str) -> Cow<'_, str> {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    let is_long = text.len() > 64 || text.len() >= 32 && !text.contains(['_', '-', '.']);
+    if text.chars().all(is_plain) && !is_long {
+        return Cow::Borrowed(text);
+    }
+    let words = text.trim_start_matches(|c: char| c.is_ascii_lowercase() || c == '_').len();
+    Cow::Owned(format!("{}…", text.get(..(text.len() - words).min(24)).unwrap_or_default()))
 }
 
 const ACCEPTED: &str = "a remote is s3://BUCKET[/PREFIX] or folder:PATH";
@@ -224,6 +249,36 @@ mod tests {
             ("see https://h:9000/b, or me@home: now?", "see https://h:9000/b, or me@home: now?"),
         ] {
             assert_eq!(shown(text), says);
+        }
+    }
+
+    #[test]
+    fn a_word_that_may_hold_a_secret_is_not_shown_whole() {
+        for (text, says) in [
+            ("photos", "photos"),
+            ("me:SECRET@host", "me:…"),
+            ("AKIA:SECRET", "AKIA:…"),
+            ("AK:SECRET://x", "AK:…"),
+            ("SECRET@host", "…"),
+            ("https://me:SECRET@host", "https://…"),
+            ("https://host:9000/b", "https://host:9000/b"),
+            ("s3://Bucket/a:b", "s3://Bucket/a:b"),
+            ("s3:ID:SECRET@bucket", "s3://…"),
+            ("folder:/a/b:c", "folder:/a/b:c"),
+        ] {
+            assert_eq!(word(text), says, "{text}");
+        }
+        let error = RemoteUrl::parse("A K:SECRET").expect_err("none").to_string();
+        assert!(error.contains("A K:…") && !error.contains("SECRET"), "{error}");
+        for (text, says) in [
+            ("sse_customer_key_base64", "sse_customer_key_base64"),
+            ("accessKeyId", "accessKeyId"),
+            ("token SECRET", "token…"),
+            ("secret:SECRET", "secret…"),
+            ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "w…"),
+            ("0123456789abcdef0123456789abcdef", "…"),
+        ] {
+            assert_eq!(setting(text), says, "{text}");
         }
     }
 

@@ -47,7 +47,7 @@ pub enum ConfigVerb {
 /// `init`.
 #[derive(Debug, Args)]
 pub struct InitArgs {
-    /// The new file; without one, the usual one.
+    /// The new file; without one, the usual one; - shows it.
     pub file: Option<PathBuf>,
 }
 

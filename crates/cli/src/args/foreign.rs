@@ -7,7 +7,7 @@ use super::Cli;
 use crate::render;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use tidelock_engine::config::words::nearest;
-use tidelock_remote::url::shown;
+use tidelock_remote::url::{setting, shown, word};
 
 /// What a foreign verb is here.
 fn here(verb: &str) -> Option<&'static str> {
@@ -33,13 +33,12 @@ fn here(verb: &str) -> Option<&'static str> {
 /// The same error: no secret in it is shown, and no tip guesses. The parser's own tips do;
 /// one is given where the verb is another tool's, or where one known word comes close.
 pub fn with_hint(mut error: clap::Error) -> clap::Error {
-    make_safe(&mut error);
     let said = |error: &clap::Error, kind| match error.get(kind) {
         Some(ContextValue::String(text)) => Some(text.clone()),
         _ => None,
     };
     error.remove(ContextKind::Suggested);
-    let mut command = command_of_line();
+    let (mut command, names) = command_of_line();
     if let Some(typed) = said(&error, ContextKind::InvalidSubcommand) {
         error.remove(ContextKind::SuggestedSubcommand);
         if let Some(ours) = here(&typed) {
@@ -53,6 +52,11 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
         error.remove(ContextKind::SuggestedArg);
         // The parser's has an option in it that it takes for the one that was meant.
         error.insert(ContextKind::Usage, ContextValue::StyledStr(command.render_usage()));
+        let is_option = typed.starts_with('-');
+        if !is_option && SECRETIVE.contains(&names.as_str()) {
+            let tip = "a secret is no argument; it is asked for, or read from standard input with --secret-stdin";
+            error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![tip.into()]));
+        }
         let typed = typed.split('=').next().unwrap_or_default();
         let options = command.get_arguments().filter(|arg| !arg.is_hide_set()).filter_map(clap::Arg::get_long);
         if let Some(meant) = typed.strip_prefix("--").and_then(|typed| nearest(typed, options)) {
@@ -67,22 +71,42 @@ pub fn with_hint(mut error: clap::Error) -> clap::Error {
             error.insert(ContextKind::SuggestedValue, ContextValue::String(meant.to_owned()));
         }
     }
+    make_safe(&mut error, &names);
     error
 }
 
-/// What was typed is shown, but for addresses that hold a secret, and so that it cannot
-/// move the cursor.
-fn make_safe(error: &mut clap::Error) {
-    let safe = |text: &str| {
+/// Where people are about to give a secret.
+const SECRETIVE: [&str; 2] = ["config profile add", "config set-secret"];
+
+/// What was typed is shown, but for what may be a secret, and so that it cannot move the
+/// cursor. Where a secret is about to be given, nothing is that has no place there.
+fn make_safe(error: &mut clap::Error, verb: &str) {
+    let whole = |text: &str| {
         render::shown(&match text.split_once('=') {
             Some((option, value)) if option.starts_with('-') => format!("{option}={}", shown(value)),
             _ => shown(text).into_owned(),
         })
     };
+    let is_unknown = error.kind() == ErrorKind::UnknownArgument;
+    let safe = |kind: ContextKind, text: &str| {
+        let is_typed = match kind {
+            ContextKind::InvalidValue | ContextKind::InvalidSubcommand => true,
+            ContextKind::InvalidArg => is_unknown && !text.starts_with('-'),
+            _ => false,
+        };
+        // A verb that is none is told, or nobody would see the slip.
+        let is_slip = kind == ContextKind::InvalidSubcommand && !SECRETIVE.contains(&verb);
+        match (is_typed, text.strip_prefix("--").filter(|_| is_unknown)) {
+            (true, _) if verb.starts_with("config") && !is_slip => "…".to_owned(),
+            (true, _) => render::shown(&word(text)),
+            (false, Some(option)) if !option.contains('=') => format!("--{}", render::shown(&setting(option))),
+            (false, _) => whole(text),
+        }
+    };
     let texts = error.context().filter_map(|(kind, value)| match value {
-        ContextValue::String(text) => Some((kind, ContextValue::String(safe(text)))),
+        ContextValue::String(text) => Some((kind, ContextValue::String(safe(kind, text)))),
         ContextValue::Strings(texts) => {
-            Some((kind, ContextValue::Strings(texts.iter().map(|text| safe(text)).collect())))
+            Some((kind, ContextValue::Strings(texts.iter().map(|text| safe(kind, text)).collect())))
         }
         _ => None,
     });
@@ -91,16 +115,17 @@ fn make_safe(error: &mut clap::Error) {
     }
 }
 
-/// The verb that was typed, with those it lies in, as far as they are known.
-fn command_of_line() -> clap::Command {
-    let mut command = Cli::shown_command();
+/// The verb that was typed, as far as it is known, and its name with those it lies in.
+fn command_of_line() -> (clap::Command, String) {
+    let (mut command, mut names) = (Cli::shown_command(), Vec::new());
     command.build();
     for word in std::env::args_os().skip(1).filter_map(|word| word.into_string().ok()) {
         if let Some(verb) = command.find_subcommand(&word) {
             command = verb.clone();
+            names.push(word);
         }
     }
-    command
+    (command, names.join(" "))
 }
 
 #[cfg(test)]

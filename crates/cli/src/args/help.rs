@@ -125,7 +125,8 @@ Every line of it is a comment, to be made use of as wanted. Nothing is ever over
 
 Examples:
     tidelock init
-    tidelock init ~/backup.toml";
+    tidelock init ~/backup.toml
+    tidelock init - | less";
 pub const NAMES: &str = "\
 Names:
     s3://BUCKET/KEY   an object in a bucket, or a name that objects lie below
@@ -198,6 +199,8 @@ Every run that changed something, or tried to, of every pair; a number stays wha
 
 Examples:
     tidelock runs
+    tidelock runs photos
+        of the configured pair photos; of a folder: ~/photos
     tidelock runs --limit 100
     tidelock runs show 7";
 

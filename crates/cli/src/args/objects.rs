@@ -9,6 +9,7 @@ use super::options::{self, DryRunArg, LookArgs, RunArgs, ServiceArgs};
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 use tidelock_engine::api::{ByteRange, Options};
+use tidelock_remote::url::word;
 
 /// `upload`.
 #[derive(Debug, Args)]
@@ -97,7 +98,7 @@ pub struct BelowArgs {
     #[arg(long, short)]
     pub recursive: bool,
     /// Stop if more than N would go from where they are.
-    #[arg(long, value_name = "N", help_heading = "Safety")]
+    #[arg(long, value_name = "N", value_parser = options::number, allow_negative_numbers = true, help_heading = "Safety")]
     pub max_delete: Option<u64>,
     /// Take more than 20 objects below a name.
     #[arg(long, help_heading = "Safety")]
@@ -167,13 +168,15 @@ pub struct BucketsArgs {
 
 /// `runs`.
 #[derive(Debug, Args)]
-#[command(args_conflicts_with_subcommands = true)]
 pub struct RunsArgs {
     /// One of them.
     #[command(subcommand)]
     pub what: Option<RunsVerb>,
+    /// Only those of a configured pair, or of a folder.
+    #[arg(value_name = "PAIR|FOLDER")]
+    pub about: Option<PathBuf>,
     /// How many are shown, the latest first.
-    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value = "20", value_parser = options::some)]
     pub limit: u64,
 }
 
@@ -183,7 +186,7 @@ pub enum RunsVerb {
     /// One run, with what happened in it.
     Show {
         /// Its number.
-        #[arg(value_name = "N")]
+        #[arg(value_name = "N", value_parser = options::number)]
         number: u64,
     },
 }
@@ -238,7 +241,7 @@ pub fn name(text: &str) -> Result<String, String> {
 
 /// Bytes as HTTP counts them.
 fn range(text: &str) -> Result<ByteRange, String> {
-    let wrong = || format!("{text:?} is no range; write 0-99, 100- or -100");
+    let wrong = || format!("{:?} is no range; write 0-99, 100- or -100", word(text));
     let (first, last) = text.split_once('-').ok_or_else(wrong)?;
     let number = |text: &str| match text {
         "" => Ok(None),

@@ -53,7 +53,7 @@ pub struct LookArgs {
 #[derive(Debug, Args)]
 pub struct RunArgs {
     /// Stop if more than N would be deleted within an hour, beside the limits that always hold.
-    #[arg(long, value_name = "N", help_heading = "Safety")]
+    #[arg(long, value_name = "N", value_parser = number, allow_negative_numbers = true, help_heading = "Safety")]
     pub max_delete: Option<u64>,
     /// Carry out deletions that the guard stopped.
     #[arg(long, help_heading = "Safety")]
@@ -71,7 +71,7 @@ pub struct RunArgs {
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = Wait::parse, allow_hyphen_values = true, help_heading = "Safety")]
     pub lock_timeout: Wait,
     /// Transfers at once [default: 16, on S3 32].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1024), help_heading = "Speed")]
+    #[arg(long, value_name = "N", value_parser = at_once, help_heading = "Speed")]
     pub concurrency: Option<u32>,
     /// Send at most so much each second, and fetch no more, as in 10MiB/s.
     #[arg(long, value_name = "RATE", value_parser = super::object::rate, help_heading = "Speed")]
@@ -170,6 +170,21 @@ pub fn remote(text: &str) -> Result<String, String> {
 /// A service's address, checked and left as it was typed.
 pub fn endpoint(text: &str) -> Result<String, String> {
     if text.contains('@') || holds_login(text) { Err(LOGIN.to_owned()) } else { Ok(text.to_owned()) }
+}
+
+/// How many.
+pub fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|_| "write a whole number, 0 or more, as in 100".to_owned())
+}
+
+/// How many, and not none.
+pub fn some(text: &str) -> Result<u64, String> {
+    number(text).ok().filter(|count| *count > 0).ok_or_else(|| "write a whole number, 1 or more, as in 100".to_owned())
+}
+
+fn at_once(text: &str) -> Result<u32, String> {
+    let count = text.parse().ok().filter(|count| (1..=1024).contains(count));
+    count.ok_or_else(|| "write a whole number from 1 to 1024".to_owned())
 }
 
 /// A part of what there is: nothing is not a name for everything.

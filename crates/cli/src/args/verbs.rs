@@ -141,10 +141,10 @@ pub struct LsArgs {
     #[arg(long, value_name = "TEXT", requires = "remote")]
     pub search: Option<String>,
     /// Show no more than N.
-    #[arg(long, value_name = "N", requires = "remote")]
+    #[arg(long, value_name = "N", value_parser = options::number, requires = "remote")]
     pub limit: Option<u64>,
     /// Pass over the first N.
-    #[arg(long, value_name = "N", default_value = "0", requires = "remote")]
+    #[arg(long, value_name = "N", value_parser = options::number, default_value = "0", requires = "remote")]
     pub offset: u64,
     /// With size, time and storage class.
     #[arg(long, short)]

@@ -17,16 +17,16 @@ use std::path::{Path, PathBuf};
 use tidelock_core::meta::MetaFormat;
 use tidelock_core::plan::Header;
 use tidelock_core::policy::{Compare, OnConflict};
-use tidelock_engine::api::{Options, Service};
+use tidelock_engine::api::{About, Options, Service};
 use tidelock_engine::config::around::Around;
 use tidelock_engine::config::find::{Loaded, ignore_file, load};
 use tidelock_engine::config::layers::Origin;
-use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve};
+use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve, split_profile};
 use tidelock_engine::config::units::Rate;
 use tidelock_engine::config::{Knobs, Mode, Profile};
 use tidelock_engine::failure::Failure;
 use tidelock_engine::pair::RemoteCheck;
-use tidelock_remote::url::shown;
+use tidelock_remote::url::word;
 
 /// Why there is no request.
 pub enum Complaint {
@@ -125,16 +125,31 @@ impl<'a> Told<'a> {
                     let below = below.filter(|path| !path.is_empty()).map(str::to_owned);
                     return Ok(Whom::Pair { name: name.to_owned(), local: None, below });
                 }
-                let pairs = self.loaded.config.pair.keys();
-                let known = pairs.map(String::as_str).collect::<Vec<_>>().join(", ");
-                let known =
-                    if known.is_empty() { "none is configured".to_owned() } else { format!("there are {known}") };
-                Err(Complaint::Misused(format!(
-                    "{:?} is neither a remote nor a pair's name ({known}): {why}",
-                    shown(text)
-                )))
+                let what = format!("{:?} is neither a remote nor a pair's name ({})", word(text), self.pairs());
+                Err(Complaint::Misused(format!("{what}: {why}")))
             }
         }
+    }
+
+    /// Whose runs are meant: those of a pair by its name, or of a folder, which may be gone.
+    pub fn whose(&self, typed: &Path) -> Result<About, Complaint> {
+        let name = typed.to_str().unwrap_or_default();
+        if self.loaded.config.pair.contains_key(name) {
+            let whom = Whom::Pair { name: name.to_owned(), local: None, below: None };
+            let sides = resolve(&self.loaded, &whom, &Typed::default()).map_err(refused)?.sides;
+            return Ok(About { local: sides.local, remote: Some(sides.remote) });
+        }
+        if typed.is_dir() || typed.components().count() > 1 {
+            return Ok(About { local: typed.to_owned(), remote: None });
+        }
+        let what = format!("{:?} is neither a folder nor a pair's name ({})", word(name), self.pairs());
+        Err(Complaint::Misused(format!("{what}; a folder that is gone is written with its path")))
+    }
+
+    /// Which pairs there are.
+    fn pairs(&self) -> String {
+        let names: Vec<&str> = self.loaded.config.pair.keys().map(String::as_str).collect();
+        if names.is_empty() { "none is configured".to_owned() } else { format!("there are {}", names.join(", ")) }
     }
 
     /// Where a restore comes from, and where to.
@@ -147,8 +162,10 @@ impl<'a> Told<'a> {
             (Whom::Pair { name, below, .. }, local) => Ok(Whom::Pair { name, local: local.cloned(), below }),
             (_, Some(local)) => Ok(Whom::Sides { local: local.clone(), remote: remote.to_owned() }),
             (_, None) => {
+                let is_known = |(name, _): (&str, _)| self.loaded.config.profile.contains_key(name);
+                let named = if split_profile(remote).is_some_and(is_known) { remote.into() } else { word(remote) };
                 let what =
-                    format!("into which folder? write: tidelock restore {remote} LOCAL (a pair has its own folder)");
+                    format!("into which folder? write: tidelock restore {named} LOCAL (a pair has its own folder)");
                 Err(Complaint::Misused(what))
             }
         }

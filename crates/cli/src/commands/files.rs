@@ -47,8 +47,13 @@ impl Streams {
         if let Verb::Apply(args) = verb
             && args.file.as_os_str() != "-"
         {
-            let input = File::open(&args.file)
-                .map_err(|error| unreadable(&format!("the plan {}", args.file.display()), &error))?;
+            let unread = |error| unreadable(&format!("the plan {}", args.file.display()), &error);
+            let input = File::open(&args.file).map_err(unread)?;
+            if input.metadata().map_err(unread)?.is_dir() {
+                let what = format!("{} is a folder, and a plan is a file", args.file.display());
+                let how = "`tidelock plan LOCAL REMOTE -o FILE` writes one, and `tidelock sync` needs none";
+                return Err(Complaint::Misused(format!("{what}; {how}")));
+            }
             return Ok(Self { output: Box::new(io::sink()), input: Box::new(BufReader::new(input)) });
         }
         Self::of_others(verb, json, interrupted).map_err(Complaint::Misused)

@@ -172,7 +172,7 @@ impl Face for Text {
                 config::checked(checked).iter().for_each(|line| self.say(line));
             }
             Reply::ConfigShow(what) => config::shown(what).iter().for_each(|line| self.say(line)),
-            Reply::ConfigPath(path) => self.say(&config::path(path)),
+            Reply::ConfigPath(path) => config::path(path).iter().for_each(|line| self.say(line)),
             Reply::Profile(reply) => {
                 profiles::profiles(reply).iter().for_each(|line| self.say(line));
                 profiles::error(reply).iter().for_each(|error| self.warn("error", error));

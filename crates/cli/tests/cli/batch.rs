@@ -131,3 +131,13 @@ fn nothing_to_do_is_told() {
     home.write("empty.toml", "");
     home.run(&["batch", "--config", "empty.toml"]).expect(78).says(&["has no pairs"]);
 }
+
+#[test]
+fn a_pair_that_is_named_twice_is_synced_once() {
+    let home = Home::new();
+    home.write("home/.config/tidelock/config.toml", "[pair.a]\nlocal = \"~/a\"\nremote = \"folder:~/s\"\n");
+    home.write("home/a/one", "x");
+    let ran = home.run(&["batch", "a", "a"]).expect(0);
+    assert!(ran.err.contains("a was named more than once, and is synced once"), "{}", ran.err);
+    assert!(ran.out.contains("batch: 1 pair: 1 entry sent"), "{}", ran.out);
+}

@@ -159,7 +159,8 @@ fn what_cannot_be_read_in_one_pair_stops_that_pair_alone() {
     home.run(&["config", "show", "odd"]).expect(78).says(&["pair.odd: it is the number 3"]);
     home.run(&["config", "show"]).expect(78);
     let check = home.run(&["config", "check"]).expect(78);
-    let lines: Vec<&str> = check.err.lines().filter_map(|line| line.split("config.toml:").nth(1)).collect();
+    let wrong = check.err.lines().filter(|line| line.starts_with("error: "));
+    let lines: Vec<&str> = wrong.filter_map(|line| line.split("config.toml:").nth(1)).collect();
     let says = [
         "7: pair.bad.local: it is the number 3; write text",
         "8: pair.bad.remote: who signs in is never part of an address",
@@ -382,4 +383,93 @@ fn a_plan_is_applied_where_it_was_made_for() {
     let older = line.replace(r#""said":{"pair":"far","profile":"w"},"#, "");
     let header: tidelock_core::plan::Header = serde_json::from_str(&older).expect("still a header");
     assert!(older != line && header.said == tidelock_core::plan::Said::default());
+}
+
+/// What is wrong with one pair stops nothing that is about a profile, and is told; what a
+/// change would make wrong is refused.
+#[test]
+fn a_fault_in_one_pair_stops_no_profile() {
+    let home = Home::new();
+    let file = "home/.config/tidelock/config.toml";
+    home.write(
+        file,
+        "[profile.w]\nbucket = \"abc\"\n[pair.bad]\nlocal = \"~/f\"\nremote = \"folder:~/s\"\nbwlimit = 0\nodd = 1\n",
+    );
+    let left = ["wrong elsewhere in it", "pair.bad.bwlimit", "pair.bad.odd"];
+    home.run(&["config", "profile", "use", "w"]).expect(0).says(&left);
+    home.run(&["config", "profile", "add", "v", "--bucket", "bcd", "--no-test"]).expect(0).says(&left);
+    home.run(&["config", "profile", "remove", "v"]).expect(0).says(&left);
+    home.write("theirs", "/srv/music | tunes | |\n");
+    home.run(&["config", "import", "theirs"]).expect(0).says(&left);
+    assert!(home.read(file).contains("[pair.music]") && home.read(file).contains("odd = 1"), "{}", home.read(file));
+    home.write("theirs", "~/f/sub | tunes | |\n");
+    home.run(&["config", "import", "theirs"]).expect(78).says(&["pair.bad.local: it contains the folder of pair.sub"]);
+    home.write("theirs", "/srv/x | BAD | |\n");
+    home.run(&["config", "import", "theirs"]).expect(78).says(&["pair.x.remote"]);
+    assert!(!home.read(file).contains("pair.sub") && !home.read(file).contains("pair.x"));
+}
+
+/// `config check` looks at what is named, and makes nothing of it.
+#[test]
+fn a_check_looks_at_what_is_named() {
+    let home = Home::synced();
+    let file = "home/.config/tidelock/config.toml";
+    let pair = |local: &str, more: &str| format!("[pair.tide]\nlocal = \"{local}\"\nremote = \"folder:~/s\"\n{more}\n");
+    for (text, code, says) in [
+        (pair("~/../f", ""), 0, "good; 0 profiles, 1 pair"),
+        (pair("~/../none", ""), 0, "warning: "),
+        (pair("~/../none", ""), 0, "config.toml:2: pair.tide.local: there is no folder "),
+        (pair("~/../f/a.txt", ""), 78, "pair.tide.local: "),
+        (pair("~/../f/a.txt", ""), 78, "f/a.txt is no folder"),
+        (pair("~/../store/x", ""), 78, "store, whose files are no folder's"),
+        (pair("~/../f/.tidelock/x", ""), 78, "is Tidelock's own"),
+        (pair("~/../f", "ignore_files = [\"none\"]"), 78, "config.toml:4: pair.tide.ignore_files: the ignore file "),
+        ("[defaults]\nignore_files = [\"none\"]\n".to_owned(), 78, "config.toml:2: defaults.ignore_files: "),
+    ] {
+        home.write(file, &text);
+        home.run(&["config", "check"]).expect(code).says(&[says]);
+        home.run(&["config", "check", "--json"]).expect(code);
+    }
+    assert!(!home.path("none").exists() && !home.path("home/s").exists());
+}
+
+/// `init -` shows what `init` writes, also where there is a configuration.
+#[test]
+fn the_sample_can_be_shown() {
+    let home = Home::new();
+    let shown = home.run(&["init", "-"]).expect(0).out;
+    home.run(&["init"]).expect(0);
+    assert_eq!(shown, home.read("home/.config/tidelock/config.toml"));
+    home.run(&["init"]).expect(78).says(&["`tidelock init -`"]);
+    assert_eq!(home.run(&["init", "-"]).expect(0).out, shown);
+    assert!(!home.path("-").exists());
+}
+
+/// The pair that the README shows is one, and its commands do what they say.
+#[test]
+fn the_pair_of_the_readme_is_one() {
+    let home = Home::new();
+    let readme = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../README.md");
+    let readme = std::fs::read_to_string(readme).expect("the README");
+    let block = readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a pair");
+    let config = "home/.config/tidelock/config.toml";
+    home.run(&["init"]).expect(0);
+    home.write(config, &format!("{}\n{block}", home.read(config)));
+    home.write("home/photos/2025/june", "sun");
+    home.write("home/photos/draft.tmp", "x");
+    std::fs::create_dir(home.path("home/usb")).expect("made");
+    home.run(&["config", "check"]).expect(0).says(&["good; 0 profiles, 1 pair"]);
+    home.write(config, &home.read(config).replace("s3://my-bucket", "folder:~/usb"));
+    let commands = readme.split(block).nth(1).and_then(|rest| rest.split("```").nth(2)).expect("commands");
+    let typed: Vec<&str> =
+        commands.lines().filter_map(|line| line.split('#').next()?.trim().strip_prefix("tidelock ")).collect();
+    assert!(typed.len() >= 6, "{commands}");
+    for line in typed {
+        home.run(&line.split(' ').collect::<Vec<_>>()).expect(0);
+        if line == "sync photos" {
+            std::fs::remove_file(home.path("home/photos/2025/june")).expect("removed");
+        }
+    }
+    assert_eq!(home.read("home/photos/2025/june"), "sun");
+    home.run(&["runs", "photos"]).expect(0).says(&["restore", "sync"]);
 }

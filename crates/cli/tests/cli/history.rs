@@ -31,6 +31,35 @@ fn the_latest_of_all_histories_are_shown_under_numbers_that_stay() {
     }
 }
 
+/// A pair's history is what was done between its two sides, and to its objects; a folder's
+/// is all that was done with what is in it. Stores are told by whole paths.
+#[test]
+fn the_history_of_one_pair_and_of_one_folder() {
+    let home = Home::furnished();
+    home.write("home/.config/tidelock/config.toml", "[pair.tide]\nlocal = \"~/../f\"\nremote = \"folder:~/../one\"\n");
+    home.run(&["sync", "tide"]).expect(0);
+    home.run(&["sync", "f", "folder:two"]).expect(0);
+    home.run(&["sync", "f/sub", "folder:three"]).expect(0);
+    home.run(&["rm", "tide/a.txt"]).expect(0);
+    home.run(&["sync", "f", "folder:one"]).expect(0);
+    let numbers = |args: &[&str]| {
+        let reply = home.run(&[&["runs", "--json"], args].concat()).expect(0).summary();
+        let runs = reply["reply"]["runs"].as_array().expect("runs").clone();
+        runs.iter().map(|run| run["number"].as_u64().expect("a number")).collect::<Vec<_>>()
+    };
+    assert_eq!(numbers(&[]), [5, 4, 3, 2, 1]);
+    assert_eq!(numbers(&["tide"]), [5, 4, 1]);
+    assert_eq!(numbers(&["tide", "--limit", "2"]), [5, 4]);
+    assert_eq!(numbers(&["f"]), [5, 3, 2, 1]);
+    assert_eq!(numbers(&["./f/sub/"]), [3]);
+    assert_eq!(numbers(&["./gone"]), [0; 0]);
+    assert_eq!(numbers(&["show", "3"]), [3]);
+    home.run(&["runs", "tide", "show", "1"]).expect(2).says(&["a number names one run by itself"]);
+    home.run(&["runs", "tied"]).expect(2).says(&["\"tied\" is neither a folder nor a pair's name (there are tide)"]);
+    let shown = home.run(&["runs"]).expect(0).out;
+    assert!(shown.lines().all(|line| line.contains(&format!("folder:{}", home.dir.path().display()))), "{shown}");
+}
+
 #[test]
 fn a_history_that_cannot_be_read_hides_no_other() {
     let home = Home::furnished();

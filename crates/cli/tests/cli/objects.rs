@@ -203,7 +203,7 @@ fn the_history_counts_every_run() {
     home.run(&["upload", "f/a.txt", "folder:store/more/"]).expect(0);
     home.sync(&["-n"]).expect(0);
     home.run(&["runs", "show", "1"]).expect(0).says(&["sync", "upload        sub/b.txt", "6 entries sent"]);
-    home.run(&["runs", "show", "2"]).expect(0).says(&["upload", "folder:store/more/", "a.txt"]);
+    home.run(&["runs", "show", "2"]).expect(0).says(&["upload", "/store/more/", "a.txt"]);
     home.run(&["runs", "show", "3"]).expect(4).says(&["no run 3"]);
     let told = home.run(&["runs", "--json", "--limit", "1"]).expect(0).summary();
     let runs = told["reply"]["runs"].as_array().expect("runs");

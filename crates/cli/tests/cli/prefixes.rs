@@ -219,8 +219,8 @@ fn the_history_shows_which_way_files_went() {
     let home = Home::synced();
     home.run(&["restore", "folder:store", "g"]).expect(0);
     let told = home.run(&["runs"]).expect(0).out;
-    let (f, g) = (home.path("f"), home.path("g"));
+    let (f, g, store) = (home.path("f"), home.path("g"), home.path("store"));
     let lines: Vec<&str> = told.lines().collect();
-    assert!(lines[0].ends_with(&format!("folder:store -> {}", g.display())), "{told}");
-    assert!(lines[1].ends_with(&format!("{} -> folder:store", f.display())), "{told}");
+    assert!(lines[0].ends_with(&format!("folder:{} -> {}", store.display(), g.display())), "{told}");
+    assert!(lines[1].ends_with(&format!("{} -> folder:{}", f.display(), store.display())), "{told}");
 }

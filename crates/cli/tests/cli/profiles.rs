@@ -101,7 +101,7 @@ fn what_does_not_work_is_not_kept() {
     nowhere(&home, "canary-wrong-secret", &[&wrong]);
     home.add("work", &server, "\n").expect(78).says(&["empty"]);
     home.add("work", &server, "").expect(78).says(&["empty"]);
-    home.add("no name", &server, "canary\n").expect(78).says(&["cannot be a name"]);
+    home.add("no name", &server, "canary\n").expect(2).says(&["cannot be a name"]);
     home.add("s3", &server, "canary\n").expect(78).says(&["another name"]);
     assert!(!home.path(CONFIG).exists() && !home.path(VAULT).exists());
     home.add("work", &server, KEY.1).expect(0);

@@ -121,7 +121,27 @@ fn one_signal_ends_what_waits_on_a_pipe() {
     let mut plan = child.stdin.take().expect("piped");
     plan.write_all(&vec![b'x'; PIPE_BYTES + 1]).expect("read by now");
     send(&child, "-INT");
-    assert!(!child.wait().expect("ends").success());
+    assert_eq!(child.wait().expect("ends").code(), Some(130));
+}
+
+/// Whoever waits for a plan has ears, also where its parent had none for Ctrl-C.
+#[test]
+fn a_signal_ends_what_waits_for_its_plan() {
+    let home = Home::new();
+    let tidelock = env!("CARGO_BIN_EXE_tidelock");
+    for (signal, code) in [("-INT", 130), ("-TERM", 143)] {
+        for begin in ["", "trap '' INT; "] {
+            let mut command = home.command(&[]);
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("{begin}exec {tidelock} apply -")]).env_clear();
+            shell.envs(command.stdin(Stdio::null()).get_envs().filter_map(|(name, value)| Some((name, value?))));
+            let mut child = shell.stdin(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("runs");
+            let mut plan = child.stdin.take().expect("piped");
+            plan.write_all(&vec![b'x'; PIPE_BYTES + 1]).expect("read by now");
+            send(&child, signal);
+            assert_eq!(child.wait().expect("ends").code(), Some(code), "{signal} {begin}");
+        }
+    }
 }
 
 /// What a killed upload has taken in goes with the next one; what another is about to send

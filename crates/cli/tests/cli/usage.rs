@@ -16,7 +16,13 @@ fn misuse_ends_with_2_and_a_hint() {
         (&["sync", "f", "folder:store", "--compare", "size"], "stamp, digest"),
         (&["sync", "f", "folder:store", "--lock-timeout", "5 parsecs"], "no unit"),
         (&["sync", "f", "folder:store", "--lock-timeout", "1"], "write \"1s\""),
-        (&["sync", "f", "folder:store", "--concurrency", "0"], "1..=1024"),
+        (&["sync", "f", "folder:store", "--concurrency", "0"], "from 1 to 1024"),
+        (&["sync", "f", "folder:store", "--bwlimit", "0"], "above 0, as in \"10 MiB/s\""),
+        (&["sync", "f", "folder:store", "--max-delete", "abc"], "a whole number, 0 or more"),
+        (&["sync", "f", "folder:store", "--max-delete", "-1"], "a whole number, 0 or more"),
+        (&["rm", "folder:store", "--max-delete", "abc"], "a whole number, 0 or more"),
+        (&["runs", "--limit", "0"], "a whole number, 1 or more"),
+        (&["apply", "f"], "f is a folder, and a plan is a file"),
         (&["plan", "f", "folder:store", "-o", "no/such/place"], "cannot be written"),
         (&["--bogus"], "--bogus"),
     ] {
@@ -111,6 +117,8 @@ fn like_mistakes_end_alike() {
     }
     let nowhere = home.run(&["mv", "folder:nowhere/a.txt", "folder:nowhere/b.txt"]);
     nowhere.expect(4).says(&["there is no store at ", "nowhere/a.txt"]);
+    home.run(&["mv", "folder:store/a.txt", "folder:nowhere/b.txt"]).expect(4).says(&["no store at ", "nowhere/b.txt"]);
+    home.run(&["sync", "f", "folder:other"]).expect(0);
     for (args, says) in [
         (&["upload", "-", "folder:store/"][..], "has no name"),
         (&["upload", "f/a.txt", "f/sub/b.txt", "folder:store/x"], "cannot all become"),
@@ -189,6 +197,198 @@ fn no_complaint_holds_a_secret() {
             let mut command = home.command(&[&["ls", "s3://bucket"][..], json].concat());
             let ran = Ran::from(command.env(variable, value).output().expect("it runs")).expect(78);
             assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{variable}: {}{}", ran.out, ran.err);
+        }
+    }
+}
+
+/// What can mean one thing alone is taken so.
+#[test]
+fn options_may_stand_before_their_verb() {
+    let home = Home::synced();
+    let after = home.run(&["ls", "folder:store", "--limit", "2", "--json"]).expect(0).events();
+    let before = home.run(&["--limit", "2", "--json", "ls", "folder:store"]).expect(0).events();
+    assert_eq!(before.len(), after.len());
+    home.write("f/new", "x");
+    home.run(&["-n", "sync", "f", "folder:store"]).expect(0).says(&["sync would: send 1 entry"]);
+    home.run(&["--profile", "none", "ls", "s3://bucket"]).expect(78).says(&["the profile \"none\""]);
+    home.run(&["--long", "sync", "f", "folder:store"]).expect(2).says(&["unexpected argument '--long'"]);
+}
+
+/// Times are for people in the text, and numbers in the events.
+#[test]
+fn why_tells_the_time() {
+    let home = Home::synced();
+    let text = home.run(&["why", "f", "folder:store", "a.txt"]).expect(0).out;
+    assert!(text.contains(", modified 20") && !text.contains("Unix"), "{text}");
+    let entry =
+        home.run(&["why", "f", "folder:store", "a.txt", "--json"]).expect(0).summary()["reply"]["entries"][0].clone();
+    assert!(entry["modified_ns"].as_i64().is_some_and(|at| at > 1_500_000_000_000_000_000), "{entry}");
+}
+
+/// What would be removed is told as what was: by its address.
+#[test]
+fn what_is_removed_is_told_by_its_address() {
+    let home = Home::synced();
+    let named = ["rm", "folder:store/sub/b.txt", "folder:store/a.txt"];
+    for more in ["-n", "-v"] {
+        let out = home.run(&[&named[..], &[more]].concat()).expect(0).out;
+        let store = format!("folder:{}", home.path("store").display());
+        let (b, a) = (format!("delete-there  {store}/sub/b.txt\n"), format!("delete-there  {store}/a.txt\n"));
+        assert!(out.contains(&b) && out.contains(&a), "{out}");
+    }
+}
+
+/// The table of codes has one on a line, so that no narrow terminal mixes them.
+#[test]
+fn the_codes_stand_below_each_other() {
+    let help = Home::new().run(&["--help"]).expect(0).out;
+    let codes = help.split("Exit codes:").nth(1).expect("codes");
+    let first = |line: &str| line.split_whitespace().next().and_then(|word| word.parse::<u8>().ok());
+    let told: Vec<u8> = codes.lines().filter_map(first).collect();
+    assert_eq!(told, [0, 1, 2, 3, 4, 5, 6, 7, 75, 77, 78, 130, 143]);
+}
+
+/// A place that is refused is refused before anything is made there.
+#[test]
+fn a_download_that_is_refused_makes_nothing() {
+    let home = Home::synced();
+    home.run(&["download", "folder:store/a.txt", "store/new/x"]).expect(78).says(&["lie in each other"]);
+    assert!(!home.path("store/new").exists());
+    home.run(&["download", "folder:store/a.txt", "there/too/x"]).expect(0);
+    assert_eq!(home.read("there/too/x"), "alpha");
+}
+
+/// Nor where no address is expected: of what may be `ID:SECRET`, or a secret that was typed
+/// where there is no place for one, nothing is repeated.
+#[test]
+fn no_complaint_holds_what_may_be_a_secret() {
+    let home = Home::synced();
+    let (word, login) = ("AK:SECRET", "me:SECRET@host");
+    for args in [
+        &["ls", "s3://bucket", "--endpoint", login][..],
+        &["ls", "s3://bucket", "--endpoint", "me:SECRET"],
+        &["ls", "s3://bucket", &format!("--endpoint={login}")],
+        &["config", "set-secret", "work", "SECRET"],
+        &["config", "set-secret", "work", "--secret-stdin", "SECRET"],
+        &["config", "set-secret", "work", "--secret-stdin=SECRET"],
+        &["config", "set-secret", "work", "--key-from", "SECRET"],
+        &["config", "profile", "add", "work", "--secret-stdin", "SECRET"],
+        &["config", "profile", "add", "work", "--secret-access-key=SECRET"],
+        &["config", "profile", "add", "work", "--credentials", "SECRET"],
+        &["config", "profile", "add", word],
+        &["config", "profile", "add", "work", "--no-test", "--access-key-id", word],
+        &["config", "profile", "add", "work", "--no-test", "--access-key-id", "AK/SECRET"],
+        &["config", "profile", "add", "work", "--bucket", word],
+        &["config", "profile", "add", "work", "--region", word],
+        &["config", "profile", "add", "work", "--provider", word],
+        &["config", "profile", "use", word],
+        &["config", "profile", "use", "work", "SECRET"],
+        &["config", "profile", "remove", "work", "SECRET"],
+        &["config", "show", "work", "SECRET"],
+        &["config", "import", "f/a.txt", "--key-from", "SECRET"],
+        &["config", "set-secret", "work", "--wJalrXUtnFEMI/K7MDENG/bSECRETCYEXAMPLEKEY"],
+        &["restore", word],
+        &["config", "profile", "test", word],
+        &["config", "profile", "remove", word],
+        &["config", "set-secret", word],
+        &["config", "show", word],
+        &["config", word],
+        &[word],
+        &["ls", word],
+        &["ls", "A K:SECRET"],
+        &["ls", "s3://bucket", word],
+        &["sync", word],
+        &["sync", "f", word],
+        &["batch", word],
+        &["ls", "s3://bucket", "--profile", word],
+        &["ls", "s3://bucket", "--region", word],
+        &["sync", "f", "folder:store", "--lock-timeout", word],
+        &["sync", "f", "folder:store", "--bwlimit", word],
+        &["runs", "show", word],
+        &["completions", word],
+        &["cat", "folder:store/a.txt", "--range", word],
+    ] {
+        for json in [&[][..], &["--json"]] {
+            let ran = home.run(&[args, json].concat());
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(ran.code != 0 && !said.contains("SECRET") && !said.is_empty(), "{args:?}: {said}");
+        }
+    }
+    for (variable, args) in [("AWS_REGION", &["ls", "s3://bucket"][..]), ("TIDELOCK_PROFILE", &["config", "show"])] {
+        let mut command = home.command(args);
+        let ran = Ran::from(command.env(variable, word).output().expect("it runs"));
+        assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{variable}: {}{}", ran.out, ran.err);
+    }
+    home.run(&["config", "set-secret", "work", "SECRET"]).expect(2).says(&["is no argument", "--secret-stdin"]);
+    home.run(&["config", "profile", "add", word]).expect(2).says(&["\"AK:…\": this cannot be a name"]);
+}
+
+/// What is written in a configuration, or in another tool's, is treated alike.
+#[test]
+fn no_configuration_shows_what_may_be_a_secret() {
+    let home = Home::synced();
+    for text in [
+        "default_profile = \"AK:SECRET\"",
+        "[profile.\"AK:SECRET\"]\nbucket = \"abc\"",
+        "[pair.\"AK:SECRET\"]\nlocal = \"f\"\nremote = \"folder:s\"",
+        "[profile.w]\ncredentials = \"keyring\"\naccess_key_id = \"AK:SECRET\"",
+        "[profile.w]\nregion = \"AK:SECRET\"",
+        "[profile.w]\nprovider = \"AK:SECRET\"",
+        "[profile.w]\nendpoint = \"me:SECRET\"",
+        "[profile.w]\ncredentials = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"A K:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"s3://abc\"\nprofile = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"s3://abc\"\nbwlimit = \"AK:SECRET\"",
+        "[pair.p]\nlocal = \"f\"\nremote = \"s3://abc\"\nconcurrency = \"AK:SECRET\"",
+        "[defaults]\n\"AK:SECRET\" = 1",
+    ] {
+        home.write("home/.config/tidelock/config.toml", &format!("{text}\n"));
+        home.run(&["config", "check"]).expect(78);
+        for args in [
+            &["config", "check"][..],
+            &["config", "show"],
+            &["config", "show", "p"],
+            &["config", "profile", "list"],
+            &["config", "profile", "test", "w"],
+            &["config", "profile", "add", "x", "--no-test"],
+            &["ls", "p"],
+            &["ls", "w:"],
+            &["ls", "s3://abc"],
+            &["batch"],
+        ] {
+            for json in [&[][..], &["--json"]] {
+                let ran = home.run(&[args, json].concat());
+                let said = format!("{}{}", ran.out, ran.err);
+                assert!(!said.contains("SECRET") && !said.is_empty(), "{text}: {args:?}: {said}");
+            }
+        }
+    }
+    home.write("home/.config/tidelock/config.toml", "[profile.w]\nbucket = \"abc\"\n");
+    let ran = home.run(&["config", "profile", "test", "w", "--bucket", "AK:SECRET"]).expect(2);
+    assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{}{}", ran.out, ran.err);
+    for (number, text) in [
+        "[AK:SECRET]\ntype = s3\nenv_auth = true\n",
+        "[w]\ntype = s3\nenv_auth = true\ntoken SECRET = 1\nodd = SECRET\nwJalrXUtnFEMI/K7SECRETfiCYEXAMPLEKEY = 2\n",
+        "[w]\ntype = s3\naccess_key_id = AK:SECRET\nsecret_access_key = SECRET\n",
+        "[w]\ntype = SECRET:SECRET\n",
+        "[AK:SECRET]\ntype = crypt\n",
+        "server_url = AK:SECRET\napi_key SECRET: x\n",
+        "{\"bucket\": \"AK:SECRET\"}",
+        "{\"bucket\": \"abc\", \"password SECRET\": \"SECRET\"}",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        home.write("theirs", text);
+        let (into, output) = (format!("c{number}.toml"), format!("o{number}.toml"));
+        for more in [&["--output", "-"][..], &["--config", &into], &["--output", &output]] {
+            let ran = home.run(&[&["config", "import", "theirs", "--credentials", "aws"], more].concat());
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(!said.contains("SECRET") && !said.is_empty(), "{text}: {said}");
+        }
+        for file in [into, output] {
+            assert!(!std::fs::read_to_string(home.path(&file)).unwrap_or_default().contains("SECRET"), "{text}");
         }
     }
 }

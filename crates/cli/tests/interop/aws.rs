@@ -12,6 +12,19 @@ fn what_aws_wrote_is_adopted() {
     bench.is_adopted("synced", 4);
 }
 
+/// Rows of docs/coming-from.md: links are followed, and what is left out.
+#[test]
+fn aws_and_tidelock_take_the_same() {
+    let bench = Bench::furnished();
+    bench.home.write("f/cache/one", "1");
+    bench.home.write("f/sub/cache/two", "2");
+    std::os::unix::fs::symlink("a.txt", bench.home.path("f/file")).expect("made");
+    bench.aws(&["s3", "sync", "--only-show-errors", "f", &bench.url("a"), "--exclude", "cache/*"]);
+    bench.tidelock(&["sync", "f", &bench.url("t"), "--follow-links", "--exclude", "/cache/"]).expect(0);
+    let keys = |prefix: &str| bench.tidelock(&["ls", &bench.url(prefix)]).expect(0).out;
+    assert_eq!(keys("a"), keys("t"));
+}
+
 #[test]
 fn aws_reads_what_tidelock_wrote() {
     let bench = Bench::furnished();

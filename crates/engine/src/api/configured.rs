@@ -112,7 +112,7 @@ pub struct Checked {
     pub pairs: usize,
     /// What is wrong.
     pub problems: Vec<Problem>,
-    /// What may be a slip: variables that look like settings and are none.
+    /// What may be a slip: folders that are not there, variables that look like settings and are none.
     #[serde(default)]
     pub warnings: Vec<Problem>,
 }
@@ -138,4 +138,7 @@ pub struct ConfigPath {
     pub exists: bool,
     /// Whether it was written just now.
     pub written: bool,
+    /// What would be written, if it is only shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
 }

@@ -132,6 +132,19 @@ pub struct Runs {
     pub show: Option<u64>,
     /// So many, the latest.
     pub limit: u64,
+    /// Only those of one pair, or of one folder.
+    #[serde(default)]
+    pub about: Option<About>,
+}
+
+/// Whose runs are shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    /// The folder, and what is in it.
+    pub local: PathBuf,
+    /// Where a pair keeps it; of a folder alone, anywhere.
+    #[serde(default)]
+    pub remote: Option<String>,
 }
 
 /// Asks whether everything works.

@@ -10,9 +10,17 @@ use crate::api::{Apply, Context, Options, RunReply, Sides};
 use crate::cycle::{self, Mode};
 use crate::failure::Failure;
 use std::sync::PoisonError;
+use std::sync::atomic::Ordering;
 
 /// One run of a saved plan.
 pub async fn run(context: &Context, request: &Apply) -> Result<RunReply, Failure> {
+    let done = carry_out(context, request).await;
+    // Whoever waits for the plan, and is not to, cannot read on.
+    let was_ended = done.is_err() && context.interrupted.load(Ordering::Relaxed);
+    if was_ended { Err(Failure::Interrupted) } else { done }
+}
+
+async fn carry_out(context: &Context, request: &Apply) -> Result<RunReply, Failure> {
     let mut input = {
         let mut given = context.input.lock().unwrap_or_else(PoisonError::into_inner);
         std::mem::replace(&mut *given, Box::new(std::io::empty()))

@@ -13,8 +13,9 @@ use std::sync::atomic::Ordering;
 
 /// One run after the other.
 pub async fn run(context: &Context, request: &Batch) -> BatchReply {
-    let mut runs = Vec::new();
-    for one in &request.runs {
+    let mut runs: Vec<BatchRun> = Vec::new();
+    let wanted = without_twins(context, &request.runs);
+    for one in &wanted {
         if context.interrupted.load(Ordering::Relaxed) {
             break;
         }
@@ -31,8 +32,22 @@ pub async fn run(context: &Context, request: &Batch) -> BatchReply {
         });
     }
     let interrupted = context.interrupted.load(Ordering::Relaxed);
-    let skipped = request.runs.iter().skip(runs.len()).map(|one| one.pair.clone()).collect();
+    let skipped = wanted.iter().skip(runs.len()).map(|one| one.pair.clone()).collect();
     BatchReply { runs, skipped, interrupted, dry_run: request.dry_run }
+}
+
+/// Each pair once: a second sync would find nothing to do.
+fn without_twins<'a>(context: &Context, all: &'a [PairSync]) -> Vec<&'a PairSync> {
+    let mut wanted: Vec<&PairSync> = Vec::new();
+    for one in all {
+        if wanted.iter().any(|other| other.pair == one.pair) {
+            let text = format!("{} was named more than once, and is synced once", one.pair);
+            context.listener.hear(&Event::Note { text });
+        } else {
+            wanted.push(one);
+        }
+    }
+    wanted
 }
 
 /// A pair's run, or why there is none.

@@ -7,7 +7,7 @@ use crate::api::{Checked, ConfigPath, Context, Init, Section, Show, Shown};
 use crate::config::find::{self, Loaded, load};
 use crate::config::layers::{Layers, Origin, Setting};
 use crate::config::resolve::{Typed, Whom, resolve};
-use crate::config::{check, sample};
+use crate::config::{check, named, sample};
 use crate::failure::Failure;
 use crate::place;
 
@@ -27,12 +27,13 @@ pub fn show(context: &Context, request: &Show) -> Result<Shown, Failure> {
     if let Some(problem) = loaded.problems.first() {
         return Err(problem.clone().into());
     }
+    let profiles = &loaded.config.profile;
     let mut sections = vec![section(&Whom::Nobody, "every run".to_owned())?];
-    for name in loaded.config.profile.keys() {
-        sections.push(written(&loaded, "profile", name, &loaded.config.profile[name]));
+    for name in profiles.keys() {
+        sections.push(written(&loaded, "profile", name, &profiles[name].shown()));
     }
     for name in loaded.config.pair.keys() {
-        sections.push(written(&loaded, "pair", name, &loaded.config.pair[name]));
+        sections.push(written(&loaded, "pair", name, &loaded.config.pair[name].shown(profiles)));
     }
     Ok(Shown { file, sections })
 }
@@ -49,7 +50,7 @@ fn written(loaded: &Loaded, kind: &str, name: &str, said: &impl serde::Serialize
 
 /// Looks it over, with the true names of folders.
 pub fn check(context: &Context) -> Checked {
-    let warnings = check::misspelt(&context.around);
+    let mut warnings = check::misspelt(&context.around);
     let mut problems = check::variables(&context.around);
     match find::look(&context.around) {
         Err(problem) => {
@@ -61,6 +62,12 @@ pub fn check(context: &Context) -> Checked {
             let true_name = |path: &std::path::Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
             let mut written = check::all(&loaded, &true_name);
             written.extend(check::together(&loaded));
+            let mut seen = named::look(&loaded);
+            // What is wrong by its text already is not told once more.
+            seen.problems.retain(|problem| !written.iter().any(|other| other.key == problem.key));
+            written.append(&mut seen.problems);
+            seen.warnings.append(&mut warnings);
+            warnings = seen.warnings;
             written.sort_by_key(|problem| problem.line);
             written.append(&mut problems);
             let (profiles, pairs) = (loaded.config.profile.len(), loaded.config.pair.len());
@@ -72,12 +79,16 @@ pub fn check(context: &Context) -> Checked {
 /// Where it is, or would be.
 pub fn path(context: &Context) -> Result<ConfigPath, Failure> {
     let file = find::usual(&context.around)?;
-    Ok(ConfigPath { exists: place::exists(&file), file: file.display().to_string(), written: false })
+    Ok(ConfigPath { exists: place::exists(&file), file: file.display().to_string(), written: false, text: None })
 }
 
 /// Writes the sample.
 pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
     let file = match &request.file {
+        Some(file) if file.as_os_str() == "-" => {
+            let text = Some(sample::SAMPLE.to_owned());
+            return Ok(ConfigPath { file: "-".to_owned(), exists: false, written: false, text });
+        }
         Some(file) if file.extension().is_some_and(|ending| ending == "yaml" || ending == "yml") => {
             let what = "what is written is TOML, and a file of that name is read as YAML; let its name end in .toml";
             return Err(Failure::Misused(format!("{}: {what}", file.display())));
@@ -86,5 +97,5 @@ pub fn init(context: &Context, request: &Init) -> Result<ConfigPath, Failure> {
         None => find::usual(&context.around)?,
     };
     find::create(&file, sample::SAMPLE)?;
-    Ok(ConfigPath { file: file.display().to_string(), exists: true, written: true })
+    Ok(ConfigPath { file: file.display().to_string(), exists: true, written: true, text: None })
 }

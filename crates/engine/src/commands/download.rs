@@ -24,9 +24,6 @@ pub async fn run(context: &Context, request: &Download) -> Result<RunReply, Fail
     };
     let path = destination(&request.local, name_of(&request.remote), is_folder)?;
     let (folder, name) = parts(&path)?;
-    if !request.options.dry_run || place::exists(&folder) {
-        place::make_folder(&folder)?;
-    }
     let choice = match (is_folder, target.name.as_str()) {
         (false, real) => Choice { shown: name, real: real.to_owned() },
         (true, "") => Choice { shown: format!("{name}/"), real: String::new() },

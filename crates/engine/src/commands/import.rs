@@ -8,8 +8,9 @@
 use super::profile::{self, vault};
 use crate::api::Context;
 use crate::config::import::{Imported, Note, Source, read};
-use crate::config::rewrite::{self, Draft};
-use crate::config::{Credentials, edit, find};
+use crate::config::read::{Format, read as read_ours};
+use crate::config::rewrite::{self, Draft, Touched};
+use crate::config::{Config, Credentials, edit, find};
 use crate::failure::Failure;
 use crate::secrets::{KeyFrom, Put, Vault};
 use serde::{Deserialize, Serialize};
@@ -69,7 +70,7 @@ pub async fn run(context: &Context, request: &Import) -> Result<ImportReply, Fai
     }
     match &request.output {
         Some(output) if output.as_os_str() == "-" => {
-            reply.text = Some(edit::add("", &found.config).map_err(Failure::Unable)?);
+            reply.text = Some(alone(&found.config)?);
             found.secrets.keys().for_each(|profile| {
                 let what =
                     "its secret was found and is not kept, as nothing is written; `tidelock config set-secret` does";
@@ -78,7 +79,7 @@ pub async fn run(context: &Context, request: &Import) -> Result<ImportReply, Fai
             return Ok(reply);
         }
         Some(output) => {
-            let text = edit::add("", &found.config).map_err(Failure::Unable)?;
+            let text = alone(&found.config)?;
             if crate::place::exists(output) {
                 let what = format!("{} is there already and is left as it is; give another name", output.display());
                 return Err(Failure::Unable(what));
@@ -91,13 +92,24 @@ pub async fn run(context: &Context, request: &Import) -> Result<ImportReply, Fai
             let draft = Draft::open(&context.around)?;
             let told = |what: String| Failure::Unable(format!("{}: {what}", draft.file().display()));
             let text = edit::add(draft.text(), &found.config).map_err(told)?;
-            draft.become_text(&text)?;
+            let touched = Touched { profiles: &reply.profiles, pairs: &reply.pairs };
+            draft.become_text(&text, &touched)?;
             reply.secrets = keep(context, request, &found).await?;
-            undone(context, request, &reply.secrets, draft.save(&text, &context.world.token())).await?;
+            let touched = Touched { profiles: &reply.profiles, pairs: &reply.pairs };
+            let saved = draft.save(&text, &touched, &context.world.token());
+            undone(context, request, &reply.secrets, saved).await?;
+            profile::tell_left(context, &draft, &text);
             reply.written = Some(draft.file().display().to_string());
         }
     }
     Ok(reply)
+}
+
+/// A configuration of what was found and nothing else, if it can be read again.
+fn alone(found: &Config) -> Result<String, Failure> {
+    let text = edit::add("", found).map_err(Failure::Unable)?;
+    read_ours("what would be written", &text, Format::Toml)?;
+    Ok(text)
 }
 
 /// Says in each profile with a secret where that is going to be; where it stays where

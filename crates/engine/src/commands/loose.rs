@@ -48,6 +48,10 @@ impl Loose<'_> {
             self.keep_apart(&folder.join(name))?;
         }
         let mode = parts::mode(self.options);
+        // Only now: a place that is refused is not made.
+        if self.policy.writes_here() && (mode == Mode::Execute || place::exists(&folder)) {
+            place::make_folder(&folder)?;
+        }
         let real: Vec<String> = choices.iter().map(|choice| choice.real.clone()).collect();
         let named = [names.as_slice(), &real].concat();
         let place = self.context.place.loose(self.known_as.unwrap_or(&folder), &named, &self.remote.describe());

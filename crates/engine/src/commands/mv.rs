@@ -25,7 +25,7 @@ pub async fn run(context: &Context, request: &Mv) -> Result<RunReply, Failure> {
     let (other, to) = whole(&request.to)?;
     if place.url != other.url {
         // Of stores that are not there, this is not what is wrong.
-        if matches!(place.url, RemoteUrl::Folder(_)) {
+        for place in [&place, &other].into_iter().filter(|place| matches!(place.url, RemoteUrl::Folder(_))) {
             place.open(context, &request.service, &request.options, Access::Read).await?;
         }
         return Err(Failure::Misused(format!(

@@ -43,11 +43,18 @@ impl Parts {
             listener: Arc::clone(&context.listener),
             tag: self.digits.chars().take(8).collect(),
             local_name,
-            remote_name,
+            remote_name: whole_name(&remote_name),
             interrupted: Arc::clone(&context.interrupted),
             planted: Planted::default(),
         }
     }
+}
+
+/// A remote's name that stays true wherever it is read: a store's path begins at the root, as
+/// the folder's does.
+fn whole_name(remote: &str) -> String {
+    let path = remote.strip_prefix("folder:").and_then(|path| std::path::absolute(path).ok());
+    path.map_or_else(|| remote.to_owned(), |path| format!("folder:{}", path.display()))
 }
 
 /// A folder; or, for who only looks at what would be made, nothing in its place.

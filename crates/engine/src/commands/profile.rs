@@ -14,13 +14,15 @@ pub use look::Tested;
 use crate::api::Context;
 use crate::config::find::{self, Loaded};
 use crate::config::resolve::{Resolved, Typed, Whom, resolve, split_profile};
-use crate::config::rewrite::Draft;
+use crate::config::rewrite::{Draft, Touched};
 use crate::config::{Config, Credentials, Profile, edit};
+use crate::event::Event;
 use crate::failure::Failure;
 use crate::place;
 use crate::report::Ending;
 use crate::secrets::Vault;
 use serde::{Deserialize, Serialize};
+use tidelock_remote::url::{RemoteUrl, word};
 
 /// What can be asked of profiles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -129,6 +131,9 @@ pub async fn run(context: &Context, request: &Profiles) -> Result<ProfilesReply,
             let loaded = find::load(&context.around)?;
             let profile = known(&loaded, name)?;
             let resolved = resolved(&loaded, name)?;
+            if let Some(Err(error)) = bucket.as_ref().map(|bucket| RemoteUrl::parse(&format!("s3://{bucket}"))) {
+                return Err(Failure::Misused(format!("--bucket: {}", error.why)));
+            }
             let bucket = bucket.as_deref().or(profile.bucket.as_deref());
             let keys = super::credentials::keys(context, &resolved.sides.service.credentials).await;
             look::test(context, name, &resolved.sides.service, keys, bucket).await.map(ProfilesReply::Tested)
@@ -142,7 +147,7 @@ fn list(context: &Context) -> Result<ProfilesReply, Failure> {
     let row = |(name, profile): (&String, &Profile)| Row {
         name: name.clone(),
         is_default: is_default(name),
-        profile: profile.clone(),
+        profile: profile.shown(),
     };
     Ok(ProfilesReply::Listed { profiles: config.profile.iter().map(row).collect() })
 }
@@ -159,7 +164,8 @@ async fn remove(context: &Context, name: &str) -> Result<ProfilesReply, Failure>
     }
     let draft = Draft::open(&context.around)?;
     let text = edit::remove_profile(draft.text(), name).map_err(Failure::Unable)?;
-    draft.save(&text, &context.world.token())?;
+    draft.save(&text, &Touched::default(), &context.world.token())?;
+    tell_left(context, &draft, &text);
     let shared_with = shared_with(context, name, profile.credentials);
     let secret_left = match vault(profile.credentials).filter(|_| shared_with.is_none()) {
         None => None,
@@ -193,8 +199,17 @@ fn make_default(context: &Context, name: &str) -> Result<ProfilesReply, Failure>
     known(&find::load(&context.around)?, name)?;
     let draft = Draft::open(&context.around)?;
     let text = edit::use_profile(draft.text(), name).map_err(Failure::Unable)?;
-    draft.save(&text, &context.world.token())?;
+    let names = [name.to_owned()];
+    draft.save(&text, &Touched { profiles: &names, pairs: &[] }, &context.world.token())?;
+    tell_left(context, &draft, &text);
     Ok(ProfilesReply::Used { name: name.to_owned(), file: draft.file().display().to_string() })
+}
+
+/// Tells what is wrong with a configuration that was changed elsewhere: it stopped nothing.
+pub(super) fn tell_left(context: &Context, draft: &Draft, text: &str) {
+    for problem in draft.problems(text) {
+        context.listener.hear(&Event::Note { text: format!("wrong elsewhere in it, and left so: {problem}") });
+    }
 }
 
 /// A profile of this name.
@@ -205,7 +220,7 @@ pub(super) fn known<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Profile, F
             [] => "there are none".to_owned(),
             names => format!("there are {}", names.join(", ")),
         };
-        Failure::Misused(format!("{name:?} is no profile of {}; {there}", loaded.name()))
+        Failure::Misused(format!("{:?} is no profile of {}; {there}", word(name), loaded.name()))
     })
 }
 

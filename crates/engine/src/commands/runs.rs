@@ -4,10 +4,12 @@
 //! in the order in which they began, so that a number stays what it was. Only what is
 //! shown is read, and nothing is opened for writing.
 
-use crate::api::{Context, RunEntry, Runs, RunsReply};
+use crate::api::{About, Context, RunEntry, Runs, RunsReply};
 use crate::event::Event;
 use crate::failure::Failure;
+use crate::place;
 use crate::state::{Run, State};
+use std::path::{Path, PathBuf};
 
 /// One look.
 pub async fn run(context: &Context, request: &Runs) -> Result<RunsReply, Failure> {
@@ -16,28 +18,71 @@ pub async fn run(context: &Context, request: &Runs) -> Result<RunsReply, Failure
     for state in &states {
         count += state.run_count()?;
     }
-    let (wanted, limit) = match request.show {
-        Some(wanted) if (1..=count).contains(&wanted) => (Some(wanted), count - wanted + 1),
-        Some(wanted) => return Err(Failure::Missing(format!("there is no run {wanted}; `tidelock runs` lists them"))),
-        None => (None, request.limit.min(count)),
+    let wanted = request.show;
+    let reach = match (wanted, &request.about) {
+        (Some(wanted), _) if (1..=count).contains(&wanted) => count - wanted + 1,
+        (Some(wanted), _) => {
+            return Err(Failure::Missing(format!("there is no run {wanted}; `tidelock runs` lists them")));
+        }
+        (None, Some(_)) => count,
+        (None, None) => request.limit.min(count),
     };
+    let about = request.about.as_ref().map(Whose::of).transpose()?;
     // Each history ends with the latest of all that are in it.
     let mut latest = Vec::new();
     for (place, state) in states.iter().enumerate() {
-        latest.extend(state.run_order(limit)?.into_iter().map(|run| (run, place)));
+        latest.extend(state.run_order(reach)?.into_iter().map(|run| (run, place)));
     }
     latest.sort_by(|a, b| b.cmp(a));
-    let numbered = (0..limit).zip(latest).map(|(back, (run, place))| (count - back, run, place));
+    let numbered = (0..reach).zip(latest).map(|(back, (run, place))| (count - back, run, &states[place]));
     let mut reply = RunsReply { runs: Vec::new(), events: Vec::new() };
-    for (number, order, place) in numbered.filter(|(number, ..)| wanted.is_none_or(|wanted| wanted == *number)) {
-        let Some(run) = states[place].run(order.id)? else { continue };
-        let events = events(&states[place], &run)?;
-        reply.runs.push(entry(number, run, &events));
-        if wanted.is_some() {
-            reply.events = events;
+    for (number, order, state) in numbered.filter(|(number, ..)| wanted.is_none_or(|wanted| wanted == *number)) {
+        if wanted.is_none() && reply.runs.len() as u64 == request.limit {
+            break;
         }
+        let sides = sides(state, order.id)?;
+        if about.as_ref().is_some_and(|about| !about.has(&sides)) {
+            continue;
+        }
+        let Some(run) = state.run(order.id)? else { continue };
+        if wanted.is_some() {
+            reply.events = events(state, &run)?;
+        }
+        reply.runs.push(entry(number, run, sides));
     }
     Ok(reply)
+}
+
+/// Whose runs are wanted, by true names.
+struct Whose {
+    local: PathBuf,
+    remote: Option<String>,
+}
+
+impl Whose {
+    fn of(about: &About) -> Result<Self, Failure> {
+        let remote = about.remote.as_deref().map(true_name).transpose()?;
+        Ok(Self { local: place::canonical(&about.local)?, remote })
+    }
+
+    /// Whether a run between these sides was one of theirs: of what lies in the folder, and
+    /// of a pair also what was done with its objects alone.
+    fn has(&self, (local, remote): &(String, String)) -> bool {
+        let is_here = !local.is_empty() && Path::new(local).starts_with(&self.local);
+        let Some(theirs) = &self.remote else { return is_here };
+        let Ok(remote) = true_name(remote) else { return false };
+        let is_there =
+            remote.strip_prefix(theirs.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        is_there && (is_here || local.is_empty())
+    }
+}
+
+/// A remote's address without what else may lead there.
+fn true_name(remote: &str) -> Result<String, Failure> {
+    match remote.strip_prefix("folder:") {
+        Some(path) => Ok(format!("folder:{}", place::canonical(Path::new(path))?.display())),
+        None => Ok(remote.trim_end_matches('/').to_owned()),
+    }
 }
 
 /// All histories that can be opened. One that cannot hides none of the others.
@@ -60,12 +105,16 @@ fn events(state: &State, run: &Run) -> Result<Vec<Event>, Failure> {
     Ok(state.events_of(run.id)?.iter().filter_map(|json| serde_json::from_str(json).ok()).collect())
 }
 
-fn entry(number: u64, run: Run, events: &[Event]) -> RunEntry {
-    let sides = events.iter().find_map(|event| match event {
-        Event::RunStarted { local, remote, .. } => Some((local.clone(), remote.clone())),
-        _ => None,
-    });
-    let (local, remote) = sides.unwrap_or_default();
+/// The folder and the remote of a run, as it began.
+fn sides(state: &State, run: i64) -> Result<(String, String), Failure> {
+    let event = state.beginning_of(run)?.and_then(|json| serde_json::from_str(&json).ok());
+    Ok(match event {
+        Some(Event::RunStarted { local, remote, .. }) => (local, remote),
+        _ => Default::default(),
+    })
+}
+
+fn entry(number: u64, run: Run, (local, remote): (String, String)) -> RunEntry {
     RunEntry {
         number,
         command: run.command,

@@ -11,6 +11,7 @@ use super::told::Told;
 use crate::api::{Context, Options, Sides};
 use crate::cycle::Mode;
 use crate::disk::missing::Missing;
+use crate::event::{Event, Listener};
 use crate::failure::Failure;
 use crate::pair::Pair;
 use crate::place::{Lock, PairPlace};
@@ -18,6 +19,7 @@ use crate::report::{Ending, Report};
 use crate::state::State;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use tidelock_core::plan::Problem;
 use tidelock_core::policy::{Deletes, Drift, Flow, Policy, Preset};
 use tidelock_remote::Remote;
 
@@ -41,6 +43,27 @@ pub(super) struct There<'a> {
     told: Told,
     /// Where the state is, if it is not forgotten at once, and its lock.
     kept: Option<(PairPlace, Option<Lock>)>,
+}
+
+/// Tells what is removed by its address: what was named may be in several places, and lie
+/// anywhere in them.
+struct Addressed {
+    listener: Arc<dyn Listener>,
+    place: String,
+}
+
+impl Listener for Addressed {
+    fn hear(&self, event: &Event) {
+        let mut event = event.clone();
+        if let Event::Step { path, .. }
+        | Event::Done { path, .. }
+        | Event::Began { path, .. }
+        | Event::Problem(Problem { path, .. }) = &mut event
+        {
+            *path = format!("{}/{path}", self.place.trim_end_matches('/'));
+        }
+        self.listener.hear(&event);
+    }
 }
 
 impl<'a> There<'a> {
@@ -78,7 +101,11 @@ impl<'a> There<'a> {
             digits: context.world.token(),
             names: (String::new(), shown.to_owned()),
         };
-        let pair = parts.assemble(context);
+        let mut pair = parts.assemble(context);
+        if command == "rm" {
+            let (listener, place) = (Arc::clone(&context.listener), target.url.to_string());
+            pair.listener = Arc::new(Addressed { listener, place });
+        }
         let told = Told::recall(context, &target.url, &pair);
         Ok(Self { context, pair, mode, told, kept: None })
     }

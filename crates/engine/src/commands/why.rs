@@ -54,6 +54,9 @@ pub struct Entry {
     pub base: String,
     /// What is here.
     pub here: String,
+    /// When what is here was modified, Unix nanoseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub modified_ns: Option<i64>,
     /// What is there.
     pub there: String,
     /// The row of the decision table; none if there is nothing to decide.
@@ -239,6 +242,7 @@ fn explain(path: &RelPath, looked: Looked, policy: &Policy, rule: &Verdict) -> E
     Entry {
         base: words::base(base.as_ref()),
         here: words::here(here.as_ref()),
+        modified_ns: here.as_ref().filter(|entry| entry.kind != Kind::Dir).map(|entry| entry.stamp.mtime_ns),
         there: words::there(object.as_ref(), there_below),
         row: decided.as_ref().map(|step| step.row.to_string()),
         action: decided.as_ref().map(|step| step.action.name().to_owned()),

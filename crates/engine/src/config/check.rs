@@ -9,7 +9,7 @@ use super::around::{Around, plain};
 use super::find::Loaded;
 use super::layers::Layers;
 use super::problem::Problem;
-use super::resolve::{SCHEMES, as_written, environment, is_name, remote_of_pair, split_profile};
+use super::resolve::{NO_NAME, SCHEMES, as_written, environment, is_name, remote_of_pair, split_profile};
 use super::schema::schema;
 use super::shared::mirrors_alone;
 use super::tree::key as shown_key;
@@ -20,8 +20,9 @@ use crate::commands::open::unfit_meta;
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::meta::MetaFormat;
+use tidelock_remote::s3::is_region;
 use tidelock_remote::s3::provider::{PROVIDERS, Provider};
-use tidelock_remote::url::RemoteUrl;
+use tidelock_remote::url::{RemoteUrl, word};
 
 /// Variables of ours that are no keys of `[defaults]`.
 const VARIABLES: [&str; 7] = ["CONFIG", "PROFILE", "ENDPOINT", "REGION", "PATH_STYLE", "PROVIDER", "PASSPHRASE_FILE"];
@@ -140,16 +141,16 @@ pub fn together(loaded: &Loaded) -> Vec<Problem> {
 }
 
 fn unknown_profile(loaded: &Loaded, name: &str) -> String {
+    let safe = word(name);
     match nearest(name, loaded.config.profile.keys().map(String::as_str)) {
-        Some(meant) => format!("there is no profile {name:?}; did you mean {meant:?}?"),
-        None => format!("there is no profile {name:?}; add a section [profile.{name}]"),
+        Some(meant) => format!("there is no profile {safe:?}; did you mean {meant:?}?"),
+        None => format!("there is no profile {safe:?}; add a section [profile.{safe}]"),
     }
 }
 
 fn check_name(loaded: &Loaded, path: &[&str; 2], found: &mut Vec<Problem>) {
     if !is_name(path[1]) {
-        let what = "this cannot be a name: write letters, digits, `-`, `_` and `.`, and begin with a letter or a digit";
-        found.push(loaded.problem(path, what));
+        found.push(loaded.problem(path, NO_NAME));
     } else if path[0] == "profile" && SCHEMES.contains(&path[1]) {
         found.push(loaded.problem(path, format!("`{}:` begins other remotes; give the profile another name", path[1])));
     }
@@ -182,12 +183,10 @@ fn check_profile(loaded: &Loaded, name: &str, profile: &Profile, found: &mut Vec
 pub(super) fn service(said: &Profile) -> Vec<(&'static str, String)> {
     let mut found = Vec::new();
     if let Some(text) = said.endpoint.as_deref().filter(|text| !is_address(text)) {
-        found.push(("endpoint", format!("{text:?} is no address; write it as in \"https://s3.example.org\"")));
+        found.push(("endpoint", format!("{:?} is no address; write it as in \"https://s3.example.org\"", word(text))));
     }
-    let is_region =
-        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     if let Some(text) = said.region.as_deref().filter(|text| !is_region(text)) {
-        found.push(("region", format!("{text:?} is no region; write it as in \"eu-central-1\"")));
+        found.push(("region", format!("{:?} is no region; write it as in \"eu-central-1\"", word(text))));
     }
     if let Some(provider) = said.provider.as_deref().filter(|name| Provider::named(name).is_none()) {
         found.push(("provider", unknown_provider(provider)));
@@ -196,9 +195,10 @@ pub(super) fn service(said: &Profile) -> Vec<(&'static str, String)> {
 }
 
 fn unknown_provider(name: &str) -> String {
+    let safe = word(name);
     match nearest(name, PROVIDERS.iter().map(|provider| provider.name)) {
-        Some(meant) => format!("there is no provider {name:?}; did you mean {meant:?}?"),
-        None => format!("there is no provider {name:?}; there are {} (docs/providers.md)", Provider::names()),
+        Some(meant) => format!("there is no provider {safe:?}; did you mean {meant:?}?"),
+        None => format!("there is no provider {safe:?}; there are {} (docs/providers.md)", Provider::names()),
     }
 }
 
@@ -233,7 +233,7 @@ fn check_pair(loaded: &Loaded, name: &str, pair: &Pair, found: &mut Vec<Problem>
             Some(_) => {}
         },
         (None, said) => match RemoteUrl::parse(&remote) {
-            Err(error) => wrong("remote", format!("{:?}: {}", pair.remote, error.why)),
+            Err(error) => wrong("remote", format!("{:?}: {}", word(&pair.remote), error.why)),
             Ok(RemoteUrl::Folder(_)) if said.as_ref().is_some_and(|name| loaded.config.profile.contains_key(name)) => {
                 wrong("profile", "a store in a folder needs none; remove this line".to_owned());
             }

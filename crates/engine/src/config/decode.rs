@@ -8,6 +8,7 @@ use super::tree::{Entry, Node, Value, key};
 use super::words::{listed, nearest};
 use serde::de::{self, Deserialize, DeserializeSeed, Expected, IntoDeserializer, Unexpected, Visitor};
 use std::fmt;
+use tidelock_remote::url::word;
 
 /// What was wrong, and where.
 #[derive(Debug, PartialEq, Eq)]
@@ -79,7 +80,7 @@ impl de::Error for Wrong {
             Unexpected::Signed(value) => format!("the number {value}"),
             Unexpected::Unsigned(value) => format!("the number {value}"),
             Unexpected::Float(value) => format!("the number {value}"),
-            Unexpected::Str(value) => format!("the text {value:?}"),
+            Unexpected::Str(value) => format!("the text {:?}", word(value)),
             Unexpected::Seq => "a list".to_owned(),
             Unexpected::Map => "a table".to_owned(),
             Unexpected::Unit => "empty".to_owned(),
@@ -117,9 +118,10 @@ impl de::Error for Wrong {
 
     fn unknown_variant(word: &str, known: &'static [&'static str]) -> Self {
         let all = listed(known.iter().copied());
+        let safe = tidelock_remote::url::word(word);
         Self::new(match nearest(word, known.iter().copied()) {
-            Some(meant) => format!("{word:?} is none of its values; did you mean {meant:?}? (it may be {all})"),
-            None => format!("{word:?} is none of its values; write {all}"),
+            Some(meant) => format!("{safe:?} is none of its values; did you mean {meant:?}? (it may be {all})"),
+            None => format!("{safe:?} is none of its values; write {all}"),
         })
     }
 
@@ -143,7 +145,7 @@ impl<'a> At<'a> {
 
     /// Text of the environment as something else.
     fn parsed<T: std::str::FromStr>(text: &str, wanted: &str) -> Result<T, Wrong> {
-        text.trim().parse().map_err(|_| Wrong::new(format!("it is {text:?}; write {wanted}")))
+        text.trim().parse().map_err(|_| Wrong::new(format!("it is {:?}; write {wanted}", word(text))))
     }
 }
 
@@ -184,7 +186,7 @@ impl<'a> de::Deserializer<'a> for At<'a> {
             Value::Loose(text) => visitor.visit_bool(match text.trim() {
                 "true" | "1" | "yes" => true,
                 "false" | "0" | "no" => false,
-                other => return Err(Wrong::new(format!("it is {other:?}; write true or false"))),
+                other => return Err(Wrong::new(format!("it is {:?}; write true or false", word(other)))),
             }),
             _ => self.deserialize_any(visitor),
         }

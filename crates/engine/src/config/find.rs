@@ -178,7 +178,10 @@ pub fn create(file: &Path, text: &str) -> Result<(), Failure> {
     let mut new = match OpenOptions::new().write(true).create_new(true).mode(0o600).open(file) {
         Ok(new) => new,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            let what = format!("{} is there already and is left as it is; give another name", file.display());
+            let what = format!("{} is there already and is left as it is", file.display());
+            let what = format!(
+                "{what}; `tidelock init -` shows the text to copy from, `tidelock init FILE` writes another file"
+            );
             return Err(Failure::Unable(what));
         }
         Err(error) => return Err(trouble(file, &error)),
@@ -199,6 +202,11 @@ fn read_bounded(file: &Path) -> std::io::Result<Vec<u8>> {
         return Err(std::io::Error::other("it is longer than 16 MiB"));
     }
     Ok(bytes)
+}
+
+/// Whether what is there is a folder.
+pub(super) fn is_folder(path: &Path) -> std::io::Result<bool> {
+    fs::metadata(path).map(|found| found.is_dir())
 }
 
 /// Reads a file of patterns.

@@ -17,7 +17,7 @@ mod s3ec;
 use super::problem::Problem;
 use super::resolve::{SCHEMES, is_name};
 use super::tree::Node;
-use super::{Config, Profile};
+use super::{Config, Credentials, NO_ID, Profile, is_id};
 use crate::secrets::Secret;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -132,7 +132,13 @@ impl Imported {
     }
 
     /// Adds a profile under its name, or one like it that is free; the name it got.
-    fn add_profile(&mut self, name: &str, profile: Profile, secret: Option<Secret>) -> String {
+    fn add_profile(&mut self, name: &str, mut profile: Profile, mut secret: Option<Secret>) -> String {
+        if profile.access_key_id.as_deref().is_some_and(|id| !is_id(id)) {
+            self.note(None, "access_key_id", format!("not carried over: {NO_ID}"));
+            (profile.access_key_id, profile.credentials, secret) = (None, Credentials::Aws, None);
+        }
+        // What follows a colon may be a secret, and such names are no other tool's either.
+        let name = name.split(':').next().unwrap_or_default();
         let name = free_name(name, "imported", |name| self.config.profile.contains_key(name));
         self.config.profile.insert(name.clone(), profile);
         self.secrets.extend(secret.map(|secret| (name.clone(), secret)));

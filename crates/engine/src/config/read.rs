@@ -10,8 +10,10 @@ mod yaml;
 use super::Config;
 use super::decode::{Wrong, decode};
 use super::problem::Problem;
-use super::tree::{Entry, Node, Value};
+use super::resolve::NO_NAME;
+use super::tree::{Entry, Node, Value, key};
 use std::path::Path;
+use tidelock_remote::url::word;
 
 /// In which language a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +61,8 @@ pub fn look(name: &str, text: &str, format: Format) -> Result<Read, Problem> {
     };
     let tree =
         tree.map_err(|(line, what)| Problem { source_name: name.to_owned(), line, key: None, what, missing: false })?;
-    let (mut good, mut problems) = (tree.clone(), Vec::new());
+    let mut good = tree.clone();
+    let mut problems = leave_out_names(name, &mut good);
     let config = loop {
         let wrong = match decode::<Config>(&good) {
             Ok(config) => break config,
@@ -76,6 +79,25 @@ pub fn look(name: &str, text: &str, format: Format) -> Result<Read, Problem> {
     };
     problems.sort_by_key(|problem| problem.line);
     Ok(Read { config, tree, problems })
+}
+
+/// Takes out pairs and profiles whose names may have a secret in them, which nothing is to
+/// show; no run could be asked for them.
+fn leave_out_names(source: &str, tree: &mut Node) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    for kind in ["profile", "pair"] {
+        let Some(Node { value: Value::Table(entries), .. }) = tree.at_mut(&[kind]) else { continue };
+        entries.retain(|entry| {
+            let is_safe = word(&entry.key) == entry.key;
+            if !is_safe {
+                let (line, key) = (Some(entry.line), Some(key(&[kind, entry.key.as_str()])));
+                let what = NO_NAME.to_owned();
+                problems.push(Problem { source_name: source.to_owned(), line, key, what, missing: false });
+            }
+            is_safe
+        });
+    }
+    problems
 }
 
 /// What a pair must say.

@@ -17,6 +17,7 @@ use serde_json::{Value as Json, json};
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::RuleLine;
 use tidelock_core::plan::Said;
+use tidelock_remote::url::word;
 
 /// Names before a colon that are no profiles.
 pub const SCHEMES: [&str; 5] = ["s3", "folder", "mem", "http", "https"];
@@ -222,6 +223,10 @@ pub fn split_profile(remote: &str) -> Option<(&str, &str)> {
     (is_name(name) && !prefix.starts_with("//") && !SCHEMES.contains(&name)).then_some((name, prefix))
 }
 
+/// What is said of what is none.
+pub const NO_NAME: &str =
+    "this cannot be a name: write letters, digits, `-`, `_` and `.`, and begin with a letter or a digit";
+
 /// Whether a pair or a profile may be called so: it is typed where paths, remotes and
 /// options are, and must look like none of them.
 pub fn is_name(name: &str) -> bool {
@@ -233,17 +238,18 @@ fn pair<'a>(loaded: &'a Loaded, name: &str) -> Result<&'a Pair, Refusal> {
     let pairs = &loaded.config.pair;
     pairs.get(name).ok_or_else(|| {
         let names = || pairs.keys().map(String::as_str);
+        let safe = word(name);
         let other = "for a folder, give its REMOTE too";
         Refusal::Typed(match (&loaded.file, nearest(name, names())) {
             (None, _) => {
-                format!("{name:?} is no pair, since there is no configuration yet (`tidelock init` makes one); {other}")
+                format!("{safe:?} is no pair, since there is no configuration yet (`tidelock init` makes one); {other}")
             }
             (Some(_), Some(meant)) => {
-                format!("{name:?} is no pair of {}; did you mean {meant:?}? ({other})", loaded.name())
+                format!("{safe:?} is no pair of {}; did you mean {meant:?}? ({other})", loaded.name())
             }
-            (Some(_), None) if pairs.is_empty() => format!("{name:?} is no pair: {} has none; {other}", loaded.name()),
+            (Some(_), None) if pairs.is_empty() => format!("{safe:?} is no pair: {} has none; {other}", loaded.name()),
             (Some(_), None) => {
-                format!("{name:?} is no pair of {}; it may be {}; {other}", loaded.name(), listed(names()))
+                format!("{safe:?} is no pair of {}; it may be {}; {other}", loaded.name(), listed(names()))
             }
         })
     })
@@ -273,7 +279,8 @@ impl<'a> Chosen<'a> {
             let profile = known(name).ok_or_else(|| Refusal::Typed(no_profile(loaded, name)))?;
             return match &typed.profile {
                 Some(other) if other != name => Err(Refusal::Typed(format!(
-                    "the remote {remote:?} is of the profile {name:?}, and --profile says {other:?}"
+                    "the remote {remote:?} is of the profile {name:?}, and --profile says {:?}",
+                    word(other)
                 ))),
                 _ => Ok(Self { profile: Some(profile), aws: None, origin: Origin::BuiltIn }),
             };
@@ -402,7 +409,7 @@ fn lay_place(
         place.put("profile", json!(name), origin);
     }
     if let Some(aws) = &chosen.aws {
-        place.put("aws_profile", json!(aws), chosen.origin.clone());
+        place.put("aws_profile", json!(word(aws)), chosen.origin.clone());
     }
     let origin = match (mode, typed.mode) {
         (None, _) => Origin::BuiltIn,

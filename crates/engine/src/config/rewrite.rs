@@ -8,7 +8,8 @@
 use super::around::Around;
 use super::check;
 use super::find::{self, Loaded};
-use super::read::{Format, read};
+use super::read::{self, Format};
+use super::tree::key;
 use crate::config::problem::Problem;
 use crate::failure::Failure;
 use crate::place;
@@ -56,21 +57,31 @@ impl Draft {
         self.before.as_deref().unwrap_or_default()
     }
 
-    /// What it would be with this text, if that is a good configuration.
-    pub fn become_text(&self, text: &str) -> Result<Loaded, Problem> {
-        let (config, tree) = read(&self.file.display().to_string(), text, Format::Toml)?;
-        let file = Some(self.file.clone());
-        let loaded = Loaded { config, tree, file, around: self.around.clone(), problems: Vec::new() };
-        let true_name = |path: &Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
-        match check::all(&loaded, &true_name).into_iter().next() {
+    /// What it would be with this text, if nothing is wrong with what is touched, and nothing
+    /// is wrong that was not before.
+    pub fn become_text(&self, text: &str, touched: &Touched<'_>) -> Result<Loaded, Problem> {
+        let loaded = self.read(text)?;
+        let before = self.problems(self.text());
+        let is_new = |problem: &Problem| !before.iter().any(|known| is_same(known, problem));
+        match problems(&loaded).into_iter().find(|problem| touched.has(problem) || is_new(problem)) {
             Some(problem) => Err(problem),
             None => Ok(loaded),
         }
     }
 
+    /// What is wrong with it if it has this text.
+    pub fn problems(&self, text: &str) -> Vec<Problem> {
+        self.read(text).map_or_else(|problem| vec![problem], |loaded| problems(&loaded))
+    }
+
+    fn read(&self, text: &str) -> Result<Loaded, Problem> {
+        let read::Read { config, tree, problems } = read::look(&self.file.display().to_string(), text, Format::Toml)?;
+        Ok(Loaded { config, tree, file: Some(self.file.clone()), around: self.around.clone(), problems })
+    }
+
     /// Replaces it. `token` names the temporary file.
-    pub fn save(&self, text: &str, token: &str) -> Result<(), Failure> {
-        self.become_text(text)?;
+    pub fn save(&self, text: &str, touched: &Touched<'_>, token: &str) -> Result<(), Failure> {
+        self.become_text(text, touched)?;
         let file = place::behind(&self.file);
         let dir = file.parent().unwrap_or(Path::new("/")).to_owned();
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(&dir);
@@ -122,6 +133,38 @@ impl Draft {
         let what = format!("{} was changed by somebody else just now, and was left as it is", self.file.display());
         Failure::Busy(format!("{what}; try again"))
     }
+}
+
+/// What a change is about: profiles, and pairs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Touched<'a> {
+    /// The profiles' names.
+    pub profiles: &'a [String],
+    /// The pairs'.
+    pub pairs: &'a [String],
+}
+
+impl Touched<'_> {
+    fn has(&self, problem: &Problem) -> bool {
+        let Some(at) = &problem.key else { return false };
+        let is_of = |kind: &str, names: &[String]| {
+            names.iter().any(|name| {
+                at.strip_prefix(&key(&[kind, name])).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+            })
+        };
+        is_of("profile", self.profiles) || is_of("pair", self.pairs)
+    }
+}
+
+fn problems(loaded: &Loaded) -> Vec<Problem> {
+    let true_name = |path: &Path| place::canonical(path).unwrap_or_else(|_| path.to_owned());
+    check::all(loaded, &true_name)
+}
+
+/// Whether it is the same complaint; its lines, and those that it names, may be others now.
+fn is_same(one: &Problem, other: &Problem) -> bool {
+    let plain = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    one.key == other.key && plain(&one.what) == plain(&other.what)
 }
 
 /// The text of another tool's configuration, to be imported. It may hold secrets, so it

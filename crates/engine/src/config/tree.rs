@@ -4,6 +4,8 @@
 //! every complaint can name a line. Values of the environment are in it too; they
 //! are text whose meaning is not known before somebody asks for it.
 
+use tidelock_remote::url::word;
+
 /// A value and where it begins.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Node {
@@ -114,7 +116,7 @@ pub(super) fn key(path: &[impl AsRef<str>]) -> String {
             text.push('.');
         }
         let plain = key.starts_with('[') || key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
-        text.push_str(&if plain { key.to_owned() } else { format!("{key:?}") });
+        text.push_str(&if plain { key.to_owned() } else { format!("{:?}", word(key)) });
     }
     text
 }

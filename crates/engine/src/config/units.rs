@@ -9,6 +9,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::borrow::Cow;
 use std::fmt;
+use tidelock_remote::url::word;
 
 const KIB: u64 = 1 << 10;
 const MIB: u64 = 1 << 20;
@@ -32,6 +33,9 @@ const SIZES: [(&str, u64); 10] = [
 /// Units of time in milliseconds, largest first.
 const TIMES: [(&str, u64); 5] = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
 
+/// What is said of a rate of 0.
+const NOTHING: &str = "nothing could be sent; write a rate above 0, as in \"10 MiB/s\", or leave it out";
+
 /// Bytes in a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate(pub u64);
@@ -53,9 +57,10 @@ impl Rate {
     /// Reads a size with `/s`.
     pub fn parse(text: &str) -> Result<Self, String> {
         let text = text.trim();
-        let wrong = || format!("{text:?} is no rate; write it as in \"10 MiB/s\"");
+        let wrong = || format!("{:?} is no rate; write it as in \"10 MiB/s\"", word(text));
         let each = match text.strip_suffix("/s") {
             Some(each) if !split(each).0.is_empty() && !split(each).1.is_empty() => each,
+            None if text.parse() == Ok(0.0) => return Err(NOTHING.to_owned()),
             None if is_number(text) => return Err(bare(text, " MiB/s")),
             None if size(text).is_ok() => {
                 return Err(format!("{text:?} says not in what time; write \"{text}/s\""));
@@ -63,7 +68,7 @@ impl Rate {
             _ => return Err(wrong()),
         };
         match size(each)? {
-            0 => Err("nothing could be sent; write a rate above 0, or leave it out".to_owned()),
+            0 => Err(NOTHING.to_owned()),
             bytes => Ok(Self(bytes)),
         }
     }
@@ -87,7 +92,7 @@ impl Wait {
         if is_number(rest) {
             return Err(bare(rest, "s"));
         }
-        let wrong = || format!("{text:?} is no time; write it as in \"30s\" or \"1h30m\"");
+        let wrong = || format!("{:?} is no time; write it as in \"30s\" or \"1h30m\"", word(text));
         let mut sum = 0_u64;
         while !rest.is_empty() {
             let (number, after) = split(rest);
@@ -160,6 +165,8 @@ struct WithUnit<T> {
 
 impl<T> WithUnit<T> {
     fn refuse<E: Error>(&self, number: impl fmt::Display) -> Result<T, E> {
+        // What cannot be with a unit either is told so.
+        (self.parse)(&format!("{number}{}", self.unit)).map_err(E::custom)?;
         Err(E::custom(format!("{number} has no unit; write \"{number}{}\"", self.unit)))
     }
 }

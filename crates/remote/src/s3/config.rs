@@ -11,6 +11,7 @@ use super::provider::Provider;
 use super::signin::{Source, no_credentials, unreadable};
 use crate::Encryption;
 use crate::error::{Error, ErrorKind, Result};
+use crate::url::word;
 use aws_config::profile::ProfileSet;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
@@ -164,9 +165,12 @@ async fn load_profile(options: &S3Options) -> Result<ProfileSet> {
     let named = |name: &str, by: &str| match profile.get_profile(name) {
         Some(_) => Ok(()),
         None => Err(config_error(match unreadable() {
-            Some(why) => format!("the profile {name:?} was not found: {why}"),
+            Some(why) => format!("the profile {:?} was not found: {why}", word(name)),
             None => {
-                format!("the profile {name:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct {by}")
+                format!(
+                    "the profile {:?} is neither in ~/.aws/config nor in ~/.aws/credentials; correct {by}",
+                    word(name)
+                )
             }
         })),
     };
@@ -274,9 +278,7 @@ fn endpoint(options: &S3Options, config: &SdkConfig) -> Result<Option<Endpoint>>
     };
     Endpoint::parse(&text).map(Some).map_err(|why| {
         let source = if options.endpoint.is_some() { "--endpoint" } else { endpoint_source(&text) };
-        // Whoever signs in as part of an address has a secret there.
-        let shown = text.rsplit_once('@').map_or(text.as_str(), |(_, host)| host);
-        config_error(format!("the endpoint {shown:?} is not usable: {why}; correct {source}"))
+        config_error(format!("the endpoint {:?} is not usable: {why}; correct {source}", word(&text)))
     })
 }
 
@@ -286,9 +288,19 @@ fn endpoint_source(text: &str) -> &'static str {
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find(says).unwrap_or("endpoint_url in the profile")
 }
 
+/// Whether a region may be called so.
+pub fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
 fn region(config: &SdkConfig, given: Option<&Endpoint>, preset: Option<&Provider>) -> Result<String> {
-    if let Some(region) = config.region() {
-        return Ok(region.as_ref().to_owned());
+    if let Some(region) = config.region().map(Region::as_ref) {
+        // It becomes part of addresses and signatures, and may come from anywhere.
+        if is_region(region) {
+            return Ok(region.to_owned());
+        }
+        let what = format!("{:?} is no region; write it as in \"eu-central-1\"", word(region));
+        return Err(config_error(format!("{what}, in AWS_REGION, or as `region` in the profile")));
     }
     match (given, preset) {
         (Some(endpoint), _) if !endpoint.amazon => Ok("us-east-1".to_owned()),

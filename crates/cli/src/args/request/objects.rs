@@ -44,7 +44,13 @@ pub(super) fn request(told: &Told<'_>, verb: &Verb) -> Result<Request, Complaint
         Verb::Buckets(args) => Request::Buckets(Buckets { service: account(told, &args.service)? }),
         Verb::Runs(args) => {
             let show = args.what.as_ref().map(|RunsVerb::Show { number }| *number);
-            Request::Runs(Runs { show, limit: args.limit })
+            if show.is_some() && args.about.is_some() {
+                return Err(Complaint::Misused(
+                    "a number names one run by itself; leave the pair or folder out".into(),
+                ));
+            }
+            let about = args.about.as_deref().map(|whose| told.whose(whose)).transpose()?;
+            Request::Runs(Runs { show, limit: args.limit, about })
         }
         Verb::Doctor(args) => {
             let typed = at(Typed::default(), &args.service);

@@ -66,13 +66,15 @@ pub fn checked(checked: &Checked) -> Vec<String> {
     }]
 }
 
-/// Where it is.
-pub fn path(path: &ConfigPath) -> String {
-    match path.written {
+/// Where it is, or the text of one.
+pub fn path(path: &ConfigPath) -> Vec<String> {
+    let line = match path.written {
+        _ if path.text.is_some() => return path.text.iter().flat_map(|text| text.lines()).map(str::to_owned).collect(),
         true => format!("written: {}; remove the comment signs before what you want", words::shown(&path.file)),
         // Alone, so that `$(tidelock config path)` works.
         false => words::shown(&path.file),
-    }
+    };
+    vec![line]
 }
 
 /// The schema, to be redirected into a file.

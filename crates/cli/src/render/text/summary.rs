@@ -69,7 +69,8 @@ pub fn why(reasons: &Reasons) -> Vec<String> {
     for entry in &reasons.entries {
         lines.push(format!("  key:    {}", name(&entry.key)));
         lines.push(format!("  base:   {}", shown(&entry.base)));
-        lines.push(format!("  here:   {}", shown(&entry.here)));
+        let time = entry.modified_ns.map(|at| format!(", modified {}", moment(at / 1_000_000))).unwrap_or_default();
+        lines.push(format!("  here:   {}{time}", shown(&entry.here)));
         lines.push(format!("  there:  {}", shown(&entry.there)));
         let row = entry.row.as_ref().map_or(String::new(), |row| format!(" [{row}]"));
         lines.push(format!("  so:     {}{row}", shown(&entry.words)));

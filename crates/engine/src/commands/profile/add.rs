@@ -6,17 +6,18 @@
 //! never enters a request: whoever asks in the context gives it.
 
 use super::super::credentials;
-use super::{ProfilesReply, Tested, look, resolved, vault};
+use super::{ProfilesReply, Tested, look, resolved, tell_left, vault};
 use crate::api::Context;
 use crate::config::find::Loaded;
-use crate::config::resolve::option_name;
-use crate::config::rewrite::Draft;
+use crate::config::resolve::{NO_NAME, is_name, option_name};
+use crate::config::rewrite::{Draft, Touched};
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
 use crate::report::Ending;
 use crate::secrets::{ErrorKind, KeyFrom, Put, Question, Secret, Vault};
 use serde::{Deserialize, Serialize};
 use tidelock_remote::s3::Keys;
+use tidelock_remote::url::word;
 
 /// A profile to be added.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,11 +37,16 @@ pub struct Add {
 /// Adds it.
 pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesReply, Failure> {
     let Add { name, profile, .. } = request;
+    if !is_name(name) {
+        return Err(Failure::Misused(format!("{:?}: {NO_NAME}", word(name))));
+    }
     let draft = Draft::open(&context.around)?;
     let mut more = Config::default();
     more.profile.insert(name.clone(), profile.clone());
     let text = edit::add(draft.text(), &more).map_err(|what| told(&draft, &what))?;
-    let loaded = draft.become_text(&text).map_err(|problem| {
+    let names = [name.clone()];
+    let touched = Touched { profiles: &names, pairs: &[] };
+    let loaded = draft.become_text(&text, &touched).map_err(|problem| {
         // What was typed stands in no line yet.
         let key = problem.key.as_deref().and_then(|key| key.strip_prefix(&format!("profile.{name}.")));
         match key {
@@ -64,13 +70,14 @@ pub(super) async fn run(context: &Context, request: &Add) -> Result<ProfilesRepl
         }
         _ => None,
     };
-    if let Err(failure) = draft.save(&text, &context.world.token()) {
+    if let Err(failure) = draft.save(&text, &touched, &context.world.token()) {
         if let Some(vault) = kept {
             // A secret of no profile would only lie about.
             let _ = context.secrets.remove(&context.asking(), vault, name).await;
         }
         return Err(failure);
     }
+    tell_left(context, &draft, &text);
     Ok(ProfilesReply::Added { name: name.clone(), file: draft.file().display().to_string(), test })
 }
 

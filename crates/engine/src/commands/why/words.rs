@@ -43,10 +43,7 @@ pub(super) fn here(entry: Option<&LocalEntry>) -> String {
         kind => {
             let stamp = &entry.stamp;
             let what = if kind == Kind::Link { "a link" } else { "a file" };
-            format!(
-                "{what} of {} bytes, modified {} (Unix ns), file {}",
-                stamp.size, stamp.mtime_ns, stamp.file_id.inode
-            )
+            format!("{what} of {} bytes, file {}", stamp.size, stamp.file_id.inode)
         }
     }
 }

@@ -7,6 +7,7 @@ use super::{Imported, endpoint};
 use crate::config::{Credentials, Profile};
 use crate::secrets::Secret;
 use serde_json::{Map, Value};
+use tidelock_remote::url::setting;
 
 /// Keys that say nothing to us: what was, not what should be.
 const PAST: &[&str] = &["last_sync", "last_sync_time", "is_configured", "configured"];
@@ -62,7 +63,7 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
         found.note(None, format!("path_prefix {prefix:?}"), what);
     }
     for key in map.keys().filter(|key| !PAST.contains(&key.as_str())) {
-        found.note(None, key.clone(), "not carried over: not known");
+        found.note(None, setting(key), "not carried over: not known");
     }
     found.add_profile("eigen", profile, secret);
     Ok(found)

@@ -10,6 +10,7 @@ use super::{Imported, Note, endpoint, ini};
 use crate::api::Sse;
 use crate::config::{Credentials, Profile};
 use crate::secrets::Secret;
+use tidelock_remote::url::{setting as setting_shown, word};
 
 /// How an encrypted configuration begins.
 pub(super) const ENCRYPTED: &str = "RCLONE_ENCRYPT_V0:";
@@ -81,19 +82,21 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
             Some("alias") => {
                 // It may spell out a whole remote, with its keys.
                 let target = section.get("remote").filter(|target| !target.contains(',')).unwrap_or("another remote");
+                let target = word(target);
                 let what = format!("a name for {target}; give pairs that place instead, as in `PROFILE:PREFIX`");
-                found.note(Some(section.line), section.name, what);
+                found.note(Some(section.line), word(&section.name), what);
             }
             Some("crypt") => {
                 let what = "not carried over: Tidelock does not encrypt on this side, and reads what rclone encrypted \
                             as it lies there";
-                found.note(Some(section.line), section.name, what);
+                found.note(Some(section.line), word(&section.name), what);
             }
             Some(other) => {
-                let what = format!("not carried over: a remote of type {other}, and Tidelock speaks S3");
-                found.note(Some(section.line), section.name, what);
+                let what =
+                    format!("not carried over: a remote of type {}, and Tidelock speaks S3", setting_shown(other));
+                found.note(Some(section.line), word(&section.name), what);
             }
-            None => found.note(Some(section.line), section.name, "not carried over: it names no type"),
+            None => found.note(Some(section.line), word(&section.name), "not carried over: it names no type"),
         }
     }
     Ok(found)
@@ -107,11 +110,15 @@ fn remote(found: &mut Imported, section: &Section) {
         if TAKEN.contains(&key) || TUNING.contains(&key) {
             continue;
         }
-        notes.push(Note { line: Some(setting.line), about: key.to_owned(), what: left_out(key).to_owned() });
+        notes.push(Note {
+            line: Some(setting.line),
+            about: setting_shown(key).into_owned(),
+            what: left_out(key).to_owned(),
+        });
     }
     let name = found.add_profile(&section.name, profile, secret);
     if name != section.name {
-        found.note(Some(section.line), section.name.clone(), format!("is called {name} here"));
+        found.note(Some(section.line), word(&section.name), format!("is called {name} here"));
     }
     found.notes.extend(notes.into_iter().map(|note| Note { about: format!("{name}: {}", note.about), ..note }));
 }

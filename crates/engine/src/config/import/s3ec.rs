@@ -5,6 +5,7 @@
 
 use super::{Imported, is_remark};
 use serde_json::{Map, Value};
+use tidelock_remote::url::{setting, word};
 
 /// Reads the text: JSON, or lines of `key = value` or `key: value`.
 pub(super) fn read(text: &str) -> Result<Imported, String> {
@@ -13,7 +14,7 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
         let map: Map<String, Value> = serde_json::from_str(text)
             .map_err(|error| format!("line {}, column {}: this is no JSON object", error.line(), error.column()))?;
         for (key, value) in &map {
-            found.note(None, key.clone(), became(key, value.as_str().unwrap_or_default()));
+            found.note(None, setting(key), became(key, value.as_str().unwrap_or_default()));
         }
         return Ok(found);
     }
@@ -22,7 +23,7 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
             return Err(format!("line {number} is no `key = value`"));
         };
         let key = key.trim();
-        found.note(Some(number), key, became(key, value.trim().trim_matches('"')));
+        found.note(Some(number), setting(key), became(key, value.trim().trim_matches('"')));
     }
     Ok(found)
 }
@@ -31,7 +32,7 @@ pub(super) fn read(text: &str) -> Result<Imported, String> {
 fn became(key: &str, value: &str) -> String {
     match key {
         "server_url" => {
-            let shown = if value.contains(['@', '?', ' ']) { "that gateway" } else { value };
+            let shown = if value.contains(['@', '?', ' ']) { "that gateway".into() } else { word(value) };
             format!("not carried over: {shown} speaks a protocol of its own; syncing with a gateway is yet to come")
         }
         "api_key" => "not carried over, as it is of use to that gateway alone; keep this file until then".to_owned(),

@@ -1,7 +1,7 @@
 //! Writing a configuration back, in a folder of a test's own.
 
 use crate::config::around::Around;
-use crate::config::rewrite::Draft;
+use crate::config::rewrite::{Draft, Touched};
 use crate::config::{Config, Profile, edit};
 use crate::failure::Failure;
 use std::fs::{self, Permissions};
@@ -18,7 +18,7 @@ fn add(file: &Path, name: &str) -> Result<(), Failure> {
     let mut more = Config::default();
     more.profile.insert(name.to_owned(), Profile { bucket: Some("tide".to_owned()), ..Profile::default() });
     let text = edit::add(draft.text(), &more).map_err(Failure::Unable)?;
-    draft.save(&text, name)
+    draft.save(&text, &Touched::default(), name)
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn who_replaces_it_waits_for_the_other_and_then_gives_way() {
     other.lock().expect("held");
     let draft = Draft::open(&around(&file)).expect("one");
     std::thread::scope(|scope| {
-        let mine = scope.spawn(|| draft.save("", "mine"));
+        let mine = scope.spawn(|| draft.save("", &Touched::default(), "mine"));
         // The other one has looked and is about to rename.
         while !is_waited_for(&file) {
             assert!(!mine.is_finished(), "it did not wait");
@@ -107,9 +107,9 @@ fn what_somebody_else_wrote_is_left() {
     let file = dir.path().join("config.toml");
     let draft = Draft::open(&around(&file)).expect("none yet");
     add(&file, "theirs").expect("added");
-    assert!(matches!(draft.save("", "mine"), Err(Failure::Busy(_))));
+    assert!(matches!(draft.save("", &Touched::default(), "mine"), Err(Failure::Busy(_))));
     let draft = Draft::open(&around(&file)).expect("one");
     fs::remove_file(&file).expect("gone");
-    assert!(matches!(draft.save("", "mine"), Err(Failure::Busy(_))));
+    assert!(matches!(draft.save("", &Touched::default(), "mine"), Err(Failure::Busy(_))));
     assert_eq!(fs::read_dir(dir.path()).expect("there").count(), 0);
 }
