@@ -42,8 +42,7 @@ pub fn key_of(path: &RelPath, kind: Kind, style: LinkStyle) -> Result<Key, NameP
     if kind == Kind::File && style == LinkStyle::Suffix && path.name().ends_with(LINK_SUFFIX) {
         return Err(NameProblem::LooksLikeLink);
     }
-    let mut key = path.as_str().to_owned();
-    key.push_str(suffix(kind, style));
+    let key = [path.as_str(), suffix(kind, style)].concat();
     if key.len() > KEY_MAX_BYTES {
         return Err(NameProblem::KeyTooLong);
     }
@@ -74,7 +73,7 @@ pub fn entry_of(key: &Key, style: LinkStyle) -> Result<(RelPath, Kind), NameProb
 /// What a sibling of this name and kind sorts by, so that a depth-first walk
 /// comes in key order.
 pub fn sort_name(name: &str, kind: Kind, style: LinkStyle) -> String {
-    format!("{name}{}", suffix(kind, style))
+    [name, suffix(kind, style)].concat()
 }
 
 fn suffix(kind: Kind, style: LinkStyle) -> &'static str {

@@ -73,7 +73,7 @@ impl RelPath {
     /// The path of `name` inside this folder.
     pub fn join(&self, name: &str) -> Result<Self, NameProblem> {
         check_segment(name)?;
-        Ok(if self.is_root() { Self(name.into()) } else { Self(format!("{}/{name}", self.0).into()) })
+        Ok(if self.is_root() { Self(name.into()) } else { Self([&*self.0, "/", name].concat().into()) })
     }
 
     /// The folder that holds this path; `None` for the root.

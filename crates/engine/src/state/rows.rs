@@ -76,21 +76,21 @@ fn write(connection: &Connection, row: &BaseRow) -> Result<()> {
 /// Reads a row selected by [`COLUMNS`]. The outer error is SQLite's, the inner one
 /// says that the row makes no sense.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Result<BaseRow>> {
-    let (kind, standing): (String, String) = (row.get(1)?, row.get(2)?);
-    let digest: Option<Vec<u8>> = row.get(22)?;
-    let parsed = (parse_kind(&kind), parse_standing(&standing), digest.map(<[u8; 32]>::try_from).transpose());
-    let (Some(kind), Some(standing), Ok(digest)) = parsed else {
-        let key: String = row.get(0)?;
+    // What is looked at where it lies costs nothing: a run reads every row there is.
+    let key = row.get_ref(0)?.as_str()?;
+    let (kind, standing) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+    let digest = row.get_ref(22)?.as_blob_or_null()?.map(<[u8; 32]>::try_from).transpose();
+    let (Some(kind), Some(standing), Ok(digest)) = (parse_kind(kind), parse_standing(standing), digest) else {
         return Ok(Err(Error::Row(format!("{key:?}: kind {kind:?}, standing {standing:?}"))));
     };
     Ok(Ok(BaseRow {
-        key: Key::new(row.get::<_, String>(0)?),
+        key: Key::new(key),
         kind,
         standing,
         here: read_here(row)?,
         there: read_there(row)?,
         digest: digest.map(Digest),
-        moved_to: row.get::<_, Option<String>>(23)?.map(Key::new),
+        moved_to: row.get_ref(23)?.as_str_or_null()?.map(Key::new),
     }))
 }
 
@@ -108,13 +108,13 @@ fn read_here(row: &Row<'_>) -> rusqlite::Result<Option<LocalHalf>> {
         mode: row.get(9)?,
         uid: row.get(10)?,
         gid: row.get(11)?,
-        xattrs: parse_xattrs(row.get(12)?),
+        xattrs: parse_xattrs(row.get_ref(12)?.as_str_or_null()?),
     };
     Ok(Some(LocalHalf { stamp, meta, racy: row.get::<_, Option<bool>>(8)?.unwrap_or(true) }))
 }
 
 fn read_there(row: &Row<'_>) -> rusqlite::Result<Option<RemoteHalf>> {
-    let Some(etag) = row.get::<_, Option<String>>(13)? else { return Ok(None) };
+    let Some(etag) = row.get_ref(13)?.as_str_or_null()?.map(str::to_owned) else { return Ok(None) };
     let size = row.get::<_, Option<i64>>(14)?.unwrap_or(0).cast_unsigned();
     let stamp = RemoteStamp { etag, size, modified_s: row.get(15)? };
     let known = row.get::<_, Option<bool>>(16)?.unwrap_or(false);
@@ -123,7 +123,7 @@ fn read_there(row: &Row<'_>) -> rusqlite::Result<Option<RemoteHalf>> {
         mode: row.get(18)?,
         uid: row.get(19)?,
         gid: row.get(20)?,
-        xattrs: parse_xattrs(row.get(21)?),
+        xattrs: parse_xattrs(row.get_ref(21)?.as_str_or_null()?),
     };
     Ok(Some(RemoteHalf { stamp, meta: known.then_some(meta) }))
 }
@@ -132,9 +132,9 @@ fn xattrs_text(meta: &Meta) -> Option<String> {
     meta.xattrs.as_ref().and_then(|xattrs| serde_json::to_string(xattrs).ok())
 }
 
-fn parse_xattrs(text: Option<String>) -> Option<std::collections::BTreeMap<String, Vec<u8>>> {
+fn parse_xattrs(text: Option<&str>) -> Option<std::collections::BTreeMap<String, Vec<u8>>> {
     // Unreadable means unknown, which is never a difference.
-    text.and_then(|text| serde_json::from_str(&text).ok())
+    text.and_then(|text| serde_json::from_str(text).ok())
 }
 
 fn kind_name(kind: Kind) -> &'static str {

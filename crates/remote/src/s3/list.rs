@@ -6,6 +6,8 @@
 //! page out of order shows that there is none, which is remembered, and whoever reads
 //! the listing sorts it.
 
+mod quick;
+
 use super::S3;
 use super::address::decoded;
 use super::client::Request;
@@ -81,7 +83,6 @@ fn broken(why: String) -> Error {
     Error::new(ErrorKind::Corrupt, "list", why)
 }
 
-#[derive(Default)]
 struct Listing {
     objects: Vec<Object>,
     truncated: bool,
@@ -117,7 +118,7 @@ impl Listing {
 }
 
 /// One entry while its elements arrive.
-#[derive(Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 struct Draft {
     key: String,
     etag: String,
@@ -149,46 +150,65 @@ impl Draft {
     }
 }
 
+/// What a page says, as far as it matters.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Said {
+    drafts: Vec<Draft>,
+    token: Option<String>,
+    ended: Option<String>,
+    encoded: bool,
+}
+
+impl Said {
+    fn take(&mut self, name: &str, text: &str) {
+        match name {
+            "IsTruncated" => self.ended = Some(text.to_owned()),
+            "NextContinuationToken" => self.token = Some(text.to_owned()).filter(|token| !token.is_empty()),
+            "EncodingType" => self.encoded = text == "url",
+            _ => {}
+        }
+    }
+}
+
 fn parse(body: &[u8]) -> std::result::Result<Listing, String> {
-    let mut listing = Listing::default();
-    let mut drafts: Vec<Draft> = Vec::with_capacity(1000);
-    let (mut encoded, mut rooted, mut ended) = (false, false, None);
+    let Said { drafts, token, ended, encoded } = match quick::read(body) {
+        Some(page) => page,
+        None => slow(body)?,
+    };
+    let truncated = match ended.as_deref() {
+        Some("true") => true,
+        // Whatever it says, a way to go on means that there is more.
+        Some("false") => token.is_some(),
+        Some(other) => return Err(format!("the server says {other:?} to whether its listing goes on")),
+        None => return Err("the server does not say whether its listing goes on".to_owned()),
+    };
+    let objects = drafts.into_iter().map(|draft| draft.finish(encoded)).collect::<std::result::Result<_, _>>()?;
+    Ok(Listing { objects, truncated, token })
+}
+
+/// Reads any document.
+fn slow(body: &[u8]) -> std::result::Result<Said, String> {
+    let mut page = Said::default();
+    let mut rooted = false;
     walk(body, |path, step| {
         let Some(name) = path.strip_prefix("ListBucketResult") else { return };
         let text = match step {
             Step::Open => {
                 rooted = true;
                 if name == "/Contents" {
-                    drafts.push(Draft::default());
+                    page.drafts.push(Draft::default());
                 }
                 return;
             }
             Step::Close(text) => text,
         };
-        match name {
-            "/IsTruncated" => ended = Some(text.to_owned()),
-            "/NextContinuationToken" => listing.token = Some(text.to_owned()).filter(|token| !token.is_empty()),
-            "/EncodingType" => encoded = text == "url",
-            _ => {
-                if let (Some(name), Some(draft)) = (name.strip_prefix("/Contents/"), drafts.last_mut()) {
-                    draft.take(name, text);
-                }
-            }
+        match (name.strip_prefix("/Contents/"), page.drafts.last_mut()) {
+            (Some(name), Some(draft)) => draft.take(name, text),
+            _ => page.take(name.trim_start_matches('/'), text),
         }
     })
     .or_else(|why| if rooted { Err(why) } else { Ok(()) })?;
-    if !rooted {
-        return Err(NO_LISTING.to_owned());
-    }
-    listing.truncated = match ended.as_deref() {
-        Some("true") => true,
-        // Whatever it says, a way to go on means that there is more.
-        Some("false") => listing.token.is_some(),
-        Some(other) => return Err(format!("the server says {other:?} to whether its listing goes on")),
-        None => return Err("the server does not say whether its listing goes on".to_owned()),
-    };
-    listing.objects = drafts.into_iter().map(|draft| draft.finish(encoded)).collect::<std::result::Result<_, _>>()?;
-    Ok(listing)
+    if rooted { Ok(page) } else { Err(NO_LISTING.to_owned()) }
 }
 
 impl Draft {
