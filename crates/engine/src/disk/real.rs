@@ -20,6 +20,7 @@ use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tidelock_core::entry::{FileId, LocalStamp, Meta};
 use tidelock_core::path::{RelPath, TEMP_PREFIX};
 
@@ -406,7 +407,7 @@ impl Disk for RealDisk {
 
     async fn is_being_written(&self, path: &RelPath) -> Result<bool> {
         match self.shared.beneath.open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY) {
-            Ok(fd) => Ok(sys::is_being_written(&fd)),
+            Ok(fd) => Ok(is_written_for_long(&fd)),
             // What may not be read cannot be asked about.
             Err(Errno::ACCESS | Errno::PERM | Errno::LOOP | Errno::NXIO | Errno::NODEV) => Ok(false),
             Err(errno) => Err(lookup_error("open", path, errno)),
@@ -426,6 +427,16 @@ impl Disk for RealDisk {
         let found = found.map_err(|errno| error("ask for the size of the disk", &RelPath::root(), errno))?;
         Ok(found.f_blocks.saturating_mul(found.f_frsize))
     }
+}
+
+/// Whether somebody holds it open to write, and not only for a moment: whatever this
+/// process starts, holds all that is open in it until it becomes another program.
+fn is_written_for_long(fd: &OwnedFd) -> bool {
+    const WAITS_MS: [u64; 4] = [0, 1, 4, 16];
+    WAITS_MS.into_iter().all(|wait_ms| {
+        std::thread::sleep(Duration::from_millis(wait_ms));
+        sys::is_being_written(fd)
+    })
 }
 
 struct RealRead {

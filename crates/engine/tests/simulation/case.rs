@@ -301,6 +301,12 @@ impl Case {
         let mut ops = maker.ops(&setup);
         maker.rng = Rng::split(seed, "more");
         maker.weave(&mut ops, &setup);
+        if matches!(setup.server, Server::Ignoring | Server::Refusing) {
+            // What is stored there between a look and a write is lost, and this is told.
+            ops.iter_mut()
+                .filter(|timed| matches!(timed.op, Op::Foreign(_)))
+                .for_each(|timed| timed.after = After::Idle);
+        }
         Self { seed, setup, ops, muted: [BTreeSet::new(), BTreeSet::new()] }
     }
 }
