@@ -4,6 +4,7 @@
 //! warms up. After every run the server's objects, or the files that were fetched, are
 //! held against the tree: who did not do the work was not fast.
 
+use crate::machine;
 use crate::measure::{self, Cost};
 use crate::results::{Measured, Run};
 use crate::sink::{Counts, Sink, differs};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub scratch: PathBuf,
     /// In memory.
     pub memory: PathBuf,
+    /// What a reader should know of the circumstances.
+    pub note: Option<String>,
 }
 
 /// What a workload stands on: the tree, the server and what was sent to it.
@@ -51,6 +54,7 @@ const SHARED: &str = "plain";
 
 /// Measures a workload, on the stage of the one before if that will do; leaves its own.
 pub fn measure(plan: &Plan, workload: &Workload, before: Option<Stage>) -> io::Result<(Measured, Stage)> {
+    let load = machine::load();
     let stage = match before {
         Some(stage) => stage,
         None => set_up(plan, workload)?,
@@ -74,6 +78,8 @@ pub fn measure(plan: &Plan, workload: &Workload, before: Option<Stage>) -> io::R
         files: workload.shape.files(),
         bytes: workload.shape.bytes(),
         at: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string(),
+        load,
+        note: plan.note.clone(),
         runs: scene.runs,
         fills: scene.stage.fills.clone(),
         absent,

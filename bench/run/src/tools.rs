@@ -196,7 +196,7 @@ impl Tools {
             Tool::S3cmd => s3cmd(job, &folder),
             Tool::Find => words(&[&folder, "-printf", "%p %s %T@\\n"]),
         };
-        let is_no_find = tool == Tool::Find && !matches!(job.action, Action::Compare { against_state: false, .. });
+        let is_no_find = tool == Tool::Find && !matches!(job.action, Action::Compare { .. });
         if is_no_find {
             return None;
         }
@@ -339,7 +339,7 @@ mod tests {
             homes: "/scratch/home".into(),
         };
         for tool in ALL {
-            let compare = Action::Compare { against_state: false, by_size: false };
+            let compare = Action::Compare { against_state: true, by_size: false };
             let line = tools.line(tool, &job(compare)).expect("everybody compares");
             let value = |name: &str| line.env.iter().find(|(other, _)| other == name).map(|(_, value)| value.as_str());
             for name in ["HOME", "XDG_STATE_HOME", "AWS_CONFIG_FILE", "RCLONE_CONFIG", "TMPDIR"] {
