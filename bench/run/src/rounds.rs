@@ -278,10 +278,12 @@ impl Scene<'_> {
         let line = line.ok_or_else(|| io::Error::other(format!("{} cannot do this", tool.name())))?;
         self.stage.sink.counts()?;
         let busy_s = self.stage.sink.cpu_s();
-        let (cost, complaint) = measure::run(&line, &self.plan.scratch)?;
+        let (cost, failed) = match measure::run(&line, &self.plan.scratch) {
+            Ok((cost, complaint)) => (cost, failure(&cost, &complaint)),
+            Err(error) => (Cost::default(), Some(error.to_string())),
+        };
         let sink_cpu_s = self.stage.sink.cpu_s() - busy_s;
         let counts = self.stage.sink.counts()?;
-        let failed = failure(&cost, &complaint);
         Ok(Run { tool, round, cost, counts, sink_cpu_s, failed })
     }
 
