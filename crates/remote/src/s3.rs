@@ -33,7 +33,7 @@ mod xml;
 
 pub use abilities::{CapabilityStore, Trial};
 pub use account::{Bucket, Pending, buckets};
-pub use config::{Keys, S3Options};
+pub use config::{Keys, S3Options, is_region};
 
 use crate::bandwidth::Bandwidth;
 use crate::error::{Error, Result};

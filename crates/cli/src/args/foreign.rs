@@ -7,7 +7,7 @@ use super::Cli;
 use crate::render;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use tidelock_engine::config::words::nearest;
-use tidelock_remote::url::{shown, word};
+use tidelock_remote::url::{setting, shown, word};
 
 /// What a foreign verb is here.
 fn here(verb: &str) -> Option<&'static str> {
@@ -94,10 +94,13 @@ fn make_safe(error: &mut clap::Error, verb: &str) {
             ContextKind::InvalidArg => is_unknown && !text.starts_with('-'),
             _ => false,
         };
-        match is_typed {
-            true if SECRETIVE.contains(&verb) => "…".to_owned(),
-            true => render::shown(&word(text)),
-            false => whole(text),
+        // A verb that is none is told, or nobody would see the slip.
+        let is_slip = kind == ContextKind::InvalidSubcommand && !SECRETIVE.contains(&verb);
+        match (is_typed, text.strip_prefix("--").filter(|_| is_unknown)) {
+            (true, _) if verb.starts_with("config") && !is_slip => "…".to_owned(),
+            (true, _) => render::shown(&word(text)),
+            (false, Some(option)) if !option.contains('=') => format!("--{}", render::shown(&setting(option))),
+            (false, _) => whole(text),
         }
     };
     let texts = error.context().filter_map(|(kind, value)| match value {

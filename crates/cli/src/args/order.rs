@@ -9,6 +9,10 @@ use std::ffi::OsString;
 
 /// The words in the order in which the parser takes them.
 pub fn in_order(command: &Command, words: Vec<OsString>) -> Vec<OsString> {
+    // All verbs are looked through only for who typed something before one.
+    if !words.get(1).and_then(|word| word.to_str()).is_some_and(|word| word.starts_with('-')) {
+        return words;
+    }
     let mut command = command.clone();
     command.build();
     sorted(&command, &words).unwrap_or(words)

@@ -21,7 +21,7 @@ use tidelock_engine::api::{About, Options, Service};
 use tidelock_engine::config::around::Around;
 use tidelock_engine::config::find::{Loaded, ignore_file, load};
 use tidelock_engine::config::layers::Origin;
-use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve};
+use tidelock_engine::config::resolve::{Refusal, Resolved, Typed, Whom, resolve, split_profile};
 use tidelock_engine::config::units::Rate;
 use tidelock_engine::config::{Knobs, Mode, Profile};
 use tidelock_engine::failure::Failure;
@@ -162,8 +162,10 @@ impl<'a> Told<'a> {
             (Whom::Pair { name, below, .. }, local) => Ok(Whom::Pair { name, local: local.cloned(), below }),
             (_, Some(local)) => Ok(Whom::Sides { local: local.clone(), remote: remote.to_owned() }),
             (_, None) => {
+                let is_known = |(name, _): (&str, _)| self.loaded.config.profile.contains_key(name);
+                let named = if split_profile(remote).is_some_and(is_known) { remote.into() } else { word(remote) };
                 let what =
-                    format!("into which folder? write: tidelock restore {remote} LOCAL (a pair has its own folder)");
+                    format!("into which folder? write: tidelock restore {named} LOCAL (a pair has its own folder)");
                 Err(Complaint::Misused(what))
             }
         }

@@ -174,6 +174,10 @@ fn steady_value(name: &str, value: &mut Value) {
     match value {
         Value::Number(_) if TIMES.contains(&name) => *value = 0.into(),
         Value::String(text) if ["uid", "gid"].contains(&name) || MARKS.contains(&name) => *text = "…".to_owned(),
+        // Of an object's address, what was made here.
+        Value::String(text) if name == "path" && text.contains(':') => {
+            *text = format!("…/{}", text.rsplit('/').next().unwrap_or_default());
+        }
         Value::String(text) if text.contains("/tmp/") || text.contains("folder:") || text.contains("s3://") => {
             *text = "…".to_owned();
         }

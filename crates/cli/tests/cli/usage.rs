@@ -282,6 +282,12 @@ fn no_complaint_holds_what_may_be_a_secret() {
         &["config", "profile", "add", "work", "--region", word],
         &["config", "profile", "add", "work", "--provider", word],
         &["config", "profile", "use", word],
+        &["config", "profile", "use", "work", "SECRET"],
+        &["config", "profile", "remove", "work", "SECRET"],
+        &["config", "show", "work", "SECRET"],
+        &["config", "import", "f/a.txt", "--key-from", "SECRET"],
+        &["config", "set-secret", "work", "--wJalrXUtnFEMI/K7MDENG/bSECRETCYEXAMPLEKEY"],
+        &["restore", word],
         &["config", "profile", "test", word],
         &["config", "profile", "remove", word],
         &["config", "set-secret", word],
@@ -307,6 +313,11 @@ fn no_complaint_holds_what_may_be_a_secret() {
             let said = format!("{}{}", ran.out, ran.err);
             assert!(ran.code != 0 && !said.contains("SECRET") && !said.is_empty(), "{args:?}: {said}");
         }
+    }
+    for (variable, args) in [("AWS_REGION", &["ls", "s3://bucket"][..]), ("TIDELOCK_PROFILE", &["config", "show"])] {
+        let mut command = home.command(args);
+        let ran = Ran::from(command.env(variable, word).output().expect("it runs"));
+        assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{variable}: {}{}", ran.out, ran.err);
     }
     home.run(&["config", "set-secret", "work", "SECRET"]).expect(2).says(&["is no argument", "--secret-stdin"]);
     home.run(&["config", "profile", "add", word]).expect(2).says(&["\"AK:…\": this cannot be a name"]);
@@ -353,6 +364,9 @@ fn no_configuration_shows_what_may_be_a_secret() {
             }
         }
     }
+    home.write("home/.config/tidelock/config.toml", "[profile.w]\nbucket = \"abc\"\n");
+    let ran = home.run(&["config", "profile", "test", "w", "--bucket", "AK:SECRET"]).expect(2);
+    assert!(!format!("{}{}", ran.out, ran.err).contains("SECRET"), "{}{}", ran.out, ran.err);
     for (number, text) in [
         "[AK:SECRET]\ntype = s3\nenv_auth = true\n",
         "[w]\ntype = s3\nenv_auth = true\ntoken SECRET = 1\nodd = SECRET\nwJalrXUtnFEMI/K7SECRETfiCYEXAMPLEKEY = 2\n",

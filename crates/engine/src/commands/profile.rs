@@ -22,7 +22,7 @@ use crate::place;
 use crate::report::Ending;
 use crate::secrets::Vault;
 use serde::{Deserialize, Serialize};
-use tidelock_remote::url::word;
+use tidelock_remote::url::{RemoteUrl, word};
 
 /// What can be asked of profiles.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -131,6 +131,9 @@ pub async fn run(context: &Context, request: &Profiles) -> Result<ProfilesReply,
             let loaded = find::load(&context.around)?;
             let profile = known(&loaded, name)?;
             let resolved = resolved(&loaded, name)?;
+            if let Some(Err(error)) = bucket.as_ref().map(|bucket| RemoteUrl::parse(&format!("s3://{bucket}"))) {
+                return Err(Failure::Misused(format!("--bucket: {}", error.why)));
+            }
             let bucket = bucket.as_deref().or(profile.bucket.as_deref());
             let keys = super::credentials::keys(context, &resolved.sides.service.credentials).await;
             look::test(context, name, &resolved.sides.service, keys, bucket).await.map(ProfilesReply::Tested)

@@ -20,6 +20,7 @@ use crate::commands::open::unfit_meta;
 use std::path::{Path, PathBuf};
 use tidelock_core::filter::{RuleLine, Rules};
 use tidelock_core::meta::MetaFormat;
+use tidelock_remote::s3::is_region;
 use tidelock_remote::s3::provider::{PROVIDERS, Provider};
 use tidelock_remote::url::{RemoteUrl, word};
 
@@ -184,8 +185,6 @@ pub(super) fn service(said: &Profile) -> Vec<(&'static str, String)> {
     if let Some(text) = said.endpoint.as_deref().filter(|text| !is_address(text)) {
         found.push(("endpoint", format!("{:?} is no address; write it as in \"https://s3.example.org\"", word(text))));
     }
-    let is_region =
-        |text: &str| !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     if let Some(text) = said.region.as_deref().filter(|text| !is_region(text)) {
         found.push(("region", format!("{:?} is no region; write it as in \"eu-central-1\"", word(text))));
     }

@@ -409,7 +409,7 @@ fn lay_place(
         place.put("profile", json!(name), origin);
     }
     if let Some(aws) = &chosen.aws {
-        place.put("aws_profile", json!(aws), chosen.origin.clone());
+        place.put("aws_profile", json!(word(aws)), chosen.origin.clone());
     }
     let origin = match (mode, typed.mode) {
         (None, _) => Origin::BuiltIn,

@@ -288,9 +288,19 @@ fn endpoint_source(text: &str) -> &'static str {
     ["AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"].into_iter().find(says).unwrap_or("endpoint_url in the profile")
 }
 
+/// Whether a region may be called so.
+pub fn is_region(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+}
+
 fn region(config: &SdkConfig, given: Option<&Endpoint>, preset: Option<&Provider>) -> Result<String> {
-    if let Some(region) = config.region() {
-        return Ok(region.as_ref().to_owned());
+    if let Some(region) = config.region().map(Region::as_ref) {
+        // It becomes part of addresses and signatures, and may come from anywhere.
+        if is_region(region) {
+            return Ok(region.to_owned());
+        }
+        let what = format!("{:?} is no region; write it as in \"eu-central-1\"", word(region));
+        return Err(config_error(format!("{what}, in AWS_REGION, or as `region` in the profile")));
     }
     match (given, preset) {
         (Some(endpoint), _) if !endpoint.amazon => Ok("us-east-1".to_owned()),
