@@ -181,6 +181,10 @@ impl Scene<'_> {
     /// What happens here before everybody's turn.
     fn change(&mut self, round: u32) -> io::Result<()> {
         let root = tree_of(self.plan);
+        if matches!(self.workload.kind, Kind::Rename | Kind::Change) {
+            // Whoever goes by whole seconds sees that this is later than what it sent.
+            std::thread::sleep(Duration::from_millis(1100));
+        }
         match self.workload.kind {
             Kind::Rename => {
                 let (old, new) = (folder_of_round(round), folder_of_round(round + 1));
@@ -195,10 +199,8 @@ impl Scene<'_> {
                     *stored = tree::read(&root.join(path))?;
                 }
             }
-            _ => return Ok(()),
+            _ => {}
         }
-        // Whoever goes by whole seconds sees that this is later than what it sent.
-        std::thread::sleep(Duration::from_millis(1100));
         Ok(())
     }
 
@@ -273,7 +275,8 @@ impl Scene<'_> {
         folder: &Path,
     ) -> io::Result<Run> {
         let is_far = self.workload.latency_ms > 0;
-        let job = Job { action, url: &self.stage.sink.url, bucket, prefix, folder, is_far };
+        let md5_etags = self.workload.sink.md5_etags;
+        let job = Job { action, url: &self.stage.sink.url, bucket, prefix, folder, is_far, md5_etags };
         let line = self.plan.tools.line(tool, &job);
         let line = line.ok_or_else(|| io::Error::other(format!("{} cannot do this", tool.name())))?;
         self.stage.sink.counts()?;
