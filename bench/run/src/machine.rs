@@ -17,8 +17,13 @@ pub fn this(scratch: &Path) -> Machine {
         memory: gib(field(&memory, "MemTotal").unwrap_or_default()),
         kernel: read("sys/kernel/osrelease").trim().to_owned(),
         filesystem: filesystem(&read("mounts"), &scratch).unwrap_or("an unknown file system").to_owned(),
-        load: read("loadavg").split(' ').take(3).collect::<Vec<_>>().join(" "),
     }
+}
+
+/// How busy it is: the load averages of one, five and fifteen minutes.
+pub fn load() -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').take(3).collect::<Vec<_>>().join(" ")
 }
 
 fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {

@@ -129,19 +129,29 @@ struct Folders(Vec<PathBuf>);
 
 impl Folders {
     fn make(common: &Common) -> io::Result<Self> {
-        let folders = Self(vec![common.scratch.clone(), common.memory.clone()]);
-        for folder in &folders.0 {
-            // What is not ours is not removed.
-            if folder.exists() && !folder.join(MARK).is_file() {
-                return Err(io::Error::other(format!("{} is there and is not the bench's", folder.display())));
-            }
+        let mut made = Self(Vec::new());
+        for folder in [&common.scratch, &common.memory] {
             if folder.exists() {
+                may_be_removed(folder)?;
                 fs::remove_dir_all(folder)?;
             }
             fs::create_dir_all(folder)?;
-            fs::write(folder.join(MARK), "")?;
+            fs::write(folder.join(MARK), std::process::id().to_string())?;
+            made.0.push(folder.clone());
         }
-        Ok(folders)
+        Ok(made)
+    }
+}
+
+/// What is not the bench's is not removed, nor what another run is at work in.
+fn may_be_removed(folder: &Path) -> io::Result<()> {
+    let Ok(pid) = fs::read_to_string(folder.join(MARK)) else {
+        return Err(io::Error::other(format!("{} is there, and is not the bench's", folder.display())));
+    };
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).unwrap_or_default();
+    match name.trim() {
+        "tidelock-bench" => Err(io::Error::other(format!("process {pid} is measuring in {}", folder.display()))),
+        _ => Ok(()),
     }
 }
 
@@ -167,20 +177,17 @@ fn prepare(common: &Common, chosen: Vec<Tool>, runs: u32, slow_s: f64) -> io::Re
     let peers = absolute(&common.peers).unwrap_or_default();
     let tools = Tools::look(&absolute(&common.tidelock)?, &peers, scratch.join("homes"));
     let (sink, memory) = (absolute(&common.sink)?, absolute(&common.memory)?);
-    Ok((Plan { tools, chosen, runs, slow_s, sink, scratch, memory }, folders))
+    let note = common.note.clone();
+    Ok((Plan { tools, chosen, runs, slow_s, sink, scratch, memory, note }, folders))
 }
 
 /// Earlier results of this machine, to be added to.
 fn results(common: &Common, plan: &Plan) -> Results {
     let machine = machine::this(&plan.scratch);
     let mut results = Results::read(&common.out.join("latest.json"));
-    let is_same = results::Machine { load: String::new(), ..results.machine.clone() }
-        == results::Machine { load: String::new(), ..machine.clone() };
-    if !is_same {
-        results = Results::default();
+    if results.machine != machine {
+        results = Results { machine, ..Results::default() };
     }
-    results.machine = machine;
-    results.note = common.note.clone().or(results.note);
     for tool in tools::ALL {
         let version = plan.tools.version(tool).unwrap_or("not installed".to_owned());
         results.versions.insert(tool.name().to_owned(), version);

@@ -19,7 +19,7 @@ use wait4::Wait4;
 const PATIENCE: Duration = Duration::from_secs(1800);
 
 /// What a command took.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Cost {
     pub wall_s: f64,
     pub user_s: f64,

@@ -110,9 +110,6 @@ pub fn page(results: &Results, workloads: &[Workload]) -> String {
     });
     let all: Vec<Judged<'_>> = pairs.collect();
     let mut text = String::from(HEAD);
-    if let Some(note) = &results.note {
-        let _ = writeln!(text, "\n> {note}");
-    }
     text.push_str(&machine(results));
     text.push_str(&overview(&all));
     for judged in &all {
@@ -135,8 +132,8 @@ one run; wall times do not**: tools and server share the cores of one machine.
 fn machine(results: &Results) -> String {
     let machine = &results.machine;
     let mut text = format!(
-        "\n{} cores of {}, {} of memory, Linux {}, {}; load averages at the start {}.\n\n",
-        machine.cores, machine.cpu, machine.memory, machine.kernel, machine.filesystem, machine.load
+        "\n{} cores of {}, {} of memory, Linux {}, {}.\n\n",
+        machine.cores, machine.cpu, machine.memory, machine.kernel, machine.filesystem
     );
     text.push_str("| tool | version |\n|---|---|\n");
     for (tool, version) in &results.versions {
@@ -171,7 +168,7 @@ fn overview(all: &[Judged<'_>]) -> String {
 }
 
 fn section(judged: &Judged<'_>) -> String {
-    let Measured { name, what, at, absent, .. } = judged.measured;
+    let Measured { name, what, at, load, note, absent, .. } = judged.measured;
     let mut text = format!("\n## {name}: {what}\n\n");
     if !judged.workload.note.is_empty() {
         let _ = writeln!(text, "{}\n", judged.workload.note);
@@ -191,7 +188,7 @@ fn section(judged: &Judged<'_>) -> String {
             text,
             "| {tool} | {} | {} | {} | {} | {} | {} | {} | {} | {} | {} |",
             summary.runs,
-            three(summary.wall_s),
+            wall(summary),
             three(summary.cpu_s),
             summary.rss_bytes >> 20,
             summary.request_count,
@@ -214,8 +211,21 @@ fn section(judged: &Judged<'_>) -> String {
             let _ = writeln!(text, "- *{word_of}*: {}", told.join("; "));
         }
     }
-    let _ = writeln!(text, "\nMeasured {at} UTC.\n\n![{name}]({name}.svg)");
+    let _ = writeln!(text, "\nMeasured {at} UTC; load averages at the start {load}.");
+    if let Some(note) = note {
+        let _ = writeln!(text, "{note}");
+    }
+    let _ = writeln!(text, "\n![{name}]({name}.svg)");
     text
+}
+
+/// The median, and from where to where it went.
+fn wall(summary: &Summary) -> String {
+    let (shortest, longest) = summary.wall_range_s;
+    match summary.runs {
+        1 => three(summary.wall_s),
+        _ => format!("{} ({}–{})", three(summary.wall_s), three(shortest), three(longest)),
+    }
 }
 
 fn kinds(summary: &Summary) -> String {
@@ -228,7 +238,7 @@ fn kinds(summary: &Summary) -> String {
 fn curve_section(curves: &[Curve]) -> String {
     let mut text = String::from(
         "\n## As the work grows\n\nA slope of 1 is cost that grows as work does; one that rises from point to point is trouble to \
-         come. Each point is the median of its runs, a single one where it took long. Peers stop where they take too long.\n",
+         come. Each point is the median of three runs, first syncs are single ones. rclone stops where it takes too long.\n",
     );
     for (axis, file) in curves::FIGURES {
         let _ = writeln!(text, "\n![by {}]({file})\n", axis.unit());

@@ -41,6 +41,10 @@ pub struct Measured {
     pub bytes: u64,
     /// When, in UTC.
     pub at: String,
+    /// How busy the machine was then: its load averages.
+    pub load: String,
+    /// What the reader should know of the circumstances.
+    pub note: Option<String>,
     pub runs: Vec<Run>,
     /// What the first sending cost, where the runs are of what comes after it.
     pub fills: Vec<Run>,
@@ -56,16 +60,12 @@ pub struct Machine {
     pub memory: String,
     pub kernel: String,
     pub filesystem: String,
-    /// How busy it was when the measuring began: the load averages.
-    pub load: String,
 }
 
 /// Everything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Results {
     pub machine: Machine,
-    /// What the reader should know of the circumstances.
-    pub note: Option<String>,
     pub versions: BTreeMap<String, String>,
     pub workloads: Vec<Measured>,
     /// Cost curves, each point a workload.
@@ -99,6 +99,8 @@ pub struct Summary {
     /// How many count.
     pub runs: usize,
     pub wall_s: f64,
+    /// The shortest and the longest.
+    pub wall_range_s: (f64, f64),
     pub cpu_s: f64,
     pub rss_bytes: u64,
     pub sink_cpu_s: f64,
@@ -130,10 +132,12 @@ impl Summary {
         let failures: Vec<&String> = runs.iter().filter_map(|run| run.failed.as_ref()).collect();
         let failed = failures.first().map(|why| format!("{} of {} failed: {why}", failures.len(), runs.len()));
         let counts = runs.last().map(|run| run.counts.clone()).unwrap_or_default();
+        let walls = || runs.iter().map(|run| run.cost.wall_s);
         Self {
             tool,
             runs: runs.len(),
             wall_s: middle(|run| run.cost.wall_s),
+            wall_range_s: (walls().fold(f64::MAX, f64::min), walls().fold(0.0, f64::max)),
             cpu_s: middle(|run| run.cost.user_s + run.cost.sys_s),
             rss_bytes: runs.iter().map(|run| run.cost.rss_bytes).max().unwrap_or(0),
             sink_cpu_s: middle(|run| run.sink_cpu_s),
@@ -184,6 +188,8 @@ mod tests {
             files: 1,
             bytes: 1,
             at: String::new(),
+            load: String::new(),
+            note: None,
             runs,
             fills: Vec::new(),
             absent: Vec::new(),
@@ -196,6 +202,7 @@ mod tests {
         let summaries = measured(runs.collect()).summaries();
         assert_eq!((summaries.len(), summaries[0].runs, summaries[0].wall_s), (1, 3, 2.0));
         assert_eq!((summaries[0].cpu_s, summaries[0].rss_bytes), (1.5, 3 << 20));
+        assert_eq!(summaries[0].wall_range_s, (1.0, 3.0));
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! warms up. After every run the server's objects, or the files that were fetched, are
 //! held against the tree: who did not do the work was not fast.
 
+use crate::machine;
 use crate::measure::{self, Cost};
 use crate::results::{Measured, Run};
 use crate::sink::{Counts, Sink, differs};
@@ -29,6 +30,8 @@ pub struct Plan {
     pub scratch: PathBuf,
     /// In memory.
     pub memory: PathBuf,
+    /// What a reader should know of the circumstances.
+    pub note: Option<String>,
 }
 
 /// What a workload stands on: the tree, the server and what was sent to it.
@@ -51,6 +54,7 @@ const SHARED: &str = "plain";
 
 /// Measures a workload, on the stage of the one before if that will do; leaves its own.
 pub fn measure(plan: &Plan, workload: &Workload, before: Option<Stage>) -> io::Result<(Measured, Stage)> {
+    let load = machine::load();
     let stage = match before {
         Some(stage) => stage,
         None => set_up(plan, workload)?,
@@ -74,6 +78,8 @@ pub fn measure(plan: &Plan, workload: &Workload, before: Option<Stage>) -> io::R
         files: workload.shape.files(),
         bytes: workload.shape.bytes(),
         at: jiff::Timestamp::now().strftime("%Y-%m-%d %H:%M").to_string(),
+        load,
+        note: plan.note.clone(),
         runs: scene.runs,
         fills: scene.stage.fills.clone(),
         absent,
@@ -175,6 +181,10 @@ impl Scene<'_> {
     /// What happens here before everybody's turn.
     fn change(&mut self, round: u32) -> io::Result<()> {
         let root = tree_of(self.plan);
+        if matches!(self.workload.kind, Kind::Rename | Kind::Change) {
+            // Whoever goes by whole seconds sees that this is later than what it sent.
+            std::thread::sleep(Duration::from_millis(1100));
+        }
         match self.workload.kind {
             Kind::Rename => {
                 let (old, new) = (folder_of_round(round), folder_of_round(round + 1));
@@ -189,10 +199,8 @@ impl Scene<'_> {
                     *stored = tree::read(&root.join(path))?;
                 }
             }
-            _ => return Ok(()),
+            _ => {}
         }
-        // Whoever goes by whole seconds sees that this is later than what it sent.
-        std::thread::sleep(Duration::from_millis(1100));
         Ok(())
     }
 
@@ -267,15 +275,18 @@ impl Scene<'_> {
         folder: &Path,
     ) -> io::Result<Run> {
         let is_far = self.workload.latency_ms > 0;
-        let job = Job { action, url: &self.stage.sink.url, bucket, prefix, folder, is_far };
+        let md5_etags = self.workload.sink.md5_etags;
+        let job = Job { action, url: &self.stage.sink.url, bucket, prefix, folder, is_far, md5_etags };
         let line = self.plan.tools.line(tool, &job);
         let line = line.ok_or_else(|| io::Error::other(format!("{} cannot do this", tool.name())))?;
         self.stage.sink.counts()?;
         let busy_s = self.stage.sink.cpu_s();
-        let (cost, complaint) = measure::run(&line, &self.plan.scratch)?;
+        let (cost, failed) = match measure::run(&line, &self.plan.scratch) {
+            Ok((cost, complaint)) => (cost, failure(&cost, &complaint)),
+            Err(error) => (Cost::default(), Some(error.to_string())),
+        };
         let sink_cpu_s = self.stage.sink.cpu_s() - busy_s;
         let counts = self.stage.sink.counts()?;
-        let failed = failure(&cost, &complaint);
         Ok(Run { tool, round, cost, counts, sink_cpu_s, failed })
     }
 

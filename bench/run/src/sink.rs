@@ -60,8 +60,8 @@ impl Sink {
     pub fn start(program: &Path, settings: Settings) -> io::Result<Self> {
         let mut command = Command::new(program);
         command.args(["--etag", if settings.md5_etags { "md5" } else { "fast" }]);
-        command.args(settings.discards.then_some("--discard"));
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn()?;
+        command.args(settings.discards.then_some("--discard")).arg("--with-stdin");
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let mut url = String::new();
         if let Some(stdout) = child.stdout.take() {
             BufReader::new(stdout).read_line(&mut url)?;
@@ -87,7 +87,10 @@ impl Sink {
 
     /// What it has counted since it was last asked.
     pub fn counts(&self) -> io::Result<Counts> {
-        Ok(serde_json::from_str(&self.ask("POST", "/_sink")?)?)
+        let mut counts: Counts = serde_json::from_str(&self.ask("POST", "/_sink")?)?;
+        // The one that this was asked over.
+        counts.connections = counts.connections.saturating_sub(1);
+        Ok(counts)
     }
 
     /// Lets every request wait.

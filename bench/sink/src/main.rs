@@ -51,6 +51,9 @@ struct Options {
     /// What every request waits, in milliseconds.
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
+    /// End when standard input ends, so that nobody is left behind by who started it.
+    #[arg(long)]
+    with_stdin: bool,
     /// A bucket to begin with.
     #[arg(long, default_value = "bench")]
     bucket: Vec<String>,
@@ -65,6 +68,12 @@ async fn main() -> std::io::Result<()> {
     let sink =
         Arc::new(Sink { store: store::Store::default(), counts: counts::Counts::default(), behaviour, latency_ms });
     options.bucket.iter().for_each(|name| sink.store.make_bucket(name));
+    if options.with_stdin {
+        std::thread::spawn(|| {
+            let _ = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+            std::process::exit(0);
+        });
+    }
     let listener = TcpListener::bind(options.listen).await?;
     println!("http://{}", listener.local_addr()?);
     loop {

@@ -19,6 +19,8 @@ fn measured(name: &str, runs: Vec<Run>) -> Measured {
         files: 10_000,
         bytes: 40_960_000,
         at: "2026-01-01 00:00".to_owned(),
+        load: "0.10 0.20 0.30".to_owned(),
+        note: Some("A quiet night.".to_owned()),
         runs,
         fills: Vec::new(),
         absent: vec![(Tool::S3sync, "is not installed".to_owned())],
@@ -30,6 +32,8 @@ fn results() -> Results {
         run(Tool::Tidelock, 0, 9.0, None),
         run(Tool::Tidelock, 1, 0.6, None),
         run(Tool::S5cmd, 1, 1.5, None),
+        run(Tool::S5cmd, 2, 1.5, None),
+        run(Tool::S5cmd, 3, 2.5, None),
         run(Tool::Aws, 1, 0.1, Some("9 objects instead of 10000")),
     ];
     Results { workloads: vec![measured("W1", runs)], ..Results::default() }
@@ -40,11 +44,11 @@ fn losses_and_failures_stand_on_the_page() {
     let text = page(&results(), &workload::all());
     for expected in [
         "| W1 | 10,000 files | 0.600 / 0.600 / 30 | 0.400 × s5cmd | 0.400 × s5cmd | **missed** | **missed** |",
-        "| s5cmd | 1 | 1.50 | 1.50 | 30 | 10002 | 10000 put, 2 list | 0 | 41.0 MB | 0 B | 0.250 |",
+        "| s5cmd | 3 | 1.50 (1.50–2.50) | 1.50 | 30 | 10002 | 10000 put, 2 list | 0 | 41.0 MB | 0 B | 0.250 |",
         "| awscli | **failed** | | | | | 1 of 1 failed: 9 objects instead of 10000 | | | | |",
         "| s3sync | - | | | | | is not installed | | | | |",
         "- *must*: wall 0.400 × s5cmd (≤ 0.333): missed; CPU 0.400 × s5cmd (≤ 0.200): missed",
-        "![W1](W1.svg)",
+        "load averages at the start 0.10 0.20 0.30.\nA quiet night.\n\n![W1](W1.svg)",
     ] {
         assert!(text.contains(expected), "{expected}\nis not in\n{text}");
     }
