@@ -203,7 +203,8 @@ impl Carrier<'_> {
     /// that only a sync would send.
     fn would_bury(&self, step: &Step) -> crate::state::Result<bool> {
         let Some(row) = self.pair.state.row(&step.key)?.filter(|_| step.there.is_some()) else { return Ok(false) };
-        let Some(agreed) = row.here else { return Ok(false) };
+        // A killed run sent it, and which file it was is not on record.
+        let Some(agreed) = row.here else { return Ok(true) };
         let elsewhere = self.spool.elsewhere(agreed.stamp.file_id, &step.key)?;
         Ok(elsewhere.is_some_and(|elsewhere| !elsewhere.action.is_rename()))
     }
