@@ -164,9 +164,7 @@ impl PairPlace {
             history.set_fact(fact, "")?;
         }
         let id = history.begin_run(&run.token, &run.command, run.started_ms)?;
-        for json in state.events_of(run.id)? {
-            history.note_event(id, &json)?;
-        }
+        history.commit_told(&[], id, &state.events_of(run.id)?)?;
         if let (Some(ended_ms), Some(exit)) = (run.ended_ms, run.exit) {
             history.end_run(id, ended_ms, exit, run.report.as_ref())?;
         }
