@@ -360,14 +360,16 @@ impl Carrier<'_> {
         // belongs in them is there.
         let now = Meta { mtime_ns: None, mode: meta.mode.map(|mode| mode | 0o300), ..meta.clone() };
         let scope = self.pair.settings.meta_scope;
-        let (stat, dirs) = match self.installer.make_dir_here(&step.path, &now, scope).await {
-            Ok(made) => (made.stat, made.dirs),
-            Err(InstallError::Stale) => (self.take_folder(step, &now).await?, vec![step.path.clone()]),
+        let (stat, dirs, is_new) = match self.installer.make_dir_here(&step.path, &now, scope).await {
+            Ok(made) => (made.stat, made.dirs, true),
+            Err(InstallError::Stale) => (self.take_folder(step, &now).await?, vec![step.path.clone()], false),
             Err(error) => return Err(install_fate(step, error)),
         };
         if let Err(fate) = self.check_above(step).await {
-            // Empty, or not ours alone.
-            let _ = self.pair.disk.remove_dir(&step.path).await;
+            // What was here before, and what somebody has put something in, stays.
+            if is_new {
+                let _ = self.pair.disk.remove_dir(&step.path).await;
+            }
             return Err(fate);
         }
         self.later(step, &stat, meta.clone());
