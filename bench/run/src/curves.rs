@@ -67,7 +67,7 @@ impl Axis {
 impl Curve {
     /// The slope from the point before the `n`th into it.
     pub fn slope_into(&self, n: usize, of: fn(&Point) -> f64) -> Option<f64> {
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "for people")]
         let points: Vec<(f64, f64)> = self.points.iter().map(|point| (point.work as f64, of(point))).collect();
         slopes(&points).get(n.checked_sub(1)?).copied()
     }

@@ -77,7 +77,7 @@ pub fn curves(axis: Axis, all: &[Curve]) -> String {
     if points().next().is_none() {
         return svg(HEIGHT, "");
     }
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "for people")]
     let work = |point: &Point| point.work as f64;
     let (x0, x1) = decades(points().map(work));
     let (y0, y1) = decades(points().flat_map(|point| [point.wall_s, point.cpu_s]));
@@ -95,7 +95,7 @@ pub fn curves(axis: Axis, all: &[Curve]) -> String {
     works.sort_unstable();
     works.dedup();
     for each in works {
-        #[allow(clippy::cast_precision_loss)]
+        #[allow(clippy::cast_precision_loss, reason = "for people")]
         let at = x(each as f64);
         body += &line((at, 40.0), (at, HEIGHT - 40.0), "stroke=\"#eeeeee\"");
         body += &label(at, HEIGHT - 22.0, "middle", &axis.label(each));

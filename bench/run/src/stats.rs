@@ -37,7 +37,7 @@ pub fn three(value: f64) -> String {
 
 /// A number of bytes, short.
 pub fn bytes(count: u64) -> String {
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "for people")]
     let value = count as f64;
     match count {
         0..1_000 => format!("{count} B"),

@@ -58,7 +58,7 @@ impl Limit {
                 self.plain(ours.wall_s <= limit, &format!("{} s", three(ours.wall_s)), &format!("{limit} s"))
             }
             Self::CpuPerFileUs(limit) => {
-                #[allow(clippy::cast_precision_loss)]
+                #[allow(clippy::cast_precision_loss, reason = "for people")]
                 let each = ours.cpu_s * 1e6 / files.max(1) as f64;
                 self.plain(each <= limit, &format!("{} µs", three(each)), &format!("{limit} µs"))
             }

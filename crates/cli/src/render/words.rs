@@ -54,7 +54,7 @@ pub fn bytes(bytes: u64) -> String {
     if bytes < 1024 {
         return format!("{bytes} B");
     }
-    #[allow(clippy::cast_precision_loss)]
+    #[allow(clippy::cast_precision_loss, reason = "for people")]
     let (mut amount, mut unit) = (bytes as f64 / 1024.0, 0);
     while amount >= 1023.95 && unit + 1 < UNITS.len() {
         amount /= 1024.0;
